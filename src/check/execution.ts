@@ -274,7 +274,6 @@ export abstract class Execution extends Scheduler {
     this.#noticeChanges(event)
     if (this.#races.report !== null) return this.end(RACE)
     if (event < this.branch) return this.#repeatEvent(event)
-    if (this.leavesIdle && this.#isLeft()) return this.end(REDUNDANT)
     if (event >= this.#limits.maxSteps) return this.end(TOO_LONG)
     let enabled = this.#enabledThreads(event)
     this.#rescued[event] = 0
@@ -362,6 +361,7 @@ export abstract class Execution extends Scheduler {
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
+    if (this.leavesIdle && this.#isLeft()) return this.#stop(REDUNDANT)
     const passing = this.threads.find(isPassingOver)
     if (passing !== undefined && this.leavesIdle) return this.#stop(REDUNDANT)
     if (passing !== undefined) return 1 << passing.id

@@ -404,7 +404,7 @@ function isOurs(error: unknown): boolean {
 }
 
 /** A thread that waits for ever, though what it waits for has changed: nobody has woken it. */
-function lostWakeUp(threads: readonly Thread[]): string | null {
+export function lostWakeUp(threads: readonly Thread[]): string | null {
   const asleep = threads.find(
     ({ state, array, index, expected }) => state === WAITING && array[index] !== expected,
   )

@@ -29,7 +29,14 @@ import {
   noticeChanges,
   waitsForTime,
 } from './passing-time.ts'
-import { type FailureKind, type RawFailure, type Subject, runAgain, starvation } from './explore.ts'
+import {
+  type FailureKind,
+  type RawFailure,
+  type Subject,
+  lostWakeUp,
+  runAgain,
+  starvation,
+} from './explore.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
 
@@ -115,7 +122,8 @@ function followOnce(subject: Subject, options: FollowOptions): FollowedRun {
     failure = failed('race', follower.race!.second.thread, null, follower.race)
   } else if (follower.ending !== 'lost' && follower.ending !== 'left') {
     const schedule = follower.schedule()
-    const known = follower.ending === 'livelock' ? starvation(threads, schedule, schedule.length) : null
+    const known =
+      follower.ending === 'livelock' ? starvation(threads, schedule, schedule.length) : lostWakeUp(threads)
     failure = failed(follower.ending, -1, known, null)
   }
   const steps = follower.steps()

@@ -99,7 +99,11 @@ class Minimiser {
     const { preemptions: before } = this.#original
     const best = this.#best.failure!
     // Where nothing was thrown, what is known of the failure besides holds for the shorter execution too.
-    return { run: this.#best, failure: kind === 'error' ? best : { ...best, error }, before }
+    return {
+      run: this.#best,
+      failure: kind === 'error' || kind === 'deadlock' ? best : { ...best, error },
+      before,
+    }
   }
 
   #searchUntilOver(): void {

@@ -107,7 +107,7 @@ export default {
     await assert.rejects(checkFile(written(script)), /with terminate, a thread is the address of a script/)
     await assert.rejects(
       checkFile(written(`export default { threads: [() => {}], terminate: 'yes' }`)),
-      /terminate is 'yes'.*true or false/,
+      /'terminate' of .* is 'yes', and not true or false/,
     )
   })
 })

@@ -17,8 +17,11 @@ interface Enumeration {
   readonly deadlock: number
 }
 
-/** Runs `lists` in every interleaving. A thread that was notified has its result in a step of its own. */
-function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
+/**
+ * Runs `lists` in every interleaving. A thread that was notified has its result in a step of its own. With `terminate`,
+ * one thread may be ended at any moment; which it was is part of the outcome.
+ */
+function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false): Enumeration {
   const outcomes = new Map<string, number>()
   let deadlock = Infinity
   const met = new Map<string, number>()
@@ -28,11 +31,13 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
     queue: readonly (readonly [thread: number, cell: number, isTimed: boolean])[],
     last: number,
     preemptions: number,
+    ended: number | null,
   ): void => {
-    const key = JSON.stringify([cells, results, queue, last])
+    const key = JSON.stringify([cells, results, queue, last, ended])
     if ((met.get(key) ?? Infinity) <= preemptions) return
     met.set(key, preemptions)
-    const stepOf = (thread: number) => lists[thread]![results[thread]!.length]
+    const stepOf = (thread: number) =>
+      thread === ended ? undefined : lists[thread]![results[thread]!.length]
     const canGoOn = (thread: number): boolean => {
       const step = stepOf(thread)
       if (step === undefined || queue.some(([asleep]) => asleep === thread)) return false
@@ -46,14 +51,17 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
       const after = results.map((list, id) => (id === thread ? [...list, 'timed-out'] : list))
       const left = queue.filter((each) => each !== sleeper)
       // The thread is at work then: to leave it before its next step is a preemption.
-      extend(cells, after, left, thread, costOf(thread))
+      extend(cells, after, left, thread, costOf(thread), ended)
     }
     if (ready.length === 0 && timed.length === 0) {
       if (lists.every((_, thread) => stepOf(thread) === undefined)) {
-        const outcome = JSON.stringify(results)
+        const outcome = JSON.stringify(terminate ? [results, ended] : results)
         outcomes.set(outcome, Math.min(preemptions, outcomes.get(outcome) ?? Infinity))
       } else deadlock = Math.min(deadlock, preemptions)
     }
+    for (const thread of lists.keys())
+      if (terminate && ended === null && stepOf(thread) !== undefined)
+        extend(cells, results, queue, last, preemptions, thread)
     for (const thread of ready) {
       const [kind, cell, operand] = stepOf(thread)!
       const before = cells[cell]!
@@ -71,10 +79,14 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
         after[thread]!.push(woken.length)
       } else {
         const isWait = kind === 'wait' || kind === 'timed'
-        const value = isWait ? 'not-equal' : { load: before, store: operand, add: before, await: 0 }[kind]
+        const value = isWait
+          ? 'not-equal'
+          : { load: before, skip: before, store: operand, add: before, await: 0 }[kind]
         after[thread]!.push(value)
+        if (kind === 'skip' && before === operand && after[thread]!.length < lists[thread]!.length)
+          after[thread]!.push('skipped')
       }
-      extend(next, after, waiting, thread, cost)
+      extend(next, after, waiting, thread, cost, ended)
     }
   }
   extend(
@@ -83,13 +95,17 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
     [],
     -1,
     0,
+    null,
   )
   return { outcomes, deadlock }
 }
 
-const step = fc.oneof(
+const plain = fc.oneof(
   fc.tuple(fc.constantFrom('load', 'add'), fc.integer({ min: 0, max: 1 }), fc.constant(1)),
-  fc.tuple(fc.constant('store'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 })),
+  fc.tuple(fc.constantFrom('store', 'skip'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 })),
+) as fc.Arbitrary<WaitingStep>
+const step = fc.oneof(
+  plain,
   fc.tuple(
     fc.constantFrom('wait', 'timed', 'await'),
     fc.integer({ min: 0, max: 1 }),
@@ -102,6 +118,14 @@ const list = fc
   .array(step, { minLength: 1, maxLength: 3 })
   .filter((steps) => steps.filter(([kind]) => kind === 'timed').length <= 2)
 const lists = fc.array(list, { minLength: 2, maxLength: 4 })
+const spin = fc.tuple(fc.constant('await'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 }))
+const spinning = fc.array(
+  fc.array(fc.oneof({ arbitrary: plain, weight: 3 }, spin as fc.Arbitrary<WaitingStep>), {
+    minLength: 1,
+    maxLength: 3,
+  }),
+  { minLength: 2, maxLength: 4 },
+)
 
 const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }
 
@@ -136,6 +160,28 @@ describe('threads that wait, notify and spin', () => {
       }),
       { numRuns: extent(80, 300) },
     )
+  })
+
+  it('shows every outcome where threads spin, or the deadlock, and where one may be ended too', async () => {
+    const { make } = (await load('waiting')) as { make: typeof import('./programs/waiting.ts').make }
+    const numRuns = extent(100, 3000)
+    let deadlocks = 0
+    for (const terminate of [false, true]) {
+      fc.assert(
+        fc.property(spinning, (threads) => {
+          const met = new Set<string>()
+          const told = (results: unknown, ended: unknown): unknown =>
+            met.add(JSON.stringify(terminate ? [results, ended] : results))
+          const result = explore(userSubject(make(threads, told, terminate) as Scenario), limits)
+          const { outcomes, deadlock } = enumerate(threads, terminate)
+          assert.equal(result.failure?.kind, deadlock < Infinity ? 'deadlock' : undefined)
+          if (deadlock < Infinity) deadlocks++
+          else assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
+        }),
+        { numRuns },
+      )
+    }
+    assert.ok(deadlocks > numRuns / 10, `${deadlocks} deadlocks`)
   })
 
   it('shows what can be had with so many preemptions, and no other outcome', async () => {

@@ -114,6 +114,10 @@ describe('programs with Workers', () => {
     )
   })
 
+  it('end a worker wherever it is, though it may come to its end by itself', async () => {
+    assert.deepEqual(await holds('terminated.mjs'), [[0], [1], [2]])
+  })
+
   it('run a text, with data of the environment', async () => {
     assert.deepEqual(await holds('evals.mjs'), [[[[2, 'object', 'a/b'], '\n', 0]]])
   })

@@ -1,7 +1,7 @@
 // Threads that wait and notify, made from lists of operations, for comparison with a plain enumeration.
 
 export type WaitingStep = readonly [
-  kind: 'load' | 'store' | 'add' | 'wait' | 'timed' | 'notify' | 'await',
+  kind: 'load' | 'store' | 'add' | 'wait' | 'timed' | 'notify' | 'await' | 'skip',
   cell: number,
   operand: number,
 ]
@@ -11,17 +11,18 @@ interface State {
   readonly results: (number | string)[][]
 }
 
-type Report = (results: readonly (readonly (number | string)[])[]) => void
+type Report = (results: readonly (readonly (number | string)[])[], ended: number | null) => void
 
 /** A scenario whose threads do the given steps; `report` is called at the end of every execution. */
-export function make(lists: readonly (readonly WaitingStep[])[], report: Report) {
+export function make(lists: readonly (readonly WaitingStep[])[], report: Report, terminate = false) {
   return {
     setup: (): State => ({
       cells: new Int32Array(new SharedArrayBuffer(8)),
       results: lists.map(() => []),
     }),
     threads: lists.map((list, thread) => (state: State) => perform(state, thread, list, 0)),
-    invariant: (state: State) => report(state.results),
+    invariant: (state: State, ended: number | null) => report(state.results, ended),
+    terminate,
   }
 }
 
@@ -29,12 +30,16 @@ export function make(lists: readonly (readonly WaitingStep[])[], report: Report)
 function perform(state: State, thread: number, list: readonly WaitingStep[], at: number): void {
   const step = list[at]
   if (step === undefined) return
-  state.results[thread]!.push(performOne(state.cells, step))
-  perform(state, thread, list, at + 1)
+  const results = state.results[thread]!
+  results.push(performOne(state.cells, step))
+  // A step that decides whether the next one is done.
+  const skips = step[0] === 'skip' && results[at] === step[2] && at + 1 < list.length
+  if (skips) results.push('skipped')
+  perform(state, thread, list, skips ? at + 2 : at + 1)
 }
 
 function performOne(cells: Int32Array, [kind, cell, operand]: WaitingStep): number | string {
-  if (kind === 'load') return Atomics.load(cells, cell)
+  if (kind === 'load' || kind === 'skip') return Atomics.load(cells, cell)
   if (kind === 'store') return Atomics.store(cells, cell, operand)
   if (kind === 'add') return Atomics.add(cells, cell, operand)
   if (kind === 'wait') return Atomics.wait(cells, cell, operand)

@@ -238,11 +238,13 @@ export class Worker extends Receiver implements Owned {
 
   /** The thread that made it ends, and all that it has made with it. */
   ownerEnds(): void {
-    if (this.isOver$) return
     this.stop$()
   }
 
-  /** Ends its thread, and those that it has made. */
+  /**
+   * Ends its thread, and those that it has made. Whether it is over is asked after that and not before: else nothing
+   * would tell of the executions in which it was not.
+   */
   stop$(): void {
     host.tell('end a thread')
     Atomics.stopThread(this.slot$.started, this.slot$.id)
@@ -268,7 +270,6 @@ export class Worker extends Receiver implements Owned {
   }
 
   interrupt$(): void {
-    if (this.isOver$) return
     this.stop$()
     if (!this.isOver$) this.leave$(1)
   }
