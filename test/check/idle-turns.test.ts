@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type CheckResult, ScenarioFailed, check } from '../../src/check.ts'
 import { remainderText } from '../../src/cli/check-options.ts'
 
@@ -146,7 +147,7 @@ it('who pauses for what is plain lets the others come to write it', async () => 
 
 it('says that no execution ends where threads answer each other for ever', async () => {
   const answer = (port: MessagePort): void => {
-    port.onmessage = ({ data }) => port.postMessage(Number(data) + 1)
+    port.on('message', (data: number) => port.postMessage(data + 1))
   }
   const result = await check({
     setup: () => new MessageChannel(),

@@ -5,6 +5,7 @@
 // arguments. Streams of the Web are not there.
 
 import { createHash } from 'node:crypto'
+import { createRequire } from 'node:module'
 import stream from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { isOfLoop } from './loop-imports.ts'
@@ -51,7 +52,14 @@ function makeFile(key: string): string | null {
   const exported = Object.keys(key === 'stream' ? stream : stream.promises)
   const text = `${made}0 && (${exported.map((name) => `exports.${name} = 0`).join(', ')})\n`
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  return pathToFileURL(keepText(`node-streams-${hash}.cjs`, text)).href
+  const file = keepText(`node-streams-${hash}.cjs`, text)
+  try {
+    if (key === 'stream') createRequire(import.meta.url)(file)
+  } catch {
+    // Another Node, which needs more from inside.
+    return null
+  }
+  return pathToFileURL(file).href
 }
 
 function bundled(sources: Readonly<Record<string, string>>, names: readonly string[]): string {
