@@ -123,9 +123,14 @@ function ofPrograms(programs: CheckResult['programs']): string {
 const RACY =
   ' (of racy accesses: sequentially consistent values; others that the memory model allows are not explored)'
 
+const NO_END = `  no execution came to an end: each was left to another, which goes on further
+  if threads send each other messages without end, or wait for each other in turn: let them stop after a few turns
+`
+
 /** Lines about what is not covered; empty where everything is. */
 export function remainderText(result: CheckResult): string {
   const { verdict, strategy, estimatedExecutions, executions, seconds, seed, depth, guarantee } = result
+  const { redundant } = result
   if (strategy !== 'dpor') {
     const chance = guarantee === null || verdict === 'fail' ? '' : `${oneIn(guarantee)}\n`
     return `  ${strategy === 'pct' ? `PCT of depth ${depth}` : 'uniform random walk'}, seed ${seed}\n${chance}`
@@ -133,6 +138,7 @@ export function remainderText(result: CheckResult): string {
   if (result.endless !== undefined)
     return `  the time was up in the middle of an execution, in the loop at ${result.endless}\n`
   if (verdict !== 'incomplete' || estimatedExecutions === null) return ''
+  if (redundant === executions) return NO_END
   const left = Math.max(0, estimatedExecutions - executions)
   const time = formatDuration((left / executions) * seconds * 1e9)
   return `  there seem to be about ${formatQuantity(estimatedExecutions)} executions; ${time} more at this pace\n`
@@ -153,6 +159,7 @@ export function progressText(name: string, progress: Progress): string {
     `${formatShare(redundant / executions)} redundant`,
   ]
   if (estimatedExecutions !== null) {
+    if (redundant === executions) return NO_END
     const left = Math.max(0, estimatedExecutions - executions)
     parts.push(`of about ${formatQuantity(estimatedExecutions)}`)
     parts.push(`${formatDuration((left / executions) * seconds * 1e9)} left`)

@@ -132,12 +132,9 @@ export function replaceModelled(): void {
 export function ownsScope(process: object): void {
   if (!touching.has(sites)) return
   current.scope = new GlobalScope()
-  current.scope.own.set('process', {
-    value: process,
-    writable: true,
-    enumerable: false,
-    configurable: true,
-  })
+  // Node keeps both where all would share what one assigns.
+  for (const [name, value] of Object.entries({ process, Buffer: globalThis.Buffer }))
+    current.scope.own.set(name, { value, writable: true, enumerable: false, configurable: true })
   goIntoScope(-1)
 }
 

@@ -33,6 +33,7 @@ let active: GlobalScope | null = null
 /** What the process has, and what its global object is an instance of, while a thread has its own. */
 const base = new Map<PropertyKey, Property>()
 const baseValues: [key: string, value: unknown][] = []
+const baseGetters: [key: string, property: Property][] = []
 let baseEnumerable = 0
 let basePrototype: object
 
@@ -81,10 +82,13 @@ export function restoreGlobals(): string | null {
 function noteBase(): void {
   base.clear()
   baseValues.length = 0
+  baseGetters.length = 0
   for (const key of Reflect.ownKeys(everywhere)) {
     const property = propertyOf(key)!
     base.set(key, property)
-    if (typeof key === 'string' && 'value' in property) baseValues.push([key, property.value])
+    if (typeof key !== 'string') continue
+    if ('value' in property) baseValues.push([key, property.value])
+    else baseGetters.push([key, property])
   }
   baseEnumerable = Object.keys(everywhere).length
   basePrototype = Object.getPrototypeOf(everywhere) as object
@@ -122,10 +126,12 @@ function isAsPutIn({ own, hasDefined }: GlobalScope): boolean {
   if (hasDefined) return false
   let expected = baseEnumerable
   for (const [key, property] of own) {
-    const before = base.get(key)
-    expected += Number(property?.enumerable === true) - Number(before?.enumerable === true)
-    if (property !== null && before === undefined && !Object.is(everywhere[key], property.value)) return false
+    expected += Number(property?.enumerable === true) - Number(base.get(key)?.enumerable === true)
+    if (property === null) continue
+    // A getter is not asked.
+    if (!('value' in property) || !Object.is(everywhere[key], property.value)) return false
   }
+  for (const [key, { get }] of baseGetters) if (!own.has(key) && propertyOf(key)?.get !== get) return false
   for (const [key, value] of baseValues) {
     const now = everywhere[key]
     if (now !== value && !Object.is(now, own.has(key) ? own.get(key)?.value : value)) return false

@@ -211,7 +211,9 @@ async function importRequired(number: number, isWanted = (_url: string): boolean
     for (const [specifier, url] of format === 'commonjs' ? imports : []) {
       if (thread !== null && !isOfTransform(specifier)) continue
       if (form.modules.get(url)?.format !== 'module' || required.has(url) || !isWanted(url)) continue
-      required.set(url, { exports: await import(addressIn(number, url)) })
+      const names = (await import(addressIn(number, url))) as { readonly default?: unknown }
+      const isOfNode = isOfLoop(url) && !isOfTransform(specifier)
+      required.set(url, { exports: (isOfNode ? names.default : undefined) ?? names })
     }
   }
 }

@@ -5,18 +5,18 @@
 // guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { threadId } from 'node:worker_threads'
 import { isOfLoop, loopModule } from './loop-imports.ts'
+import { isOfNode } from './node-streams.ts'
 import { type ScriptRequest, SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
 import { nameOf } from './raw-tree.ts'
 import { type Scopes, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
 import { PER_THREAD, planOf } from './thread-form.ts'
-import { userFolder } from './user-folder.ts'
+import { keepText } from './user-folder.ts'
 import { scriptsOf } from './worker-scripts.ts'
 
 export interface ProgramModule extends SourceModule {
@@ -95,7 +95,7 @@ async function findScript({ from, specifier, kind }: ScriptRequest): Promise<str
   if (kind === 'eval') return `${fileOfText(specifier)}${PER_THREAD}`
   const base = baseOf(from)
   const target = followImport(base, specifier, kind, await importResolver(base))
-  if (target === null || isOfLoop(target) || isData(target)) return target
+  if (target === null || isOfNode(target) || isData(target)) return target
   // What is not there, Node says better.
   return isThere(target) ? `${target}${PER_THREAD}` : null
 }
@@ -111,12 +111,7 @@ function baseOf(url: string): string {
 /** The text of a Worker that is given as such, as a file: what tells of places names it. */
 function fileOfText(text: string): string {
   const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  const file = join(userFolder('texts'), `${name}.js`)
-  // Whole or not at all: others may read or write the same.
-  const draft = `${file}.${process.pid}.${threadId}`
-  writeFileSync(draft, text)
-  renameSync(draft, file)
-  const { href } = pathToFileURL(file)
+  const { href } = pathToFileURL(keepText(`${name}.js`, text))
   texts.add(href)
   return href
 }
@@ -226,7 +221,7 @@ function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly
   for (let before = -1; before !== kept.size;) {
     before = kept.size
     for (const [url, { imports }] of modules) {
-      if ([...imports.values()].some((target) => kept.has(target) && !isOfLoop(target))) kept.add(url)
+      if ([...imports.values()].some((target) => kept.has(target) && !isOfNode(target))) kept.add(url)
     }
   }
   // Of a package, the instances share what they have: all of it is kept, or nothing.
@@ -264,7 +259,7 @@ async function describeModule(
   const note = (specifier: string, kind: 'import' | 'require'): void => {
     const found = followImport(own, specifier, kind, resolve)
     if (found === null) return
-    const isInstance = isOfThread && !isOfLoop(found) && !isData(found)
+    const isInstance = isOfThread && !isOfNode(found) && !isData(found)
     imports.set(specifier, isInstance ? `${found}${PER_THREAD}` : redirect(found))
   }
   const follow = (source: Node | null | undefined): void => {

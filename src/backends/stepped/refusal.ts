@@ -46,6 +46,7 @@ export class Decided extends Error {
 /** A thread has a choice between events: everything begins again, with a thread of ours that makes it. */
 export class ChoicesNeeded extends Error {
   override readonly name = 'ChoicesNeeded'
+  override readonly message = 'no error of the program: the check begins anew, with choices between events'
 }
 
 /** Something that a program loads while it runs. */
@@ -71,4 +72,5 @@ export class ScriptNeeded extends Error {
 /** A thread is started for which there is no record: everything begins again, with one more. */
 export class ThreadsNeeded extends Error {
   override readonly name = 'ThreadsNeeded'
+  override readonly message = 'no error of the program: the check begins anew, with one more thread'
 }

@@ -5,7 +5,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 // As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { followLoop } from './loop-imports.ts'
+import { followLoop, isOfLoop } from './loop-imports.ts'
+import { streamModule } from './node-streams.ts'
 import type { Format } from './syntax.ts'
 import { aliasesOf } from './tsconfig.ts'
 
@@ -60,6 +61,8 @@ export function followImport(
 ): string | null {
   const loop = followLoop(url, specifier, null)
   if (loop !== undefined) return loop
+  const stream = isOfLoop(url) ? null : streamModule(specifier)
+  if (stream !== null) return stream
   if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:') || isTestFramework(specifier))
     return null
   const isPath = /^(\.|file:|\/)/.test(specifier)

@@ -4,7 +4,7 @@
 import * as nodeModule from 'node:module'
 import type { ModuleOutline, SteppedForm } from './cache.ts'
 import { outsideScopes } from './global-scope.ts'
-import { isOfLoop } from './loop-imports.ts'
+import { isOfNode } from './node-streams.ts'
 import { scriptKey } from './program.ts'
 import type { ScriptRequest } from './refusal.ts'
 import { importResolver, isData } from './resolve.ts'
@@ -46,7 +46,7 @@ export async function loadThreadModules(
     if (kind === 'import') await note(natives, form, suffix, from, specifier)
   }
   const loops = new Map<string, object>()
-  for (const url of form.modules.keys()) if (isOfLoop(url)) loops.set(url, await import(`${url}${suffix}`))
+  for (const url of form.modules.keys()) if (isOfNode(url)) loops.set(url, await import(`${url}${suffix}`))
   setThreadModules(form.sites, new Table(form, codes, natives, loops))
 }
 
@@ -93,7 +93,7 @@ async function note(
 ): Promise<void> {
   const key = keyOf(from, specifier)
   const target = targetOf(form, from, specifier, 'import')
-  if (natives.has(key) || (target !== null && form.modules.has(target) && !isOfLoop(target))) return
+  if (natives.has(key) || (target !== null && form.modules.has(target) && !isOfNode(target))) return
   try {
     natives.set(key, await importShared(suffix, from, specifier, target))
   } catch (error) {
@@ -107,7 +107,7 @@ async function importShared(
   specifier: string,
   target: string | null,
 ): Promise<Found> {
-  if (target !== null && isOfLoop(target)) return loopFound(target, await import(`${target}${suffix}`))
+  if (target !== null && isOfNode(target)) return loopFound(target, await import(`${target}${suffix}`))
   if (target !== null && isData(target))
     return { kind: 'native', exports: await import(target, { with: { type: 'json' } }) }
   const plain = target?.endsWith(PER_THREAD) === true ? target.slice(0, -PER_THREAD.length) : target
@@ -117,7 +117,7 @@ async function importShared(
 }
 
 function loopFound(url: string, exports: object): Found {
-  return { kind: 'loop', name: /([^/]+)\.[jt]s$/.exec(url)![1]!, exports }
+  return { kind: 'loop', name: /([^/]+)\.c?[jt]s$/.exec(url)![1]!, exports }
 }
 
 class Table implements ThreadModules {
@@ -163,7 +163,7 @@ class Table implements ThreadModules {
     let found: Found
     try {
       found =
-        target !== null && isOfLoop(target)
+        target !== null && isOfNode(target)
           ? loopFound(target, this.#loops.get(target)!)
           : { kind: 'native', exports: outsideScopes(() => nodeModule.createRequire(from)(specifier)) }
     } catch (error) {

@@ -45,6 +45,9 @@ if (isMainThread) {
   const assigned = seen()
   delete globalThis.mark
   delete globalThis.fetch
+  Object.assign(globalThis, { Buffer: 'mine' })
+  // oxlint-disable-next-line no-underscore-dangle -- what it defines, no other function tells of
+  globalThis.__defineGetter__('navigator', () => 'mine')
   Object.setPrototypeOf(globalThis, Object.assign(Object.create(Array.prototype), { kind: 'of a prototype' }))
   let calls = 0
   Object.defineProperty(globalThis, 'mark', { get: () => `got ${++calls}`, configurable: true })

@@ -14,6 +14,11 @@ interface Listener {
 
 type Name = string | symbol
 
+/** What somebody has given for a listener. */
+function givenOf({ called }: Listener): unknown {
+  return (called as { listener?: unknown } | null | undefined)?.listener ?? called
+}
+
 export class Emitter {
   /** Made when the first listener comes: what extends it may be made without its constructor. */
   declare listeners$?: Map<Name, Listener[]>
@@ -23,7 +28,7 @@ export class Emitter {
   }
 
   once(name: Name, called: unknown): this {
-    return this.listen$(name, { called, isTarget: false, once: true })
+    return this.on(name, this.onlyOnce$(name, called))
   }
 
   prependListener(name: Name, called: unknown): this {
@@ -31,11 +36,23 @@ export class Emitter {
   }
 
   prependOnceListener(name: Name, called: unknown): this {
-    return this.listen$(name, { called, isTarget: false, once: true }, true)
+    return this.prependListener(name, this.onlyOnce$(name, called))
+  }
+
+  /** What takes itself away when it is called: by methods that a class which extends this may have changed. */
+  onlyOnce$(name: Name, called: unknown): Called {
+    let isCalled = false
+    const listener = (...args: unknown[]): unknown => {
+      if (isCalled) return undefined
+      isCalled = true
+      this.removeListener(name, listener)
+      return (called as Called).call(this, ...args)
+    }
+    return Object.assign(listener, { listener: called })
   }
 
   addListener(name: Name, called: unknown): this {
-    return this.on(name, called)
+    return this.listen$(name, { called, isTarget: false, once: false })
   }
 
   addEventListener(name: string, called: unknown, options?: unknown): void {
@@ -47,21 +64,25 @@ export class Emitter {
   }
 
   off(name: Name, called: unknown): this {
+    return this.remove$(name, called)
+  }
+
+  remove$(name: Name, called: unknown): this {
     const list = this.listenersOf$(name)
-    const at = list.findLastIndex((each) => each.called === called)
+    const at = list.findLastIndex((each) => each.called === called || givenOf(each) === called)
     if (at < 0) return this
     this.ownListeners$().set(name, list.toSpliced(at, 1))
     this.listened$(name, list.length - 1)
-    if (name !== 'removeListener') this.emitIfListened$('removeListener', name, called)
+    if (name !== 'removeListener') this.emitIfListened$('removeListener', name, givenOf(list[at]!))
     return this
   }
 
   removeListener(name: Name, called: unknown): this {
-    return this.off(name, called)
+    return this.remove$(name, called)
   }
 
   removeEventListener(name: string, called: unknown): void {
-    this.off(name, called)
+    this.remove$(name, called)
   }
 
   removeAllListeners(name?: Name): this {
@@ -81,11 +102,11 @@ export class Emitter {
   }
 
   listeners(name: Name): unknown[] {
-    return this.listenersOf$(name).map(({ called }) => called)
+    return this.listenersOf$(name).map(givenOf)
   }
 
   rawListeners(name: Name): unknown[] {
-    return this.listeners(name)
+    return this.listenersOf$(name).map(({ called }) => called)
   }
 
   setMaxListeners(): this {
@@ -97,7 +118,7 @@ export class Emitter {
   }
 
   listen$(name: Name, listener: Listener, isFirst = false): this {
-    if (name !== 'newListener') this.emitIfListened$('newListener', name, listener.called)
+    if (name !== 'newListener') this.emitIfListened$('newListener', name, givenOf(listener))
     const others = this.listenersOf$(name)
     const list = isFirst ? [listener, ...others] : [...others, listener]
     this.ownListeners$().set(name, list)
@@ -128,7 +149,7 @@ export class Emitter {
     const list = this.listenersOf$(name)
     if (list.length === 0 && name === 'error') throw args[0]
     for (const { called, isTarget, once } of list) {
-      if (once) this.off(name, called)
+      if (once) this.remove$(name, called)
       const given = isTarget
         ? [{ type: name, data: args[0], target: this, currentTarget: this, ports: [] }]
         : args

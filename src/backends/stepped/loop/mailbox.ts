@@ -13,9 +13,13 @@ export class Mailbox<Message> {
   sent = 0
   taken = 0
 
-  /** Sends, where all who do so are known to each other: one comes after the other. */
+  /**
+   * Sends, where all who do so are known to each other: one comes after the other. A thread that is ended before it has
+   * sent leaves its place to the next.
+   */
   put(message: Message, told: string): void {
-    this.putAt(this.sent++, message, told)
+    this.putAt(this.sent, message, told)
+    this.sent++
   }
 
   /** Sends what has its place in the order. */
