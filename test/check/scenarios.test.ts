@@ -73,6 +73,8 @@ const complete = new Set([
   'flush-asked lespinasse-2021 xadd',
   'flush-asked-munmap lespinasse-2021 xadd',
   'flush-asked-fails lespinasse-2021 xadd',
+  'cold-twice classic xadd',
+  'cold-left',
   'truncate-copy classic xadd',
   'truncate-copy lespinasse-2021 xadd',
 ])

@@ -1,6 +1,7 @@
 // Pages that leave memory and come back, and pins that keep them there, as a CPU in a scenario asks for it.
 
 import {
+  COLD,
   callEnter,
   callExit,
   collapsePages,
@@ -51,7 +52,7 @@ export class CpuPaging extends CpuFiles {
 
   /** The hand of the clock passes a page: one of a file that was not used is left cold, where there are watermarks. */
   age(page: number): Outcome {
-    this.inKernel((task, mm) => unmapAndFree(task, mm, page, page + 1, false))
+    this.inKernel((task, mm) => unmapAndFree(task, mm, page, page + 1, COLD))
     return 'done'
   }
 

@@ -67,6 +67,10 @@ import { reclaimPage, writeCold } from './reclaim-page.ts'
 
 /** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
 const RECLAIM_FRAMES = 32
+/** Which pages the first hand takes: those that were not used since it last came, of them only pages of files; or all. */
+export const COLD = 0
+const COLD_FILES = 1
+const COLD_OR_NOT = 2
 /** Frames that the second hand passes at a time. */
 const FRAMES_AT_A_TIME = 256
 
@@ -131,11 +135,18 @@ export function balance(cpu: Task): void {
     drainAllPcp(cpu)
     Atomics.notify(heap, Header.balancingCpu)
   }
-  const passages = Math.ceil(heap[Header.frameCount] / FRAMES_AT_A_TIME)
-  for (let passage = 0; passage < passages && coldPages(cpu) < cpu.highFrames; passage++) ageMappings(cpu)
+  leaveEnough(cpu)
   upRead(cpu, Header.reclaimLock)
   Atomics.compareExchange(heap, Header.balancingCpu, cpu.id + 1, 0)
   Atomics.notify(heap, Header.balancingCpu)
+}
+
+/** Takes pages of files out of tables until as many are cold as the high watermark says, or half of them. */
+function leaveEnough(cpu: Task): void {
+  const { heap } = cpu
+  const passages = Math.ceil(heap[Header.frameCount] / FRAMES_AT_A_TIME)
+  const enough = Math.min(cpu.highFrames, Atomics.load(heap, Header.cachedPages) >> 1)
+  for (let passage = 0; passage < passages && coldPages(cpu) < enough; passage++) ageMappings(cpu, COLD_FILES)
 }
 
 /**
@@ -201,10 +212,9 @@ function turnHands(cpu: Task, wanted: number): number {
     freed += freeCold(cpu)
     if (freed < wanted) freed += shrinkCaches(cpu)
     const turning = ((Atomics.load(heap, Header.clockRevolutions) - revolution) | 0) < 3
-    if (turning && freed < wanted) freed += ageMappings(cpu)
+    if (turning && freed < wanted) freed += ageMappings(cpu, COLD)
     else if (passage >= passages) break
   }
-  Atomics.add(heap, Header.reclaimedFrames, freed)
   return freed
 }
 
@@ -253,6 +263,7 @@ export function shrinkCaches(cpu: Task): number {
     if (isCachedOnly(cpu, frame) && getUnused(cpu, frame) && reclaimPage(cpu, frame)) freed++
     if (++frame >= frameCount) frame = 0
   }
+  Atomics.add(heap, Header.reclaimedFrames, freed)
   return freed
 }
 
@@ -282,28 +293,32 @@ function handPages(cpu: Task): number {
 }
 
 /** Moves on over some pages of some address space. Returns how many frames were freed. */
-function ageMappings(cpu: Task): number {
+function ageMappings(cpu: Task, which: number): number {
   const mm = nextChunk(cpu)
   if (mm === 0) return 0
   const start = cpu.clockPage
   const end = Math.min(start + handPages(cpu), TASK_SIZE)
-  const freed = unmapAndFree(cpu, mm, start, end, false)
+  const freed = unmapAndFree(cpu, mm, start, end, which)
   dropMm(cpu, mm)
   return freed
 }
 
 /**
- * Takes the pages of [start, end) out of memory: those that were not used since the hand last came, or all, of one
- * table and at most `cpu.clockPages`. Returns how many frames were freed.
+ * Takes the pages of [start, end) out of memory that `which` says; where that is all, those are of one table, and at
+ * most `cpu.clockPages`. Returns how many frames were freed.
  */
-export function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+export function unmapAndFree(cpu: Task, mm: number, start: number, end: number, which: number): number {
   reclaimStart(cpu, mm)
-  unmapCold(cpu, mm, start, end, all)
+  unmapCold(cpu, mm, start, end, which)
   reclaimEnd(cpu, mm)
   // The references of the entries that are gone become this CPU's.
   const { clockFrames, clockCount } = cpu
   for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])
-  return writeAndFree(cpu, clockFrames, all || cpu.lowFrames === 0 ? clockCount : leaveCold(cpu))
+  return writeAndFree(
+    cpu,
+    clockFrames,
+    which === COLD_OR_NOT || cpu.lowFrames === 0 ? clockCount : leaveCold(cpu),
+  )
 }
 
 /** Leaves the pages of files among `cpu.clockFrames` to those who need frames. Returns how many others there are. */
@@ -330,6 +345,7 @@ function writeAndFree(cpu: Task, frames: Int32Array, count: number): number {
   // The last first: who reads pages that follow each other gets the frame that was freed last, and those before it, so
   // that frames which follow each other go on doing so.
   for (let n = count - 1; n >= 0; n--) if (reclaimPage(cpu, frames[n])) freed++
+  Atomics.add(cpu.heap, Header.reclaimedFrames, freed)
   return freed
 }
 
@@ -338,7 +354,7 @@ export function pageOutRange(cpu: Task, mm: number, start: number, end: number):
   downRead(cpu, Header.reclaimLock)
   for (let page = nextTable(cpu, mm, start); page < end; page = nextTable(cpu, mm, page)) {
     const stop = Math.min((page & -cpu.clockPages) + cpu.clockPages, end)
-    unmapAndFree(cpu, mm, page, stop, true)
+    unmapAndFree(cpu, mm, page, stop, COLD_OR_NOT)
     page = stop
   }
   upRead(cpu, Header.reclaimLock)
@@ -406,17 +422,17 @@ function endWindow(cpu: Task): void {
 
 /**
  * Takes the pages of [start, end) out of their tables that were not used since the hand last came, and flushes them;
- * their frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had. All: as many as one
- * table has; else until they are enough.
+ * their frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had. Stops where they are
+ * enough.
  */
-function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
+function unmapCold(cpu: Task, mm: number, start: number, end: number, which: number): void {
   const { clockTables, clockCounts } = cpu
   clockCounts.fill(0)
   cpu.clockCount = 0
   let tables = 0
   for (let page = start; page < end && tables < clockTables.length && cpu.clockCount <= cpu.lowFrames;) {
     const stop = pmdAddrEnd(page, Math.min(page + cpu.clockPages, end))
-    const table = lockCold(cpu, mm, page, stop, all)
+    const table = lockCold(cpu, mm, page, stop, which)
     if (table !== 0) clockTables[tables++] = table
     page = stop
   }
@@ -430,13 +446,13 @@ function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boole
 }
 
 /** Takes the pages of [start, end), all of one table, out of it. Returns the table, locked, or 0 if there were none. */
-function lockCold(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+function lockCold(cpu: Task, mm: number, start: number, end: number, which: number): number {
   const before = cpu.clockCount
   beginWindow(cpu)
   const table = findPteTable(cpu, mm, start)
   // A try: the holder may be waiting for this CPU to flush its TLB (race R11).
   const locked = table !== 0 && spinTryLock(cpu, table + PageTable.ptl)
-  if (locked) for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), all)
+  if (locked) for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), which)
   const found = cpu.clockCount !== before
   if (locked && !found) spinUnlock(cpu, table + PageTable.ptl)
   // From here on the lock keeps the table, as entries were found in it. In the window no answer can be waited for.
@@ -444,15 +460,16 @@ function lockCold(cpu: Task, mm: number, start: number, end: number, all: boolea
   return found ? table : 0
 }
 
-function unmapIfCold(cpu: Task, address: number, all: boolean): void {
+function unmapIfCold(cpu: Task, address: number, which: number): void {
   const { heap } = cpu
   const entry = Atomics.load(heap, address)
   if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & (PTE_SPECIAL | PTE_LOCKED)) !== 0) return
-  if ((entry & PTE_ACCESSED) !== 0 && !all) {
+  const frame = entry >>> PTE_FRAME_SHIFT
+  if (which === COLD_FILES && !isFilePage(cpu, frame)) return
+  if ((entry & PTE_ACCESSED) !== 0 && which !== COLD_OR_NOT) {
     Atomics.and(heap, address, ~PTE_ACCESSED)
     return
   }
-  const frame = entry >>> PTE_FRAME_SHIFT
   // Pages are pinned with the table locked: one that is not pinned now will not be before its entry is gone.
   if (isPinned(cpu, frame)) return
   // The page stays locked until no CPU has its old translation. Else what a CPU still writes could be missed by a

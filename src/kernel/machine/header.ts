@@ -200,7 +200,7 @@ export function fixedHeapWords(cpuCount: number, frameCount: number, nodeCount =
   return HEADER_WORDS + arrays + cacheLineAlign(frameCount * (PAGE_STRUCT_WORDS + 1) + coldSize(frameCount))
 }
 
-/** A power of two, about an eighth of all frames. */
+/** How many hints of cold pages there is room for: a power of two, an eighth of all frames or more. */
 function coldSize(frameCount: number): number {
   return 2 ** Math.floor(Math.log2(Math.max(8, frameCount / 4)))
 }
