@@ -73,8 +73,7 @@ const complete = new Set([
   'flush-asked lespinasse-2021 xadd',
   'flush-asked-munmap lespinasse-2021 xadd',
   'flush-asked-fails lespinasse-2021 xadd',
-  'cold-twice classic xadd',
-  'cold-left',
+  'flush-page-truncate lespinasse-2021 xadd',
   'truncate-copy classic xadd',
   'truncate-copy lespinasse-2021 xadd',
 ])

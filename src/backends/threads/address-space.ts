@@ -323,7 +323,10 @@ export class AddressSpace extends AddressLayout {
     super.markLeft()
   }
 
-  /** For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}; nothing once detached. */
+  /**
+   * For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}; nothing where it has
+   * detached.
+   */
   [Symbol.dispose](): void {
     if (!this.#thread.isAttached) return
     if (this.#made) this.destroy()

@@ -1,11 +1,9 @@
 // Pages that leave memory and come back, and pins that keep them there, as a CPU in a scenario asks for it.
 
 import {
-  COLD,
   callEnter,
   callExit,
   collapsePages,
-  freeCold,
   PAGE_WORDS,
   pageOutRange,
   PerCpu,
@@ -15,7 +13,6 @@ import {
   swapOff,
   swapOn,
   tryToFreePages,
-  unmapAndFree,
   unpinPages,
 } from '../../kernel/index.ts'
 import { SWAP_FILE } from '../scenario-disk.ts'
@@ -47,18 +44,6 @@ export class CpuPaging extends CpuFiles {
   /** Takes pages out of the page table and of memory, used or not, as reclaim does. */
   pageOut(page: number, pages = 1): Outcome {
     this.inKernel((task, mm) => pageOutRange(task, mm, page, page + pages))
-    return 'done'
-  }
-
-  /** The hand of the clock passes a page: one of a file that was not used is left cold, where there are watermarks. */
-  age(page: number): Outcome {
-    this.inKernel((task, mm) => unmapAndFree(task, mm, page, page + 1, COLD))
-    return 'done'
-  }
-
-  /** Frees what was left. */
-  freeCold(): Outcome {
-    this.inKernel(freeCold)
     return 'done'
   }
 

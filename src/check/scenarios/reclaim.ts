@@ -1,23 +1,7 @@
 // Reclaim beside calls that change or copy what it takes.
 
-import type { ScenarioCpu } from '../scenario-cpu/index.ts'
-import { mapKeptFile } from './file-calls.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
-
-/** A page of a file that was written to, which reclaim has taken out of its table and left. */
-function leftCold(cpu: ScenarioCpu): void {
-  mapKeptFile(cpu, 2)
-  cpu.setWatermarks(1, 1)
-  cpu.add(firstPage, 1)
-  cpu.load(warmPage)
-  leave(cpu)
-}
-
-function leave(cpu: ScenarioCpu): void {
-  cpu.advise(firstPage, 1, 'cold')
-  cpu.age(firstPage)
-}
 
 export default kernelScenarios({
   // Reclaim takes a page out; mprotect of it then finds nothing that it would have to flush. When it has returned, a
@@ -88,32 +72,5 @@ export default kernelScenarios({
       cpu.load(firstPage)
     },
     threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage)]],
-  },
-  // A page of a file that reclaim has left is written out and freed, and a CPU writes to it meanwhile: what it writes
-  // is on disk, or the page stays.
-  'cold-write': {
-    setup: leftCold,
-    threads: [[(cpu) => cpu.freeCold()], [(cpu) => cpu.add(firstPage, 1)]],
-    pages: [firstPage],
-  },
-  // Two CPUs free one page, which was left twice.
-  'cold-twice': {
-    setup: (cpu) => {
-      leftCold(cpu)
-      cpu.load(firstPage)
-      leave(cpu)
-    },
-    threads: [[(cpu) => cpu.freeCold()], [(cpu) => cpu.freeCold()]],
-    pages: [firstPage],
-  },
-  // A page is left as another CPU frees what is cold.
-  'cold-left': {
-    setup: (cpu) => {
-      leftCold(cpu)
-      cpu.load(firstPage)
-      cpu.advise(firstPage, 1, 'cold')
-    },
-    threads: [[(cpu) => cpu.age(firstPage)], [(cpu) => cpu.freeCold()]],
-    pages: [firstPage],
   },
 })
