@@ -198,8 +198,8 @@ export abstract class MachineFile {
 
   /**
    * Gives the file that size, in bytes or as '64MiB', as ftruncate does. A mapping beyond the end answers with a
-   * BusError from then on; what was cut off reads as zeros should the file grow again. Errors: EINVAL (opened for reading only),
-   * EFBIG, and what the disk gives.
+   * BusError from then on; what was cut off reads as zeros should the file grow again. Errors: EINVAL (opened for
+   * reading only), EFBIG, and what the disk gives.
    */
   truncate(size: Size): void {
     this.#assertOpen()
