@@ -1,8 +1,10 @@
 // Pages that leave memory and come back, and pins that keep them there, as a CPU in a scenario asks for it.
 
 import {
+  CHANGED_PAGES_MAX,
   callEnter,
   callExit,
+  changedPages,
   collapsePages,
   PAGE_WORDS,
   pageOutRange,
@@ -45,6 +47,13 @@ export class CpuPaging extends CpuFiles {
   pageOut(page: number, pages = 1): Outcome {
     this.inKernel((task, mm) => pageOutRange(task, mm, page, page + pages))
     return 'done'
+  }
+
+  /** Whether the page is not what it is in the first address space. */
+  isChanged(page: number): Outcome {
+    const changed = new Uint8Array(CHANGED_PAGES_MAX)
+    this.inKernel((task, mm) => changedPages(task, mm, this.machine.mm, page, changed))
+    return changed[0] === 1 ? 'changed' : 'as it was'
   }
 
   /** Takes pages out of memory that only a cache refers to, as the hand does that goes over frames; twice round. */

@@ -45,12 +45,6 @@ export default kernelScenarios({
     threads: [[flush], [writePage(0, 20), ...syncedOnDisk]],
     pages: [firstPage],
   },
-  // The same where the flusher comes to the page.
-  'flush-page-write-sync': {
-    setup: dirtyUnmapped,
-    threads: [[writeOut], [writePage(0, 20), ...syncedOnDisk]],
-    pages: [firstPage],
-  },
   // The first write to a page that was read, as the flusher is at the file: the flusher finds it now, or the file says
   // that it has to come back.
   'flush-read-page': {
@@ -128,12 +122,6 @@ export default kernelScenarios({
   'flush-fails': {
     setup: failing(dirtyUnmapped),
     threads: [[flush], [(cpu) => cpu.syncFile(), ...syncedOnDisk]],
-    pages: [firstPage],
-  },
-  // The same where it comes to the page.
-  'flush-page-fails': {
-    setup: failing(dirtyUnmapped),
-    threads: [[writeOut], [(cpu) => cpu.syncFile()]],
     pages: [firstPage],
   },
   // The same beside a write: the file says that it is dirty still.

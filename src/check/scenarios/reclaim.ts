@@ -1,7 +1,17 @@
 // Reclaim beside calls that change or copy what it takes.
 
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
+
+/** A page that an address space and its fork, the second CPU's, have in common. */
+function twoCopies(cpu: ScenarioCpu, all: readonly ScenarioCpu[]): ScenarioCpu[] {
+  cpu.startSwap(2)
+  cpu.mapPages(firstPage, 2)
+  cpu.store(firstPage, 7)
+  cpu.store(warmPage, 8)
+  return [cpu, cpu.forkFor(all[1]!)]
+}
 
 export default kernelScenarios({
   // Reclaim takes a page out; mprotect of it then finds nothing that it would have to flush. When it has returned, a
@@ -72,5 +82,20 @@ export default kernelScenarios({
       cpu.load(firstPage)
     },
     threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage)]],
+  },
+  // Two copies of an address space are compared as a page of one leaves memory and comes back: it is what it was.
+  'changed-reclaim': {
+    setup: twoCopies,
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.isChanged(firstPage)],
+    ],
+    pages: [],
+  },
+  // The same as the page is written: it is not any more, or not yet.
+  'changed-write': {
+    setup: twoCopies,
+    threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.isChanged(firstPage)]],
+    pages: [],
   },
 })
