@@ -265,6 +265,40 @@ describe('the page cache', () => {
     })
   })
 
+  test('a page that could not be read is whole when all of it is overwritten, by a program and by write', () => {
+    withSpace((space, machine) => {
+      const path = fileOf(pattern(4 * PAGE))
+      let fails = true
+      machine.setStorage({
+        ...fileSystem,
+        read(descriptor, buffers, position) {
+          if (fails) throw Object.assign(new Error('broken'), { code: 'EIO' })
+          return fileSystem.read(descriptor, buffers, position)
+        },
+      })
+      const file = machine.openFile(path, { mode: 'r+' })
+      const address = mapShared(space, file)
+      for (const page of [0, 1, 2]) {
+        assert.throws(() => space.readUint8(address + page * PAGE), { name: 'BusError', errno: 'EIO' })
+      }
+      space.write(address, new Uint8Array(PAGE).fill(50))
+      file.write(PAGE, new Uint8Array(PAGE).fill(51))
+      assert.deepEqual([space.readUint8(address + PAGE - 1), space.readUint8(address + PAGE)], [50, 51])
+      // Of one that is written in part the rest is wanted.
+      assert.throws(() => space.writeUint8(address + 2 * PAGE, 52), { name: 'BusError', errno: 'EIO' })
+      file.sync()
+      fails = false
+      space.writeUint8(address + 2 * PAGE, 52)
+      file.close()
+      const expected = pattern(4 * PAGE)
+      expected.fill(50, 0, PAGE).fill(51, PAGE, 2 * PAGE)
+      assert.deepEqual(
+        new Uint8Array(readFileSync(path)).subarray(0, 2 * PAGE),
+        expected.subarray(0, 2 * PAGE),
+      )
+    })
+  })
+
   test('advised random, a miss reads one page', () => {
     withSpace((space, machine) => {
       const storage = counted()

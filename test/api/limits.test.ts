@@ -50,7 +50,7 @@ describe('limits', () => {
     withSpace((space, machine) => {
       for (const wrong of [-1, 1.5, NaN, -Infinity])
         assert.throws(() => space.setLimit('as', wrong), RangeError)
-      for (const wrong of ['1', undefined])
+      for (const wrong of [null, undefined])
         assert.throws(() => space.setLimit('as', wrong as never), TypeError)
       failsWith('EINVAL', () => space.setLimit('nproc' as 'as', 1))
       failsWith('EINVAL', () => space.getLimit('toString' as 'as'))

@@ -73,6 +73,9 @@ const complete = new Set([
   'flush-asked lespinasse-2021 xadd',
   'flush-asked-munmap lespinasse-2021 xadd',
   'flush-asked-fails lespinasse-2021 xadd',
+  'flush-page-truncate lespinasse-2021 xadd',
+  'changed-reclaim',
+  'changed-write',
   'truncate-copy classic xadd',
   'truncate-copy lespinasse-2021 xadd',
 ])

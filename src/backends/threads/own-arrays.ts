@@ -35,7 +35,9 @@ const FRAME_VIEWS = 4096
 
 /** Memory whose arrays are the kernel's own. What is read into may be anybody's array. */
 export class OwnMemory extends PhysicalMemory {
+  /** A storage is given them, so that nothing that could be set on them is asked. */
   readonly #frames: (Uint8Array | undefined)[] = Array.from({ length: FRAME_VIEWS })
+  readonly #frameAt = new Int32Array(FRAME_VIEWS).fill(-1)
 
   constructor(memory: SharedMemory) {
     super(memory, new OwnBytes(memory.buffer), new OwnWords(memory.buffer))
@@ -49,11 +51,11 @@ export class OwnMemory extends PhysicalMemory {
   /** The bytes of a frame: making an array each time would take longer than to copy it. */
   frameBytes(frame: number): Uint8Array {
     const place = frame & (FRAME_VIEWS - 1)
-    const present = this.#frames[place]
-    if (present !== undefined && present.byteOffset === frame * PAGE_SIZE) return present
-    const fresh = viewOf(this.bytes, frame * PAGE_SIZE, PAGE_SIZE)
-    this.#frames[place] = fresh
-    return fresh
+    if (this.#frameAt[place] !== frame) {
+      this.#frames[place] = viewOf(this.bytes, frame * PAGE_SIZE, PAGE_SIZE)
+      this.#frameAt[place] = frame
+    }
+    return this.#frames[place]!
   }
 }
 

@@ -35,8 +35,8 @@ const unlockedFirst: readonly SourcePatch[] = [
   ),
 ]
 const flushedUnlocked = at(reclaim, 'unmapCold').replace(
-  'flushAllCpus(cpu, mm); for (let n = 0; n < tables; n++) spinUnlock(...$)',
-  'for (let n = 0; n < tables; n++) spinUnlock(cpu, clockTables[n] + PageTable.ptl); flushAllCpus(cpu, mm)',
+  'flushAllCpus(cpu, mm); spinUnlock(...$)',
+  'spinUnlock(cpu, table + PageTable.ptl); flushAllCpus(cpu, mm)',
 )
 const freeFlushesChanges = at('calls/madvise.ts', 'agePages').replace(
   'agePtes(cpu, mm, table, page, stop, gone) !== 0 || gone',

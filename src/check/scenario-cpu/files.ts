@@ -34,7 +34,9 @@ import {
   syncOpenFile,
   truncateFile,
   VM_SHARED,
+  WB_SYNC_NONE,
   Vma,
+  writeBackPages,
   writeBackSome,
   type Task,
 } from '../../kernel/index.ts'
@@ -231,6 +233,12 @@ export class CpuFiles extends CpuAccesses {
     beginWriteback(this.task, true)
     writeBackSome(this.task, true)
     callExit(this.task)
+    return 'flushed'
+  }
+
+  /** The second half of its turn: it writes out what it finds dirty in the cache of the file that is kept open. */
+  writeOut(): Outcome {
+    this.inKernel((task) => writeBackPages(task, this.machine.kept[0]!, 0, 2 ** 31 - 1, WB_SYNC_NONE))
     return 'flushed'
   }
 

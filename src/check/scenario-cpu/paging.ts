@@ -1,10 +1,11 @@
 // Pages that leave memory and come back, and pins that keep them there, as a CPU in a scenario asks for it.
 
 import {
+  CHANGED_PAGES_MAX,
   callEnter,
   callExit,
+  changedPages,
   collapsePages,
-  freeCold,
   PAGE_WORDS,
   pageOutRange,
   PerCpu,
@@ -14,7 +15,6 @@ import {
   swapOff,
   swapOn,
   tryToFreePages,
-  unmapAndFree,
   unpinPages,
 } from '../../kernel/index.ts'
 import { SWAP_FILE } from '../scenario-disk.ts'
@@ -49,16 +49,11 @@ export class CpuPaging extends CpuFiles {
     return 'done'
   }
 
-  /** The hand of the clock passes a page: one of a file that was not used is left cold, where there are watermarks. */
-  age(page: number): Outcome {
-    this.inKernel((task, mm) => unmapAndFree(task, mm, page, page + 1, false))
-    return 'done'
-  }
-
-  /** Frees what was left. */
-  freeCold(): Outcome {
-    this.inKernel(freeCold)
-    return 'done'
+  /** Whether the page is not what it is in the first address space. */
+  isChanged(page: number): Outcome {
+    const changed = new Uint8Array(CHANGED_PAGES_MAX)
+    this.inKernel((task, mm) => changedPages(task, mm, this.machine.mm, page, changed))
+    return changed[0] === 1 ? 'changed' : 'as it was'
   }
 
   /** Takes pages out of memory that only a cache refers to, as the hand does that goes over frames; twice round. */

@@ -107,6 +107,12 @@ export default kernelScenarios({
     threads: [[overwrite(firstPage, 20), ...syncedOnDisk], [(cpu) => cpu.flushOne()]],
     pages: [firstPage],
   },
+  // The same where the flusher comes to the page.
+  'overwrite-page-sync': {
+    setup: twoPages,
+    threads: [[overwrite(firstPage, 20), ...syncedOnDisk], [(cpu) => cpu.writeOut()]],
+    pages: [firstPage],
+  },
   // It is taken out of memory as soon as it is there: it is read again as it was written.
   'overwrite-reclaim': {
     setup: twoPages,

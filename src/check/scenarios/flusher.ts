@@ -29,6 +29,8 @@ function dirtyAndAsked(cpu: ScenarioCpu, all: readonly ScenarioCpu[]): void {
   all[1]!.askSync(firstPage, 1)
 }
 
+/** Only the part of it that writes pages out, so that there are few interleavings. */
+const writeOut = (cpu: ScenarioCpu) => cpu.writeOut()
 const addToFirst = (cpu: ScenarioCpu) => cpu.add(firstPage, 1)
 
 export default kernelScenarios({
@@ -82,10 +84,18 @@ export default kernelScenarios({
   },
   // fsync while the flusher has the page in its hands: what it says is on disk is.
   'flush-sync': { setup: dirtyUnmapped, threads: [[flush], syncedOnDisk], pages: [firstPage] },
+  // The same where it has found the file and comes to the page.
+  'flush-page-sync': { setup: dirtyUnmapped, threads: [[writeOut], syncedOnDisk], pages: [firstPage] },
   // The file is cut off as its page is written out, and stays so.
   'flush-truncate': {
     setup: dirtyUnmapped,
     threads: [[flush], [truncateTo(0), (cpu) => cpu.pagesOnDisk()]],
+    pages: [firstPage],
+  },
+  // The same where the flusher comes to the page.
+  'flush-page-truncate': {
+    setup: dirtyUnmapped,
+    threads: [[writeOut], [truncateTo(0), (cpu) => cpu.pagesOnDisk()]],
     pages: [firstPage],
   },
   // The same where the page is mapped.

@@ -1,22 +1,16 @@
 // Reclaim beside calls that change or copy what it takes.
 
 import type { ScenarioCpu } from '../scenario-cpu/index.ts'
-import { mapKeptFile } from './file-calls.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
-/** A page of a file that was written to, which reclaim has taken out of its table and left. */
-function leftCold(cpu: ScenarioCpu): void {
-  mapKeptFile(cpu, 2)
-  cpu.setWatermarks(1, 1)
-  cpu.add(firstPage, 1)
-  cpu.load(warmPage)
-  leave(cpu)
-}
-
-function leave(cpu: ScenarioCpu): void {
-  cpu.advise(firstPage, 1, 'cold')
-  cpu.age(firstPage)
+/** A page that an address space and its fork, the second CPU's, have in common. */
+function twoCopies(cpu: ScenarioCpu, all: readonly ScenarioCpu[]): ScenarioCpu[] {
+  cpu.startSwap(2)
+  cpu.mapPages(firstPage, 2)
+  cpu.store(firstPage, 7)
+  cpu.store(warmPage, 8)
+  return [cpu, cpu.forkFor(all[1]!)]
 }
 
 export default kernelScenarios({
@@ -89,31 +83,19 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage)]],
   },
-  // A page of a file that reclaim has left is written out and freed, and a CPU writes to it meanwhile: what it writes
-  // is on disk, or the page stays.
-  'cold-write': {
-    setup: leftCold,
-    threads: [[(cpu) => cpu.freeCold()], [(cpu) => cpu.add(firstPage, 1)]],
-    pages: [firstPage],
+  // Two copies of an address space are compared as a page of one leaves memory and comes back: it is what it was.
+  'changed-reclaim': {
+    setup: twoCopies,
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.isChanged(firstPage)],
+    ],
+    pages: [],
   },
-  // Two CPUs free one page, which was left twice.
-  'cold-twice': {
-    setup: (cpu) => {
-      leftCold(cpu)
-      cpu.load(firstPage)
-      leave(cpu)
-    },
-    threads: [[(cpu) => cpu.freeCold()], [(cpu) => cpu.freeCold()]],
-    pages: [firstPage],
-  },
-  // A page is left as another CPU frees what is cold.
-  'cold-left': {
-    setup: (cpu) => {
-      leftCold(cpu)
-      cpu.load(firstPage)
-      cpu.advise(firstPage, 1, 'cold')
-    },
-    threads: [[(cpu) => cpu.age(firstPage)], [(cpu) => cpu.freeCold()]],
-    pages: [firstPage],
+  // The same as the page is written: it is not any more, or not yet.
+  'changed-write': {
+    setup: twoCopies,
+    threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.isChanged(firstPage)]],
+    pages: [],
   },
 })

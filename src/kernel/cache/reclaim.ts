@@ -29,7 +29,6 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { sleepFor, sleepWhile } from '../machine/sleep.ts'
-import { coldPages, putColdPage, takeColdPage } from '../memory/cold-pages.ts'
 import { setPageDirty } from '../memory/dirty.ts'
 import { dropMm, grabMm } from '../memory/mm-count.ts'
 import { zonesFree } from '../memory/node.ts'
@@ -41,7 +40,6 @@ import {
   PG_REFERENCED,
   PG_SWAPCACHE,
   Page,
-  isFilePage,
   isPinned,
   pageCount,
   pageStruct,
@@ -56,7 +54,7 @@ import {
   swapDuplicate,
 } from '../memory/swap.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from '../mm/mm.ts'
-import { CLOCK_TABLES, type Task } from '../mm/task.ts'
+import type { Task } from '../mm/task.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
@@ -87,7 +85,7 @@ function allocPageSlow(cpu: Task): number {
     const frame = canReclaim(cpu) ? allocZoneFrame(cpu) : allocFrame(cpu)
     if (frame !== 0) return frame
     if (!maySleep(cpu)) return allocFrame(cpu)
-    if (cpu.lowFrames !== 0 && (freeColdLocked(cpu) || waitForBalance(cpu))) continue
+    if (cpu.lowFrames !== 0 && waitForBalance(cpu)) continue
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
     // Other CPUs may have freed frames, too.
@@ -110,29 +108,21 @@ function maySleep(cpu: Task): boolean {
 
 /**
  * `wakeup_kswapd` and `balance_pgdat`: where fewer frames are free than the low watermark, frees some until it is the
- * high one, and sees to it that as many pages are cold. Where another CPU is at it, only frees some that are cold. No
- * spinlock is held. May sleep.
+ * high one, unless another CPU is at it. No spinlock is held. May sleep.
  */
 export function balance(cpu: Task): void {
   const { heap } = cpu
   if (zonesFree(heap) >= cpu.lowFrames || !canReclaim(cpu)) return
   const balancing = Atomics.load(heap, Header.balancingCpu)
   // One whose thread has died there has left its number behind.
-  const busy =
-    balancing !== 0 && balancing !== cpu.id + 1 && isInKernel(heap, perCpuBase(heap, balancing - 1))
+  if (balancing !== 0 && balancing !== cpu.id + 1 && isInKernel(heap, perCpuBase(heap, balancing - 1))) return
+  if (Atomics.compareExchange(heap, Header.balancingCpu, balancing, cpu.id + 1) !== balancing) return
   downRead(cpu, Header.reclaimLock)
-  if (busy || Atomics.compareExchange(heap, Header.balancingCpu, balancing, cpu.id + 1) !== balancing) {
-    freeCold(cpu)
-    upRead(cpu, Header.reclaimLock)
-    return
-  }
   while (zonesFree(heap) < cpu.highFrames && turnHands(cpu, RECLAIM_FRAMES) !== 0) {
     // What was freed is in front of the zone.
     drainAllPcp(cpu)
     Atomics.notify(heap, Header.balancingCpu)
   }
-  const passages = Math.ceil(heap[Header.frameCount] / FRAMES_AT_A_TIME)
-  for (let passage = 0; passage < passages && coldPages(cpu) < cpu.highFrames; passage++) ageMappings(cpu)
   upRead(cpu, Header.reclaimLock)
   Atomics.compareExchange(heap, Header.balancingCpu, cpu.id + 1, 0)
   Atomics.notify(heap, Header.balancingCpu)
@@ -198,35 +188,13 @@ function turnHands(cpu: Task, wanted: number): number {
   const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
   let freed = 0
   for (let passage = 0; freed < wanted; passage++) {
-    freed += freeCold(cpu)
-    if (freed < wanted) freed += shrinkCaches(cpu)
+    freed += shrinkCaches(cpu)
     const turning = ((Atomics.load(heap, Header.clockRevolutions) - revolution) | 0) < 3
     if (turning && freed < wanted) freed += ageMappings(cpu)
     else if (passage >= passages) break
   }
   Atomics.add(heap, Header.reclaimedFrames, freed)
   return freed
-}
-
-/** Frees cold pages, unless there are none. Returns whether it has freed any. */
-function freeColdLocked(cpu: Task): boolean {
-  if (coldPages(cpu) <= 0) return false
-  downRead(cpu, Header.reclaimLock)
-  const freed = freeCold(cpu)
-  upRead(cpu, Header.reclaimLock)
-  return freed !== 0
-}
-
-/** Frees the frames of some cold pages. Returns how many. The lock of reclaim is held. */
-export function freeCold(cpu: Task): number {
-  const { clockFrames } = cpu
-  let count = 0
-  while (count < RECLAIM_FRAMES) {
-    const frame = takeColdPage(cpu)
-    if (frame === 0) break
-    if (isCachedOnly(cpu, frame) && getUnused(cpu, frame)) clockFrames[count++] = frame
-  }
-  return writeAndFree(cpu, clockFrames, count)
 }
 
 /** Whether there is anything that could leave memory. */
@@ -250,7 +218,7 @@ export function shrinkCaches(cpu: Task): number {
   let freed = 0
   let frame = (Atomics.add(heap, Header.frameHand, passage) >>> 0) % frameCount
   for (let passed = 0; passed < passage && freed < RECLAIM_FRAMES; passed++) {
-    if (isCachedOnly(cpu, frame) && getUnused(cpu, frame) && reclaimPage(cpu, frame)) freed++
+    if (isCachedOnly(cpu, frame) && reclaimUnused(cpu, frame)) freed++
     if (++frame >= frameCount) frame = 0
   }
   return freed
@@ -264,72 +232,50 @@ function isCachedOnly(cpu: Task, frame: number): boolean {
   return cached || (Atomics.load(cpu.heap, page + Page.flags) & PG_SWAPCACHE) !== 0
 }
 
-/** Takes a reference on the page unless it was used since the hand last came. Returns whether it did. */
-function getUnused(cpu: Task, frame: number): boolean {
+/** Takes the page out of its cache unless it was used since the hand last came. Returns whether it did. */
+function reclaimUnused(cpu: Task, frame: number): boolean {
   if (!refcountIncNotZero(cpu, pageStruct(cpu, frame) + Page.refcount)) return false
-  if ((pageFlags(cpu, frame) & PG_REFERENCED) === 0) return true
-  clearPageFlags(cpu, frame, PG_REFERENCED)
-  putPage(cpu, frame)
-  return false
+  if ((pageFlags(cpu, frame) & PG_REFERENCED) !== 0) {
+    clearPageFlags(cpu, frame, PG_REFERENCED)
+    putPage(cpu, frame)
+    return false
+  }
+  return reclaimPage(cpu, frame)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The hand that goes over page tables
-
-/** How far the hand goes at a time: over one flush the more pages, the better, where they are not freed at once. */
-function handPages(cpu: Task): number {
-  return cpu.lowFrames === 0 ? cpu.clockPages : cpu.clockPages * CLOCK_TABLES
-}
 
 /** Moves on over some pages of some address space. Returns how many frames were freed. */
 function ageMappings(cpu: Task): number {
   const mm = nextChunk(cpu)
   if (mm === 0) return 0
   const start = cpu.clockPage
-  const end = Math.min(start + handPages(cpu), TASK_SIZE)
+  const end = pmdAddrEnd(start, start + cpu.clockPages)
   const freed = unmapAndFree(cpu, mm, start, end, false)
   dropMm(cpu, mm)
   return freed
 }
 
 /**
- * Takes the pages of [start, end) out of memory: those that were not used since the hand last came, or all, of one
- * table and at most `cpu.clockPages`. Returns how many frames were freed.
+ * Takes the pages of [start, end), all of one table and at most `cpu.clockPages`, out of memory: those that were not
+ * used since the hand last came, or all. Returns how many frames were freed.
  */
-export function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
   reclaimStart(cpu, mm)
   unmapCold(cpu, mm, start, end, all)
   reclaimEnd(cpu, mm)
-  // The references of the entries that are gone become this CPU's.
   const { clockFrames, clockCount } = cpu
+  if (clockCount === 0) return 0
   for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])
-  return writeAndFree(cpu, clockFrames, all || cpu.lowFrames === 0 ? clockCount : leaveCold(cpu))
-}
-
-/** Leaves the pages of files among `cpu.clockFrames` to those who need frames. Returns how many others there are. */
-function leaveCold(cpu: Task): number {
-  const { clockFrames, clockCount } = cpu
-  let kept = 0
-  for (let n = 0; n < clockCount; n++) {
-    const frame = clockFrames[n]
-    if (!isFilePage(cpu, frame)) {
-      clockFrames[kept++] = frame
-      continue
-    }
-    clearPageFlags(cpu, frame, PG_REFERENCED)
-    putPage(cpu, frame)
-    putColdPage(cpu, frame)
-  }
-  return kept
-}
-
-/** Frees the first `count` of `frames` as far as only a cache and the caller refer to them. Returns how many. */
-function writeAndFree(cpu: Task, frames: Int32Array, count: number): number {
-  writeCold(cpu, frames, count)
+  writeCold(cpu, clockFrames, clockCount)
   let freed = 0
-  // The last first: who reads pages that follow each other gets the frame that was freed last, and those before it, so
-  // that frames which follow each other go on doing so.
-  for (let n = count - 1; n >= 0; n--) if (reclaimPage(cpu, frames[n])) freed++
+  // The last first: who then reads pages that follow each other gets the first frame first, so that frames which follow
+  // each other go on doing so, and are read into with one buffer.
+  for (let n = clockCount - 1; n >= 0; n--) {
+    // The reference of the entry that is gone becomes this CPU's.
+    if (reclaimPage(cpu, clockFrames[n])) freed++
+  }
   return freed
 }
 
@@ -367,7 +313,7 @@ function nextChunk(cpu: Task): number {
     grabMm(cpu, mm)
     cpu.clockPage = page & -cpu.clockPages
     heap[Header.clockGeneration] = heap[mm + Mm.generation]
-    heap[Header.clockPage] = Math.min(cpu.clockPage + handPages(cpu), TASK_SIZE)
+    heap[Header.clockPage] = Math.min(cpu.clockPage + cpu.clockPages, TASK_SIZE)
   } else {
     // There is nothing to turn round: that was a revolution.
     Atomics.add(heap, Header.clockRevolutions, 1)
@@ -405,43 +351,31 @@ function endWindow(cpu: Task): void {
 }
 
 /**
- * Takes the pages of [start, end) out of their tables that were not used since the hand last came, and flushes them;
- * their frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had. All: as many as one
- * table has; else until they are enough.
+ * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came, and flushes
+ * them; their frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had.
  */
 function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
-  const { clockTables, clockCounts } = cpu
-  clockCounts.fill(0)
+  const counts = cpu.clockCounts
+  counts.fill(0)
   cpu.clockCount = 0
-  let tables = 0
-  for (let page = start; page < end && tables < clockTables.length && cpu.clockCount <= cpu.lowFrames;) {
-    const stop = pmdAddrEnd(page, Math.min(page + cpu.clockPages, end))
-    const table = lockCold(cpu, mm, page, stop, all)
-    if (table !== 0) clockTables[tables++] = table
-    page = stop
-  }
-  if (tables === 0) return
-  // Flushed with the tables locked, since code that finds the page gone does not flush. Else mprotect could return
-  // while another CPU still writes to the page; or a CPU could read a page that MADV_FREE gave up, after another has
-  // stored to the page in its place.
-  flushAllCpus(cpu, mm)
-  for (let n = 0; n < tables; n++) spinUnlock(cpu, clockTables[n] + PageTable.ptl)
-  for (let kind = 0; kind < clockCounts.length; kind++) addMmCounter(cpu, mm, kind, clockCounts[kind])
-}
-
-/** Takes the pages of [start, end), all of one table, out of it. Returns the table, locked, or 0 if there were none. */
-function lockCold(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
-  const before = cpu.clockCount
   beginWindow(cpu)
   const table = findPteTable(cpu, mm, start)
   // A try: the holder may be waiting for this CPU to flush its TLB (race R11).
   const locked = table !== 0 && spinTryLock(cpu, table + PageTable.ptl)
   if (locked) for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), all)
-  const found = cpu.clockCount !== before
-  if (locked && !found) spinUnlock(cpu, table + PageTable.ptl)
+  if (cpu.clockCount === 0) {
+    if (locked) spinUnlock(cpu, table + PageTable.ptl)
+    endWindow(cpu)
+    return
+  }
   // From here on the lock keeps the table, as entries were found in it. In the window no answer can be waited for.
   endWindow(cpu)
-  return found ? table : 0
+  // Flushed with the table locked, since code that finds the page gone does not flush. Else mprotect could return while
+  // another CPU still writes to the page; or a CPU could read a page that MADV_FREE gave up, after another has stored
+  // to the page in its place.
+  flushAllCpus(cpu, mm)
+  spinUnlock(cpu, table + PageTable.ptl)
+  for (let kind = 0; kind < counts.length; kind++) addMmCounter(cpu, mm, kind, counts[kind])
 }
 
 function unmapIfCold(cpu: Task, address: number, all: boolean): void {

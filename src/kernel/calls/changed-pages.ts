@@ -1,13 +1,10 @@
 // Which pages differ between two address spaces that are copies of one: what has changed from one snapshot to the next.
 //
-// Linux tells what a program has written by soft-dirty bits (Documentation/admin-guide/mm/soft-dirty.rst), which have
-// to be cleared at the beginning, and cost a fault for each page. Here both copies are there, and what neither side has
-// written since the earlier one was made is the same frame in both, or the same slot of the swap area. So nothing is
-// noted while programs write, and nothing is read.
+// Linux marks what a program writes (Documentation/admin-guide/mm/soft-dirty.rst), at a fault for each page. Here both
+// copies are there, and what neither has written is one frame, or one slot of the swap area, in both.
 //
-// Both mmap locks are held for reading, and the locks of both tables, those of the lower address first, as no other
-// code holds two locks of address spaces that both are reachable. While a table is locked, its entries keep their
-// frames and slots, so that none of them is used again for something else.
+// Both mmap locks are held for reading, and both tables locked, the lower address first: nobody else holds two of
+// address spaces that others can reach. A locked table keeps its frames and slots, so that none becomes another page's.
 
 import { PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_SWAP, PageTable } from '../machine/pte.ts'
 import { isFilePage } from '../memory/page.ts'
@@ -50,7 +47,6 @@ function lookAt(cpu: Task, mm: number, since: number, start: number, changed: Ui
   const { heap } = cpu
   const vma = findVma(cpu, mm, start)
   if (vma === 0) return TASK_SIZE
-  // The caller marks where it began, so that another mapping is another call.
   if (heap[vma + Vma.vmStart] > start) return heap[vma + Vma.vmStart]
   if ((heap[vma + Vma.vmFlags] & VM_SHARED) !== 0) return heap[vma + Vma.vmEnd]
   let old = findVma(cpu, since, start)

@@ -98,11 +98,6 @@ export const Header = layout('machine', WORDS, {
   /** How often the clock's hand came round, and how many frames were freed by it. */
   clockRevolutions: RECLAIM + 5,
   reclaimedFrames: RECLAIM + 6,
-  /** Pages that may be cold, see memory/cold-pages.ts: the array, its size, and how many were put there and taken. */
-  coldPages: RECLAIM + 7,
-  coldSize: RECLAIM + 8,
-  coldPut: RECLAIM + 9,
-  coldTaken: RECLAIM + 10,
 
   /** `swap_info_struct`: see memory/swap.ts. The file of the swap area, 0 without one. */
   swapFile: SWAP,
@@ -197,12 +192,7 @@ export interface OvercommitOptions {
 export function fixedHeapWords(cpuCount: number, frameCount: number, nodeCount = 1): number {
   const pagesets = nodeCount === 1 ? 0 : cpuCount * nodeCount * PAGESET_WORDS
   const arrays = cpuCount * PER_CPU_WORDS + SLAB_CACHES * SLAB_CACHE_WORDS + nodeCount * NODE_WORDS + pagesets
-  return HEADER_WORDS + arrays + cacheLineAlign(frameCount * (PAGE_STRUCT_WORDS + 1) + coldSize(frameCount))
-}
-
-/** A power of two, about an eighth of all frames. */
-function coldSize(frameCount: number): number {
-  return 2 ** Math.floor(Math.log2(Math.max(8, frameCount / 4)))
+  return HEADER_WORDS + arrays + cacheLineAlign(frameCount * (PAGE_STRUCT_WORDS + 1))
 }
 
 /** Lays out a fresh heap, all zero until now. The slab caches and the nodes are filled in by their own modules. */
@@ -230,8 +220,6 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.memoryMap] =
     heap[Header.pagesets] + (nodeCount === 1 ? 0 : cpuCount * nodeCount * PAGESET_WORDS)
   heap[Header.writtenSectors] = heap[Header.memoryMap] + frameCount * PAGE_STRUCT_WORDS
-  heap[Header.coldPages] = heap[Header.writtenSectors] + frameCount
-  heap[Header.coldSize] = coldSize(frameCount)
   for (let id = 0; id < cpuCount; id++) heap[Header.cpuMask + (id >> 5)] |= 1 << (id & 31)
   heap[Header.heapNext] = fixedHeapWords(cpuCount, frameCount, nodeCount)
   heap[Header.heapEnd] = options.heapWords

@@ -15,8 +15,6 @@ export const VMACACHE_SIZE = 4
 export const READAHEAD_PAGES = 32
 /** Frames that a teardown collects before it flushes and frees them. */
 export const GATHER_FRAMES_MAX = 4096
-/** Page tables that the hand of the clock locks at a time. */
-export const CLOCK_TABLES = 8
 /** How many separate ranges of pages one mprotect remembers that it has made writable. */
 export const WRITABLE_RANGES_MAX = 64
 
@@ -132,7 +130,6 @@ export class Task extends Cpu {
   clockPage = 0
   clockCount = 0
   readonly clockFrames: Int32Array
-  readonly clockTables = new Int32Array(CLOCK_TABLES)
   readonly clockCounts = new Int32Array(RSS_KINDS)
 
   constructor(id: number, heap: Int32Array, memory: PhysicalMemory, design: DesignHooks<Task>) {
@@ -150,7 +147,7 @@ export class Task extends Cpu {
     this.lowFrames = low
     this.highFrames = enough
     this.clockPages = clockPages(heap[Header.frameCount])
-    this.clockFrames = new Int32Array(low + this.clockPages)
+    this.clockFrames = new Int32Array(this.clockPages)
     this.node = heap[this.base + PerCpu.node]
     this.nodeCount = heap[Header.nodeCount]
     this.framesPerNode = heap[Header.framesPerNode]
