@@ -79,7 +79,7 @@ function areFew({ faults }: Pick<FaultTime, 'faults'>, all: number): boolean {
   return faults === 0 || faults < all / 10
 }
 
-/** What faults took, and what calls did that go away with them: of the calls of `mmap` as many as unmapped something. */
+/** What faults took, and what calls did that go away with them: of `mmap` as many as unmapped something. */
 function withCalls(
   faults: Delay,
   { mmap, munmap, madvise, [MMAP_OVER]: over }: ProgramTrace['faultCensus']['calls'],

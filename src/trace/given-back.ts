@@ -172,7 +172,7 @@ export interface FaultCensus {
   readonly forkedDelayedNs: number
   /** New anonymous memory that the kernel copied to or from, by the call. */
   readonly copied: Readonly<Record<string, CopiedBuffers>>
-  /** Memory calls, {@link MMAP_OVER} and fork: how many, what they took their threads, and how long they waited for the mmap lock. */
+  /** Memory calls, {@link MMAP_OVER} and fork: what they took their threads, and how long they waited for the lock. */
   readonly calls: Readonly<Record<string, CallTime>>
 }
 
