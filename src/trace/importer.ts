@@ -243,10 +243,10 @@ export class Importer implements TraceEvents {
     const took = this.times.end(thread.sinks, thread, this.scanner.nowNs)
     if (!active) return
     const name = CALL_NAMES[kind]!
+    const counted = gaveBack && kind === CALL_MMAP ? MMAP_OVER : name
     if (took !== null)
-      for (const census of this.census.of(thread.process.name))
-        census.call(gaveBack && kind === CALL_MMAP ? MMAP_OVER : name, took, thread.running)
-    thread.returnedFrom = name
+      for (const census of this.census.of(thread.process.name)) census.call(counted, took, thread.running)
+    thread.returnedFrom = counted
     thread.samples.begin(name, true)
     for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.scanner.nowNs)
   }
