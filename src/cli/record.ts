@@ -12,6 +12,7 @@ import { UsageError } from './failure.ts'
 import { MAX_PROCESS, parseCount, parseCounts, parseNumber } from './options.ts'
 import { print, toJson } from './output.ts'
 import { usableOutput } from './output-file.ts'
+import { clearProgress, showProgress } from './progress.ts'
 import { cleanUpOnSignals } from './signals.ts'
 
 interface RecordCommandOptions {
@@ -82,6 +83,7 @@ async function runCommand(command: readonly string[], options: RecordCommandOpti
     retries,
     commandOutput: options.json ? 2 : 1,
     onNotice: say,
+    onProgress: (events) => showProgress(`${plural(events, 'event')} written`),
   })
   cleanUpOnSignals(() => recorder.stop())
   const recorded = await recorder.record()
@@ -91,6 +93,7 @@ async function runCommand(command: readonly string[], options: RecordCommandOpti
 }
 
 function say(text: string): void {
+  clearProgress()
   process.stderr.write(`faultline: ${printable(text)}\n`)
 }
 
@@ -142,7 +145,7 @@ function textOf({ output, bytes, events, lost, bufferBytes, runs, command }: Rec
         'time, or one process (-p)',
     )
   }
-  lines.push(`read it with: faultline report ${quoted(output)}`)
+  lines.push(`read it with: npx faultline report ${quoted(output)}`)
   return lines
 }
 

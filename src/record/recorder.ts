@@ -37,6 +37,8 @@ import {
 import { Redaction, type Renamer } from './redaction.ts'
 import { Tally } from './tally.ts'
 
+const PROGRESS_MS = 1000
+
 export interface RecordRequest {
   readonly target: Target
   /** Where the text goes: compressed with gzip if it ends in .gz, not compressed in .txt, with zstd otherwise. */
@@ -52,6 +54,8 @@ export interface RecordRequest {
   readonly commandOutput: number
   /** Tells what is being done, a sentence each. */
   readonly onNotice: (text: string) => void
+  /** Called each second while the text is written, with how many events are. */
+  readonly onProgress?: (events: number) => void
 }
 
 export interface Recorded {
@@ -241,7 +245,8 @@ export class Recorder {
 
   /** Prints what was recorded into a file, compressed. */
   async #print(data: string, file: string, before: KernelCounts): Promise<Tally> {
-    this.#request.onNotice('writing what was recorded')
+    const { onNotice, onProgress } = this.#request
+    onNotice(`writing what was recorded, ${Math.ceil(statSync(data).size / 2 ** 20)} MiB`)
     const { perf } = this.#means
     let said = ''
     const child = startPerf(
@@ -252,6 +257,7 @@ export class Recorder {
     )
     this.#child = child
     const tally = new Tally()
+    const timer = setInterval(() => onProgress?.(tally.events), PROGRESS_MS)
     const compressor = compressorFor(this.#request.output)
     const ended = ending(child)
     try {
@@ -264,6 +270,7 @@ export class Recorder {
       child.kill()
       throw writeError(error as NodeJS.ErrnoException)
     } finally {
+      clearInterval(timer)
       await ended
       this.#child = null
     }

@@ -209,7 +209,7 @@ function doubtsOf(before: TraceReport, after: TraceReport): string[] {
       : [`They are of different ${what}: ${printable(a)} and ${printable(b)}.`]
   return [
     ...lost,
-    ...differs('programs', before.program, after.program),
+    ...(isOfOthers(before, after) ? differs('programs', before.program, after.program) : []),
     ...differs('kernels', before.kernel.release, after.kernel.release),
     ...differs(
       'numbers of CPUs',
@@ -217,6 +217,12 @@ function doubtsOf(before: TraceReport, after: TraceReport): string[] {
       after.cpus === 0 ? '' : `${after.cpus}`,
     ),
   ]
+}
+
+/** No program is in both. */
+function isOfOthers(before: TraceReport, after: TraceReport): boolean {
+  const names = new Set(before.programs.map(({ name }) => name))
+  return !after.programs.some(({ name }) => names.has(name))
 }
 
 function adviceOf(before: TraceReport, after: TraceReport): ComparedAdvice[] {

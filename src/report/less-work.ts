@@ -1,5 +1,5 @@
 // Changes by which page faults and memory calls go away, and with them the work that they are; of one program.
-import type { FaultTime } from '../trace/given-back.ts'
+import { type FaultTime, MMAP_OVER } from '../trace/given-back.ts'
 import type { Allocator } from '../trace/allocators.ts'
 import { isShort } from '../trace/recorded-kernel.ts'
 import { elapsedOwnWaits, hundredths } from './elapsed.ts'
@@ -79,12 +79,15 @@ function areFew({ faults }: Pick<FaultTime, 'faults'>, all: number): boolean {
   return faults === 0 || faults < all / 10
 }
 
-/** What faults took, and what calls did that go away with them: of the calls of `mmap` as many as of `munmap`. */
-function withCalls(faults: Delay, { mmap, munmap, madvise }: ProgramTrace['faultCensus']['calls']): Delay {
-  const calls = [munmap, madvise].flatMap((call) => (call === undefined ? [] : [{ ...call, share: 1 }]))
+/** What faults took, and what calls did that go away with them: of `mmap` as many as unmapped something. */
+function withCalls(
+  faults: Delay,
+  { mmap, munmap, madvise, [MMAP_OVER]: over }: ProgramTrace['faultCensus']['calls'],
+): Delay {
+  const calls = [munmap, over, madvise].flatMap((call) => (call === undefined ? [] : [{ ...call, share: 1 }]))
+  const unmapped = (munmap?.count ?? 0) + (over?.count ?? 0)
   // What was not unmapped need not be mapped again.
-  if (mmap !== undefined && munmap !== undefined)
-    calls.push({ ...mmap, share: Math.min(1, munmap.count / mmap.count) })
+  if (mmap !== undefined) calls.push({ ...mmap, share: Math.min(1, unmapped / mmap.count) })
   return {
     delayedNs: calls.reduce((sum, call) => sum + call.share * call.delayedNs, faults.delayedNs),
     waitedNs: calls.reduce((sum, call) => sum + call.share * call.waitedNs, faults.waitedNs),
@@ -147,6 +150,7 @@ function keepMapped(trace: TraceReport): Advice[] {
 /** Faults of the program itself on memory of which it had given as much back before. */
 function keepMemory(trace: ProgramTrace): Advice[] {
   const { user } = trace.faultCensus.avoidable
+  const { [MMAP_OVER]: over } = trace.faultCensus.calls
   const all = faultsOf(trace)
   if (areFew(user, all)) return []
   return [
@@ -158,7 +162,7 @@ function keepMemory(trace: ProgramTrace): Advice[] {
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
         `been given back before; saved are these faults (${eachOf(user)}), ` +
-        'munmap, madvise, and as many calls of mmap as of munmap. ' +
+        `munmap, madvise, ${over === undefined ? '' : `${MMAP_OVER}, `}and as many calls of mmap as of munmap. ` +
         (startsThreads(trace)
           ? `It is that of the stacks of ${plural(trace.startedThreads, 'thread')}. What else it takes to start and end ` +
             'them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).'
@@ -190,9 +194,9 @@ function keepingText([first]: readonly Allocator[]): string {
 }
 
 /** Calls of which fewer can be made. */
-const CALLS = new Set(['mmap', 'munmap', 'mprotect', 'brk', 'mremap', 'madvise'])
+const CALLS = new Set(['mmap', MMAP_OVER, 'munmap', 'mprotect', 'brk', 'mremap', 'madvise'])
 /** Those that giving memory back, or mapping files again, is made of. */
-const GIVING_CALLS = new Set(['mmap', 'munmap', 'madvise'])
+const GIVING_CALLS = new Set(['mmap', MMAP_OVER, 'munmap', 'madvise'])
 /** Fewer calls are no habit. */
 const CALLS_MIN = 100
 

@@ -165,7 +165,7 @@ export function holderSentences(trace: TraceReport): string[] {
   const { held, unseen } = trace.locks.totals
   if (unseen.waits > held.waits)
     sentences.push(
-      `Most of the waits, ${formatCount(unseen.waits)} of ${formatDuration(unseen.waitedNs)} in all, were tries that ` +
+      `Most of the waits (${formatCount(unseen.waits)}, ${formatDuration(unseen.waitedNs)} in all) were tries that ` +
         'failed though nobody is seen to give the lock back: somebody else queued for it.',
     )
   if (keptNs.writersByWriters > total / 2 && hurtsAsRecorded(trace) !== false) {

@@ -76,7 +76,7 @@ export class ProgramUse {
     return this.#running
   }
 
-  /** From the beginning until now, in nanoseconds. */
+  /** From the beginning until now, or at least until a thread changed last, in nanoseconds. */
   delayedByForkedNs(now: number): number {
     const lacking = Math.min(this.#forked, this.#queued)
     return this.#delayedNs + (lacking * Math.max(0, now - this.#sinceNs)) / Math.max(1, this.#atWork)

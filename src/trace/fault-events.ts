@@ -174,6 +174,8 @@ export class FaultEvents {
    */
   #wasUnhandled(thread: Thread, next: number): boolean {
     if (!thread.faultIsKernel || thread.faultTookLock || thread.faultAddress >= USER_ADDRESSES) return false
+    // The event page-faults comes only after the look at whether it is to be handled.
+    if ((thread.faultCode & FAULT_UNKNOWN) !== 0) return false
     if (next === NEXT_END) return false
     const again = next >= 0 && pageDown(next) === pageDown(thread.faultAddress)
     return again || this.#in.locks.kernelFaults > 0

@@ -24,6 +24,9 @@ export type { CallTime, FaultTime } from './fault-costs.ts'
 /** Pages for which there could be a huge page. */
 export const PAGES_PER_BLOCK = 512
 
+/** What a mmap counts as that takes the place of memory which faults had brought in, as Java gives its heap back. */
+export const MMAP_OVER = 'mmap over memory'
+
 /** The pages of one address space that faults have brought in. */
 export class PresentPages {
   readonly #blocks = new Map<number, Uint8Array>()
@@ -169,7 +172,7 @@ export interface FaultCensus {
   readonly forkedDelayedNs: number
   /** New anonymous memory that the kernel copied to or from, by the call. */
   readonly copied: Readonly<Record<string, CopiedBuffers>>
-  /** Memory calls, and fork: how many, what they took their threads, and how long they waited for the mmap lock. */
+  /** Memory calls, {@link MMAP_OVER} and fork: what they took their threads, and how long they waited for the lock. */
   readonly calls: Readonly<Record<string, CallTime>>
 }
 

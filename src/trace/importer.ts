@@ -20,7 +20,7 @@ import {
   type TraceEvents,
 } from './trace-events.ts'
 import { FaultEvents, KERNEL_ADDRESSES, NEXT_END, NEXT_EXIT, NEXT_OTHER } from './fault-events.ts'
-import { CensusByProgram } from './given-back.ts'
+import { CensusByProgram, MMAP_OVER } from './given-back.ts'
 import { PAGE_SIZE, PROT_EXEC, type Mapping } from './layout.ts'
 import { LockEvents } from './lock-events.ts'
 import { KERNEL_MARK, symbolOf, type ImportObserver } from './observer.ts'
@@ -239,13 +239,14 @@ export class Importer implements TraceEvents {
     const thread = this.#current()
     this.#otherEvent(thread)
     const { active } = thread.call
-    this.calls.exit(thread, kind, result)
+    const gaveBack = this.calls.exit(thread, kind, result)
     const took = this.times.end(thread.sinks, thread, this.scanner.nowNs)
     if (!active) return
     const name = CALL_NAMES[kind]!
+    const counted = gaveBack && kind === CALL_MMAP ? MMAP_OVER : name
     if (took !== null)
-      for (const census of this.census.of(thread.process.name)) census.call(name, took, thread.running)
-    thread.returnedFrom = name
+      for (const census of this.census.of(thread.process.name)) census.call(counted, took, thread.running)
+    thread.returnedFrom = counted
     thread.samples.begin(name, true)
     for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.scanner.nowNs)
   }

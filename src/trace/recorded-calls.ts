@@ -126,11 +126,13 @@ export class RecordedCalls {
     this.#protecting.delete(thread)
   }
 
-  exit(thread: Thread, kind: number, result: number): void {
+  /** @returns whether it gave back memory that faults had brought in */
+  exit(thread: Thread, kind: number, result: number): boolean {
     const { call } = thread
     this.exited[kind]!++
     // The enter may have been before the recording began.
-    if (!call.active || call.kind !== kind) return
+    if (!call.active || call.kind !== kind) return false
+    const { stock } = thread.process
     const refused = result < 0 && result > -4096
     if (!refused) this.#checkRange(call, result)
     if (!call.committed) this.commit(thread)
@@ -138,6 +140,7 @@ export class RecordedCalls {
     for (const reserved of call.reserved) this.#resolve(thread, reserved, result, refused)
     call.reserved.length = 0
     call.active = false
+    return thread.process.stock > stock
   }
 
   /** Linux allowed the call, so its range must be one that can be. */

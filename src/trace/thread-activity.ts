@@ -49,7 +49,8 @@ export class ThreadActivity {
     const now = this.#scanner.nowNs
     if (program !== null)
       for (const { cpus } of program.counts) cpus.changed(program.isForked, cpuState, 'sleeping', now)
-    const { isForked } = process
+    // One that forks itself, as a server that has become a daemon, is no helper of another.
+    const isForked = process.isForked && process.forks === 0
     const counts = this.#census.of(process.name)
     for (const { cpus } of counts) cpus.changed(isForked, 'sleeping', state, now)
     if (program === null || program.counts !== counts || program.isForked !== isForked)

@@ -166,6 +166,22 @@ test('of one process of several, what is told is of its program', async () => {
   }
 })
 
+test('an mmap over memory gives it back, as Java does, and counts whole; one over nothing does not', async () => {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 64 * PAGE)
+  for (let round = 0; round < 20; round++) {
+    for (let page = 0; page < 8; page++) text.fault(1, 1, A + page * PAGE, 6)
+    text.mmap(1, 1, A, 64 * PAGE, { protection: 0, fixed: true }).mmap(1, 1, A, 64 * PAGE, { fixed: true })
+  }
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  const { calls, avoidable } = trace.faultCensus
+  assert.deepEqual(
+    [calls['mmap over memory']?.count, calls['mmap']?.count, avoidable.user.faults],
+    [20, 21, 152],
+  )
+  assert.match((await adviceOf(text))[0]!.how, /munmap, madvise, mmap over memory, and as many calls/)
+})
+
 test('settings are those of the allocator that is mapped', async () => {
   for (const [library, setting] of [
     ['/usr/lib/jvm/libjvm.so', /-XX:MaxHeapFreeRatio/],

@@ -91,3 +91,14 @@ test('a fork takes from when it asks for the lock of what it copies; the child, 
   assert.deepEqual(calls, { fork: { count: 1, ns: 103_000, delayedNs: 103_000, waitedNs: 0 } })
   assert.deepEqual([forkedDelayedNs, afterFork.faults], [302_000, 1])
 })
+
+test('who was forked and forks itself, as a server that is a daemon, is no helper', async () => {
+  const text = new TraceText().exec(1).newTask(1, 1, 2, CLONE_FORK).exitTask(1, 1, true)
+  text.fault(2, 2, 0x7ffc00000000, 7).newTask(2, 2, 3, CLONE_FORK).line(2, 2, 'PERF_RECORD_SWITCH OUT')
+  text.line(2, 2, 'PERF_RECORD_SWITCH IN').fault(2, 2, 0x7ffc00001000, 7)
+  text.line(2, 2, 'PERF_RECORD_SWITCH OUT preempt').line(3, 3, 'PERF_RECORD_SWITCH IN').wait(400)
+  text.fault(3, 3, 0x7ffc00000000, 7).exitTask(3, 3, true).line(2, 2, 'PERF_RECORD_SWITCH IN')
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  assert.equal(trace.faultCensus.forkedDelayedNs, 402_000)
+})
