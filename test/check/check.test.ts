@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type CheckResult, checkFile } from '../../src/check/index.ts'
+import { remainderText } from '../../src/cli/check-options.ts'
 
 const check = (name: string): Promise<CheckResult> =>
   checkFile(new URL(`programs/${name}.ts`, import.meta.url))
@@ -25,6 +26,13 @@ describe('checking a file', () => {
     const { failure } = await check('lost-update')
     assert.equal(failure!.message, 'Error: an update was lost')
     assert.deepEqual([failure!.kind, failure!.steps, failure!.preemptions], ['error', 4, 1])
+  })
+
+  it('says that no execution ends where threads answer each other for ever', async () => {
+    const file = new URL('programs/endless-answers.mjs', import.meta.url)
+    const result = await checkFile(file, { maxExecutions: 16 })
+    assert.deepEqual([result.verdict, result.redundant], ['incomplete', 16])
+    assert.match(remainderText(result), /no execution came to an end/)
   })
 
   for (const name of ['cloned-memory', 'sent-memory']) {

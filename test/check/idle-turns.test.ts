@@ -2,9 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type CheckResult, ScenarioFailed, check } from '../../src/check.ts'
-import { remainderText } from '../../src/cli/check-options.ts'
 
 const setup = (): Int32Array => new Int32Array(new SharedArrayBuffer(8))
 const limits = { maxSteps: 2000, minimiseSeconds: 0 }
@@ -143,23 +141,4 @@ it('who pauses for what is plain lets the others come to write it', async () => 
     return cells
   }
   assert.equal(await outcome(check({ setup: begin, threads: [arrive, arrive], minimiseSeconds: 1 })), 'race')
-})
-
-it('says that no execution ends where threads answer each other for ever', async () => {
-  const answer = (port: MessagePort): void => {
-    port.on('message', (data: number) => port.postMessage(data + 1))
-  }
-  const result = await check({
-    setup: () => new MessageChannel(),
-    threads: [
-      ({ port1 }) => {
-        answer(port1)
-        port1.postMessage(0)
-      },
-      ({ port2 }) => answer(port2),
-    ],
-    maxExecutions: 64,
-  })
-  assert.deepEqual([result.verdict, result.redundant], ['incomplete', 64])
-  assert.match(remainderText(result), /no execution came to an end/)
 })
