@@ -184,6 +184,20 @@ describe('threads that wait, notify and spin', () => {
     assert.ok(deadlocks > numRuns / 10, `${deadlocks} deadlocks`)
   })
 
+  it('finds who waits for a store that another makes on a condition, whoever comes first', async () => {
+    const check = await run({})
+    const threads: WaitingStep[][] = [
+      [['await', 0, 0]],
+      [
+        ['skip', 1, 1],
+        ['store', 0, 1],
+      ],
+      [['store', 1, 1]],
+    ]
+    for (const order of [threads, threads.toReversed()])
+      assert.equal(check(order).result.failure?.kind, 'deadlock')
+  })
+
   it('shows what can be had with so many preemptions, and no other outcome', async () => {
     for (const bound of [0, 1, 2, 3]) {
       const check = await run({ bound })
