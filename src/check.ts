@@ -3,6 +3,12 @@
 // oxlint-disable-next-line import/no-unassigned-import -- for what it throws
 import './backends/threads/node-version.ts'
 
+import type { CheckResult } from './check/check.ts'
+import { type InlineCheck, check as checkInline } from './check/inline.ts'
+import type { Linearizable } from './check/linear-description.ts'
+import { linearizable as linearizableInline } from './check/linearizable.ts'
+import { ScenarioFailed } from './check/scenario-failed.ts'
+
 export { SteppingRefused } from './backends/stepped/index.ts'
 export {
   type CheckOptions,
@@ -19,13 +25,55 @@ export type {
   CounterexampleRow,
 } from './check/counterexample-data.ts'
 export type { CheckFailure } from './check/failure.ts'
-export { type InlineCheck, check } from './check/inline.ts'
+export type { InlineCheck } from './check/inline.ts'
 export type { ArgumentLists, Linearizable, Operation } from './check/linear-description.ts'
-export { linearizable } from './check/linearizable.ts'
 export { perfettoTrace } from './check/perfetto.ts'
 export { racy } from './check/racy.ts'
-export { ScenarioFailed } from './check/scenario-failed.ts'
+export { ScenarioFailed }
 export { type Scenario, type ScenarioOptions, scenario } from './check/scenario.ts'
 export { counterexampleText } from './check/table.ts'
 export { NoScenario } from './check/no-scenario.ts'
 export { TokenRefused } from './check/token.ts'
+
+/**
+ * Checks a scenario that stands where it is called: in a test of node:test, vitest or jest, or in a module. Its
+ * functions may use whatever is in reach there. The file is loaded once more for that, in a thread of its own, with its
+ * tests silenced; hooks of the tests around the call run there too.
+ *
+ * Throws ScenarioFailed where something fails, with the interleaving and a token, which runs it again if the
+ * environment has it as FAULTLINE_REPLAY; if FAULTLINE_PAGES names a folder, the page of the counterexample is kept
+ * there. Where a limit ends the exploration first, that is no failure: `complete` of the result is then false. Throws
+ * SteppingRefused, with file, line and a remedy, where what is called there cannot be loaded again or is not the same,
+ * and what checkFile throws.
+ */
+export function check<State>(description: InlineCheck<State>): Promise<CheckResult> {
+  return withPage(checkInline(description))
+}
+
+/**
+ * Checks that whatever threads get from a shared object, they might have got from a sequential one, call after call,
+ * with no call before one that was over when it began. Programs of a few threads with a few calls each are made of the
+ * operations, and each is explored in every interleaving.
+ *
+ * Called in a test as check() is, and throws as that does. What a file exports as default, `faultline check` explores.
+ */
+export function linearizable<Shared>(description: Linearizable<Shared>): Promise<CheckResult> {
+  return withPage(linearizableInline(description))
+}
+
+/** Keeps the page of what fails, where the environment names a folder for that. */
+async function withPage(checking: Promise<CheckResult>): Promise<CheckResult> {
+  try {
+    return await checking
+  } catch (error) {
+    const folder = process.env['FAULTLINE_PAGES'] ?? ''
+    if (folder === '' || !(error instanceof ScenarioFailed)) throw error
+    try {
+      const { keepPage } = await import('./report/kept-page.ts')
+      error.message += `\n  page: ${keepPage(folder, error.result)}`
+    } catch (problem) {
+      error.message += `\n  its page could not be kept: ${String(problem)}`
+    }
+    throw error
+  }
+}

@@ -45,7 +45,7 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
     ['kernel', 'backends', 'campaign', 'check', 'simulate', 'trace', 'workloads', 'report', 'memory.ts'],
   ],
   ['memory.ts', ['kernel', 'backends']],
-  ['check.ts', ['backends', 'check']],
+  ['check.ts', ['backends', 'check', 'report']],
 ])
 /**
  * The floors of the kernel, lowest first. What stands beside these folders puts them together, and index.ts is above

@@ -44,16 +44,7 @@ const optionNames = [
   'workers',
 ] as const satisfies readonly (keyof CheckOptions)[]
 
-/**
- * Checks a scenario that stands where it is called: in a test of node:test or vitest, or in a module. Its
- * functions may use whatever is in reach there. The file is loaded once more for that, in a thread of its own, with its
- * tests silenced; hooks of the tests around the call run there too.
- *
- * Throws ScenarioFailed where something fails, with the interleaving and a token, which runs it again if the
- * environment has it as FAULTLINE_REPLAY. Where a limit ends the exploration first, that is no failure: `complete` of
- * the result is then false. Throws SteppingRefused, with file, line and a remedy, where what is called there cannot be
- * loaded again or is not the same, and what checkFile throws.
- */
+/** See check() of check.ts. */
 export async function check<State>(description: InlineCheck<State>): Promise<CheckResult> {
   refuseUnknown('check', 'check()', description)
   const { setup, threads, invariant } = description

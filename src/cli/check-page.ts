@@ -1,12 +1,9 @@
 // `faultline check --output`: what a check found as a page for a browser.
-import { readFileSync, statSync } from 'node:fs'
-import path from 'node:path'
+
 import type { CheckResult, Mutant } from '../check/index.ts'
 import { type CheckPageContent, checkPage } from '../report/index.ts'
+import { sourceOf } from '../report/source-of.ts'
 import { writeText } from './output-file.ts'
-
-/** Bytes of a source file: what is larger was made by a tool, and nobody reads it. */
-const SOURCE_MAX = 4 * 1024 * 1024
 
 /**
  * Writes the page, whatever was found: a page of an earlier check would be taken for this one.
@@ -31,17 +28,4 @@ function changeText({ name, guard, patches }: Mutant): string {
     return `${operator} in ${within === '' ? file : `${within} of ${file}`}${code === '' ? '' : `: ${code}`}`
   })
   return `The kernel is the mutant ${name} (${guard}). Its change does not stand in the source below: ${changes.join('; ')}.`
-}
-
-/** The text of a source file, called by its path from here where it is below here. */
-function sourceOf(file: string): ReturnType<CheckPageContent['sourceOf']> {
-  const fromHere = path.relative('', file)
-  const isBelow = !fromHere.startsWith('..') && !path.isAbsolute(fromHere)
-  const name = isBelow ? fromHere : path.join(path.basename(path.dirname(file)), path.basename(file))
-  try {
-    return statSync(file).size > SOURCE_MAX ? null : { name, text: readFileSync(file, 'utf8') }
-  } catch {
-    // It has gone since it was checked. The steps still say where they happen.
-    return null
-  }
 }

@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { before, beforeEach, describe, it } from 'node:test'
 import { type CheckResult, ScenarioFailed, SteppingRefused, check } from '../../src/check.ts'
 
@@ -86,12 +89,18 @@ describe('a check in a test', () => {
     const { token, preemptions } = result.failure!
     assert.equal(preemptions, 1)
     assert.ok(message.includes(`FAULTLINE_REPLAY=${token} `))
-    process.env['FAULTLINE_REPLAY'] = token!
+    const folder = mkdtempSync(join(tmpdir(), 'faultline-pages-'))
+    Object.assign(process.env, { FAULTLINE_REPLAY: token!, FAULTLINE_PAGES: join(folder, 'pages') })
     try {
       const again = await failureOf(failing())
       assert.deepEqual([again.result.executions, again.result.failure!.token], [1, token])
+      const [, page] = /^ {2}page: (.*)$/m.exec(again.message)!
+      assert.equal(page, join(folder, 'pages', 'two-increments.html'))
+      assert.match(readFileSync(page!, 'utf8'), /<h1>.*two increments[^]*store #cells\[0\] 0 → 1/)
     } finally {
       delete process.env['FAULTLINE_REPLAY']
+      delete process.env['FAULTLINE_PAGES']
+      rmSync(folder, { recursive: true })
     }
   })
 
