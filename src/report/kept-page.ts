@@ -6,7 +6,7 @@ import type { CheckResult } from '../check/index.ts'
 import { checkPage } from './html/check.ts'
 import { sourceOf } from './source-of.ts'
 
-/** Writes the page, called by the file and the line of the check. Returns its path. Throws where it cannot be written. */
+/** Writes the page, called by the file and the line of the check, and returns its path. Throws where it cannot. */
 export function keepPage(folder: string, result: CheckResult): string {
   const { scenario, failure } = result
   const name = path.basename(scenario)
