@@ -22,9 +22,11 @@ import {
 } from '../kernel/index.ts'
 import { checkKernel, tearDown } from './kernel-invariants.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
+import { broken } from './kernel-rule.ts'
 import { spacesNearWrap } from './near-wrap.ts'
 import { ScenarioCpu } from './scenario-cpu/index.ts'
 import type { Outcome } from './scenario-cpu/outcome.ts'
+import { DATA_FILE } from './scenario-disk.ts'
 
 export type Operation = (cpu: ScenarioCpu) => Outcome
 
@@ -47,6 +49,8 @@ export interface KernelScenarioDescription {
   readonly nodes?: NodeOptions
   /** Frames of memory, the zero page included; enough, unless it is said. */
   readonly frames?: number
+  /** What the first word of the file's first page is on disk once all is taken down. Default: anything. */
+  readonly onDisk?: number
   /** 'own' where the set-up sees to the sequence numbers: else a share of the runs begins near their wrap. */
   readonly numbers?: 'own'
 }
@@ -102,6 +106,9 @@ export function kernelScenario(
       finish: () => {
         checkKernel(machine)
         tearDown(machine)
+        const { onDisk } = description
+        const left = onDisk === undefined ? onDisk : machine.disk.load(DATA_FILE, 0)
+        if (left !== onDisk) broken(`${left} is on disk in the end, and not ${onDisk}`)
       },
     }
   }
