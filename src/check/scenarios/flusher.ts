@@ -108,8 +108,8 @@ export default kernelScenarios({
     threads: [[flush], [(cpu) => cpu.pageOut(firstPage)]],
     pages: [firstPage],
   },
-  // The last mapping goes, and the file with it, as the flusher is at work on it: it is freed when that is over. Designs
-  // that free a VMA after a grace period give its file up then, after munmap has returned.
+  // The last mapping goes, and the file with it, as the flusher is at work on it: it is freed when that is over. Some
+  // designs free a VMA after a grace period, and give its file up then, when munmap has returned.
   'flush-bury': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
