@@ -127,5 +127,5 @@ it('mutex3', (test) => holds(test, check(criticalSection(() => new Mutex3(), { t
 it('mutex3, three threads, one of them twice', { skip: !isLarge }, (test) => {
   const { setup, threads } = criticalSection(() => new Mutex3(), { threads: 2 })
   const [twice] = criticalSection(() => new Mutex3(), { threads: 1, turns: 2 }).threads
-  return holds(test, check({ setup, threads: [...threads, twice!], seconds: 600 }))
+  return holds(test, check({ setup, threads: [...threads, twice!], seconds: 1800, maxExecutions: 1e8 }))
 })
