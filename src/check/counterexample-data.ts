@@ -93,3 +93,8 @@ export interface Counterexample {
     readonly details: readonly string[]
   }
 }
+
+/** The threads that are told of, in the order of their columns. */
+export function threadsOf({ threads, hidden }: Pick<Counterexample, 'threads' | 'hidden'>): number[] {
+  return Array.from({ length: threads }, (_, thread) => thread).filter((thread) => !hidden?.includes(thread))
+}

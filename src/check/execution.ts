@@ -353,15 +353,11 @@ export abstract class Execution extends Scheduler {
     return ready === 0 && this.threads.every(isOver) ? 0 : ready | asleep
   }
 
-  #isLeft(): boolean {
-    for (const thread of this.threads) if (waitsForAnother(thread)) return true
-    return false
-  }
-
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
-    if (this.leavesIdle && this.#isLeft()) return this.#stop(REDUNDANT)
+    // Not earlier: what the others would do first instead is learned from what they do.
+    if (this.threads.some(waitsForAnother)) return this.#stop(REDUNDANT)
     const passing = this.threads.find(isPassingOver)
     if (passing !== undefined && this.leavesIdle) return this.#stop(REDUNDANT)
     if (passing !== undefined) return 1 << passing.id

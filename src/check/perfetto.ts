@@ -5,7 +5,7 @@
 // goes on, and a counter for each cell that one thread changes and another uses. Operations are slices and not
 // instants, since an arrow has to begin and to end in a slice. Time is the order of events, TICK microseconds each.
 
-import type { Counterexample, CounterexampleEvent } from './counterexample-data.ts'
+import { type Counterexample, type CounterexampleEvent, threadsOf } from './counterexample-data.ts'
 import { type TraceEvent, traceEventsText } from './trace-events.ts'
 
 const PROCESS = 1
@@ -18,10 +18,9 @@ const COUNTERS_MAX = 24
 
 /** The text of a trace file. `title` is what the process is called. */
 export function perfettoTrace(counterexample: Counterexample, title: string): string {
-  const { noun, threads, hidden, events, broken } = counterexample
+  const { noun, events, broken } = counterexample
   const trace: TraceEvent[] = [metadata('process_name', 0, { name: title })]
-  for (let thread = 0; thread < threads; thread++) {
-    if (hidden?.includes(thread)) continue
+  for (const thread of threadsOf(counterexample)) {
     trace.push(metadata('thread_name', thread, { name: `${noun} ${thread}` }))
     trace.push(metadata('thread_sort_index', thread, { sort_index: thread }))
   }

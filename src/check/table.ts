@@ -1,6 +1,6 @@
 // A counterexample as a text table: a column for each CPU or thread, time runs downwards.
 
-import type { Counterexample, CounterexampleRow } from './counterexample-data.ts'
+import { type Counterexample, type CounterexampleRow, threadsOf } from './counterexample-data.ts'
 
 const GAP = '  '
 const COLUMN_MIN = 16
@@ -15,10 +15,8 @@ type ToldRow = Extract<CounterexampleRow, { kind: 'call' | 'operation' }>
 
 /** The table, in lines of at most `width` characters where the columns allow it, ending in a newline. */
 export function counterexampleText(counterexample: Counterexample, width = 100): string {
-  const { noun, threads, hidden, rows, leftOut, broken } = counterexample
-  const ids = Array.from({ length: threads }, (_, thread) => thread).filter(
-    (thread) => !hidden?.includes(thread),
-  )
+  const { noun, rows, leftOut, broken } = counterexample
+  const ids = threadsOf(counterexample)
   const told = rows.filter((row) => row.kind === 'call' || row.kind === 'operation')
   const stepWidth = Math.max(4, ...told.map((row) => stepOf(row).length))
   const placeWidth = Math.max(5, ...told.map(({ place }) => place.length))

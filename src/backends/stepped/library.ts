@@ -1,5 +1,6 @@
 // What the engine does between two functions of a program, written so that these can stop: calling back, iterating,
-// disposing. It is stepped as if it were a part of each program.
+// disposing; and what ends a thread, for scenarios with `terminate`. It is stepped as if it were a part of each
+// program.
 
 export { mergeSort, timsort } from './library-sort.ts'
 

@@ -133,8 +133,8 @@ export abstract class MemoryAccess {
 
   /**
    * Reads a byte. Errors of all accesses: SegmentationFault and BusError, as Linux sends the signals; TypeError and
-   * RangeError for what is no address; MemoryError ESRCH where the address space was destroyed, ENOMEM where no
-   * frame is left.
+   * RangeError for what is no address; OutOfMemory where no frame is left; MemoryError ESRCH where the address space
+   * was destroyed.
    */
   readUint8(address: number): number {
     this.#prepareByte(address, 'r')

@@ -147,12 +147,8 @@ export class FreeMemory {
     this.#markCells(this.#frameCell + frame * PAGE_WORDS, PAGE_WORDS, mark)
   }
 
-  #markOfObject(object: number): number {
-    return this.marks[(this.#heapCell + object) >> MARK_SHIFT]!
-  }
-
   objectFreed(cpu: Task, cache: number, object: number): void {
-    const mark = this.#markOfObject(object)
+    const mark = this.marks[(this.#heapCell + object) >> MARK_SHIFT]!
     if (mark !== 0 && mark !== WATCHED)
       broken(`double free: CPU ${cpu.id} frees a ${cacheNames[cache]} that ${whoFreed(mark)}`)
     const words = this.#machine.heap[this.#cacheAt(cache) + SlabCache.objectWords]!

@@ -2,6 +2,7 @@
 //
 // What one thread read of another, and what woke it, is a link to that row; each link is an arrow once the script of
 // the page runs. The table and the links are made here from the rows of the text table, so that both say the same.
+import { threadsOf } from '../../check/counterexample-data.ts'
 import type { Counterexample, CounterexampleRow } from '../../check/index.ts'
 import { plural } from '../numbers.ts'
 import { markup, type Markup, type Piece } from './markup.ts'
@@ -25,11 +26,12 @@ export function stepsSection(
   counterexample: Counterexample,
   sourceOf: (file: string) => SourceText | null,
 ): Section {
-  const { noun, threads, rows, leftOut, broken } = counterexample
+  const { noun, rows, leftOut, broken } = counterexample
+  const threads = threadsOf(counterexample)
   const sources = new Sources(sourceOf)
   const arrows = arrowsOf(counterexample)
   const body = rows.map((row, at) => rowMarkup(counterexample, row, at, arrows.get(at) ?? [], sources))
-  const columns = Array.from({ length: threads }, (_, thread) => `${noun} ${thread}`)
+  const columns = threads.map((thread) => `${noun} ${thread}`)
   return {
     id: 'steps',
     title: 'Step by step',
@@ -57,7 +59,7 @@ export function stepsSection(
               <tr class="broken">
                 <td></td>
                 <td></td>
-                <td colspan="${threads}">${broken.kind}: ${broken.message}</td>
+                <td colspan="${threads.length}">${broken.kind}: ${broken.message}</td>
               </tr>
             </tbody>
           </table>
@@ -68,24 +70,25 @@ export function stepsSection(
 }
 
 function rowMarkup(
-  { noun, threads, calls, events }: Counterexample,
+  counterexample: Counterexample,
   row: CounterexampleRow,
   at: number,
   arrows: readonly Arrow[],
   sources: Sources,
 ): Markup {
-  if (row.kind === 'switch') return remark(`${noun} ${row.thread} goes on: ${row.reason}`, 'switch', threads)
+  const { noun, calls, events } = counterexample
+  const threads = threadsOf(counterexample)
+  const { length } = threads
+  if (row.kind === 'switch') return remark(`${noun} ${row.thread} goes on: ${row.reason}`, 'switch', length)
   if (row.kind === 'repeat') {
     const what = row.operations === 1 ? 'the last operation' : `the last ${row.operations} operations`
-    return remark(`${what} ${row.times} times more`, 'repeat', threads)
+    return remark(`${what} ${row.times} times more`, 'repeat', length)
   }
   const { file } = row.kind === 'call' ? calls[row.call]! : events[row.event]!
   const step = row.kind === 'call' ? null : row.step
   const line = sources.mark(file, lineOf(row), step)
   const place = line === null ? row.place : markup`<a href="#${line}">${row.place}</a>`
-  const cells = Array.from({ length: threads }, (_, thread) =>
-    thread === row.thread ? cellMarkup(row, arrows) : markup`<td></td>`,
-  )
+  const cells = threads.map((thread) => (thread === row.thread ? cellMarkup(row, arrows) : markup`<td></td>`))
   return markup`<tr class="row ${row.kind}" id="r${at}" data-line="${line ?? ''}" tabindex="-1">
     <th scope="row">${step ?? ''}</th><td class="place">${place}</td>${cells}
   </tr> `
