@@ -6,19 +6,25 @@ import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import { withLock } from './lock.mjs'
 import { root } from './paths.mjs'
-import { say } from './prepare.mjs'
+import { PreparationError, runMain, say } from './prepare.mjs'
 
 const folder = join(root, '.build/web')
 const fresh = join(root, '.build/web.new')
 const digestFile = join(folder, '.digest')
 
-await withLock(() => (process.argv[2] === '--if-needed' && isBuilt() ? undefined : buildWeb()))
+await runMain(async ([option]) => {
+  await withLock(() => (option === '--if-needed' && isBuilt() ? undefined : buildWeb()))
+  return 0
+})
 
 function isBuilt() {
   return existsSync(digestFile) && readFileSync(digestFile, 'utf8') === sourceDigest()
 }
 
 async function buildWeb() {
+  // Vite takes a path for an address, whose part behind one of these is none of the file's name.
+  if (/[#?]/.test(root))
+    throw new PreparationError(`Vite cannot build in a folder with '#' or '?' in its path: move ${root}`)
   say('building the workbench')
   const digest = sourceDigest()
   // What it takes is loaded only where something is built.

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Worker, setEnvironmentData } from 'node:worker_threads'
 import {
   ConfigurationError,
@@ -195,7 +196,7 @@ describe('a program that is killed', () => {
     it(`has on disk what it was told of, by msync ${way}`, async () => {
       for (const acknowledged of [1, 7, 40]) {
         const path = join(folder, `killed ${way} ${acknowledged}`)
-        const program = new URL('./writeback-child.ts', import.meta.url).pathname
+        const program = fileURLToPath(new URL('./writeback-child.ts', import.meta.url))
         const child = spawn(process.execPath, [...process.execArgv, program, path, '100000', way])
         let told = ''
         child.stdout.on('data', (chunk) => {

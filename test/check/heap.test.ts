@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkFile } from '../../src/check.ts'
 import * as exported from './heap/scenarios.ts'
 
@@ -32,7 +32,7 @@ function written(name: string, scenario: Name, changes: readonly Change[]): stri
   for (const file of [...sources, ...tests]) {
     let text = readFileSync(join(root, file), 'utf8')
       .replaceAll('../../../src/backends/threads/', './')
-      .replaceAll('../../../src/check.ts', join(root, 'src/check.ts'))
+      .replaceAll('../../../src/check.ts', pathToFileURL(join(root, 'src/check.ts')).href)
     for (const [old, changed] of changes) {
       const parts = text.split(old)
       applied += parts.length - 1

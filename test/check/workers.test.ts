@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import {
   ScriptNeeded,
   type ScriptRequest,
@@ -64,7 +65,7 @@ if (isMainThread) process.on('exit', () => console.log(JSON.stringify(all)))`
 
 /** What the engine makes of a script, once. */
 async function runScript(name: string): Promise<string> {
-  const file = new URL(`workers/${name}`, import.meta.url).pathname
+  const file = fileURLToPath(new URL(`workers/${name}`, import.meta.url))
   const env = { ...process.env, NODE_OPTIONS: '', KIND_OF_END: everywhere.kindOfEnd ?? '' }
   const child = spawn(
     process.execPath,

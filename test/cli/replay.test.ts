@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { rwsemNames } from '../../src/kernel/index.ts'
 import { type Outcome, faultline, faultlineAlone, refusals } from './command.ts'
@@ -166,7 +167,7 @@ test('replay of a recorded program', parallel, async (t) => {
     t.test('a program of several processes, whole or one of them', async () => {
       const run = async (process: string) => {
         const values = ['--design', 'per-vma-refcount-2025', '--repeat', '1', '--process', process]
-        const result = await faultline(['replay', processes.pathname, ...values, '--json'])
+        const result = await faultline(['replay', fileURLToPath(processes), ...values, '--json'])
         assert.equal(result.stderr, '')
         const { trace, designs } = JSON.parse(result.stdout) as {
           trace: Record<string, unknown>

@@ -13,6 +13,7 @@ import { command as main } from '../built.ts'
 
 const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const spinning = pathOf('programs/says-that-it-spins.ts')
+const tellsThreads = new URL('programs/says-when-threads-run.ts', import.meta.url).href
 const trace = pathOf('../fixtures/traces/node-workers.perf.txt.gz')
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
@@ -57,7 +58,7 @@ describe('a signal ends', () => {
     ['SIGTERM', 'check', 'two-faults-munmap', '--workers', '2'],
   ] as const) {
     test(`${args[0]} with its threads at work: ${signal}`, async () => {
-      const child = start(['--import', pathOf('programs/says-when-threads-run.ts'), main, ...args])
+      const child = start(['--import', tellsThreads, main, ...args])
       await untilSaid(child, 'a thread runs')
       await endedBy(child, signal)
       assert.deepEqual(readdirSync(folder), [], 'what was put on disk is taken away')
