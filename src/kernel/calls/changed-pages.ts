@@ -15,7 +15,7 @@ import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { findVma } from '../vma/vma-tree.ts'
-import { VM_SHARED, Vma } from '../vma/vma.ts'
+import { VM_SHARED, Vma, linearPageIndex } from '../vma/vma.ts'
 
 /** The pages of one pte table. */
 export const CHANGED_PAGES_MAX = 512
@@ -68,11 +68,7 @@ function isBackedAlike(cpu: Task, vma: number, old: number, page: number): boole
   const file = heap[vma + Vma.vmFile]
   if (old === 0) return file === 0
   if ((heap[old + Vma.vmFlags] & VM_SHARED) !== 0 || heap[old + Vma.vmFile] !== file) return false
-  return file === 0 || fileIndex(cpu, vma, page) === fileIndex(cpu, old, page)
-}
-
-function fileIndex(cpu: Task, vma: number, page: number): number {
-  return page - cpu.heap[vma + Vma.vmStart] + cpu.heap[vma + Vma.vmPgoff]
+  return file === 0 || linearPageIndex(cpu, vma, page) === linearPageIndex(cpu, old, page)
 }
 
 function compareTables(

@@ -54,6 +54,7 @@ import {
   VM_SHARED,
   VM_WIPEONFORK,
   Vma,
+  linearPageIndex,
   vmAreaDup,
   vmAreaFreeNow,
   vmaPages,
@@ -250,7 +251,7 @@ function copyPinnedPage(
     freeFrame(cpu, frame)
     return 0
   }
-  const index = page - heap[copy + Vma.vmStart] + heap[copy + Vma.vmPgoff]
+  const index = linearPageIndex(cpu, copy, page)
   initAnonymousPage(cpu, frame, index, Atomics.load(heap, copy + Vma.anonVma), 1)
   lruCacheAdd(cpu, frame)
   const kept = entry & PTE_FLAGS_MASK & ~(PTE_ACCESSED | PTE_LOCKED)

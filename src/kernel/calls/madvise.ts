@@ -46,6 +46,7 @@ import {
   VM_SHARED,
   VM_WIPEONFORK,
   Vma,
+  linearPageIndex,
 } from '../vma/vma.ts'
 
 /** The numbers of Linux. */
@@ -290,7 +291,7 @@ function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number
     prefetchSwap(cpu, mm, start, end)
     return 0
   }
-  const first = start - heap[vma + Vma.vmStart] + heap[vma + Vma.vmPgoff]
+  const first = linearPageIndex(cpu, vma, start)
   getFile(cpu, file)
   mmapReadUnlock(cpu, mm)
   forceReadAhead(cpu, file, first, first + end - start)

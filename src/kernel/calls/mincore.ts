@@ -10,7 +10,7 @@ import { spinUnlock } from '../sync/spinlock.ts'
 import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { lockStanding, stillStands } from '../tables/zap.ts'
 import { findVma } from '../vma/vma-tree.ts'
-import { Vma } from '../vma/vma.ts'
+import { Vma, linearPageIndex } from '../vma/vma.ts'
 
 /**
  * Sets `resident[n]` to 1 when page `start` + n is in memory: mapped, or in the page cache of the mapped file.
@@ -29,7 +29,7 @@ export function mincore(cpu: Task, mm: number, start: number, end: number, resid
       continue
     }
     const table = findPteTable(cpu, mm, page)
-    const index = heap[vma + Vma.vmPgoff] + page - heap[vma + Vma.vmStart]
+    const index = linearPageIndex(cpu, vma, page)
     resident[page - start] = isInMemory(cpu, table, page, heap[vma + Vma.vmFile], index) ? 1 : 0
   }
   mmapReadUnlock(cpu, mm)

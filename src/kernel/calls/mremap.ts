@@ -30,6 +30,7 @@ import {
   VM_LOCKED_MASK,
   VM_SHARED,
   Vma,
+  linearPageIndex,
   vmaPages,
   vmaSetRange,
 } from '../vma/vma.ts'
@@ -203,7 +204,7 @@ function expandInPlace(cpu: Task, vma: number, end: number): boolean {
     vmFlags: flags,
     anonVma: Atomics.load(heap, vma + Vma.anonVma),
     file: heap[vma + Vma.vmFile],
-    pgoff: heap[vma + Vma.vmPgoff] + oldEnd - heap[vma + Vma.vmStart],
+    pgoff: linearPageIndex(cpu, vma, oldEnd),
   })
   if (merged === 0) {
     adjustVma(cpu, vma, heap[vma + Vma.vmStart], end, heap[vma + Vma.vmPgoff], 0, vma)
@@ -289,7 +290,7 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   const file = heap[vma + Vma.vmFile]
   const anonVma = Atomics.load(heap, vma + Vma.anonVma)
   // Anonymous memory that was never touched has no tie to its old place.
-  const pgoff = file === 0 && anonVma === 0 ? to : heap[vma + Vma.vmPgoff] + from - heap[vma + Vma.vmStart]
+  const pgoff = file === 0 && anonVma === 0 ? to : linearPageIndex(cpu, vma, from)
   if (!findVmaLinks(cpu, mm, to, to + pages)) return 0
   const merged = mergeVma(cpu, mm, {
     previous: cpu.vmaLinkPrevious,

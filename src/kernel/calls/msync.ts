@@ -14,7 +14,7 @@ import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { numberAt } from '../sync/number.ts'
 import { findVma } from '../vma/vma-tree.ts'
-import { VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
+import { VM_LOCKED, VM_SHARED, Vma, linearPageIndex } from '../vma/vma.ts'
 
 export const MS_ASYNC = 1
 export const MS_INVALIDATE = 2
@@ -56,7 +56,7 @@ function syncMappings(cpu: Task, mm: number, start: number, end: number, flags: 
     const vmFlags = heap[vma + Vma.vmFlags]
     const stop = Math.min(heap[vma + Vma.vmEnd], end)
     const file = heap[vma + Vma.vmFile]
-    const first = page - vmStart + heap[vma + Vma.vmPgoff]
+    const first = linearPageIndex(cpu, vma, page)
     const wanted = (flags & ~MS_INVALIDATE) !== 0 && file !== 0 && (vmFlags & VM_SHARED) !== 0
     // The mmap lock is not held while the host writes.
     if (wanted) getFile(cpu, file)

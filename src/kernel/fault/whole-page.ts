@@ -9,7 +9,7 @@ import { FILE_HOST, File } from '../memory/file.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { findVma } from '../vma/vma-tree.ts'
-import { VM_LOCKED, VM_PKEY_FLAGS, VM_SHARED, VM_WRITE, Vma } from '../vma/vma.ts'
+import { VM_LOCKED, VM_PKEY_FLAGS, VM_SHARED, VM_WRITE, Vma, linearPageIndex } from '../vma/vma.ts'
 
 /**
  * Puts the bytes of `source` from `start` on in the place of `page`, for which there is no translation. Returns whether
@@ -25,7 +25,7 @@ export function overwritePage(
   mmapReadLock(cpu, mm)
   const vma = findVma(cpu, mm, page)
   const file = vma === 0 ? 0 : mayOverwrite(cpu, vma, page)
-  const index = vma === 0 ? 0 : page - cpu.heap[vma + Vma.vmStart] + cpu.heap[vma + Vma.vmPgoff]
+  const index = vma === 0 ? 0 : linearPageIndex(cpu, vma, page)
   // Of the last page, only a part may belong to the file.
   const within = file !== 0 && index < Atomics.load(cpu.heap, file + File.pages) - 1
   const done = within && addWholePage(cpu, file, index, source, start)

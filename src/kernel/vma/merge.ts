@@ -7,7 +7,7 @@ import type { Task } from '../mm/task.ts'
 import { anonVmaClone, isMergeableAnonVma } from './anon-vma.ts'
 import { dupVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
-import { VMA_ADJUST, VM_SPECIAL, Vma, vmaPages, vmaSetRange } from './vma.ts'
+import { VMA_ADJUST, VM_SPECIAL, Vma, linearPageIndex, vmaPages, vmaSetRange } from './vma.ts'
 
 /** `struct vma_merge_struct`: the pages [start, end), and the properties that they are to have. */
 export interface VmaMerge {
@@ -235,7 +235,7 @@ export function modifyVma(
     vmFlags: newFlags,
     anonVma: Atomics.load(heap, vma + Vma.anonVma),
     file: heap[vma + Vma.vmFile],
-    pgoff: heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart],
+    pgoff: linearPageIndex(cpu, vma, start),
   })
   if (merged !== 0) return merged
   if (start !== heap[vma + Vma.vmStart]) {

@@ -170,6 +170,11 @@ export function vmaIsAccessible(vmFlags: number): boolean {
   return (vmFlags & VM_ACCESS_FLAGS) !== 0
 }
 
+/** `linear_page_index`: where in its file, or in its anon_vma, a VMA has the page `page`. In pages. */
+export function linearPageIndex(cpu: Task, vma: number, page: number): number {
+  return page - cpu.heap[vma + Vma.vmStart] + cpu.heap[vma + Vma.vmPgoff]
+}
+
 /** Pages in a VMA. */
 export function vmaPages(cpu: Task, vma: number): number {
   return cpu.heap[vma + Vma.vmEnd] - cpu.heap[vma + Vma.vmStart]
