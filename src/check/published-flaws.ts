@@ -115,7 +115,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
     design: 'kamezawa-2009-refcount',
     race: 'R2',
     sentence: mremapOpen,
-    scenarios: ['mremap-access', 'mremap-fault', 'observed-move'],
+    scenarios: ['mremap-access', 'mremap-fault'],
   },
   {
     design: 'kamezawa-2009-refcount',
@@ -140,7 +140,6 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       'cow-fault',
       'cow-order',
       'fork-cow-access',
-      'observed-move',
       'observed-reclaim',
       'move-table',
       'mremap-merge',
@@ -179,7 +178,6 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
         'cow-reused-page',
         'freed-page-protect',
         'observed-changes',
-        'observed-protect',
       ],
     },
     {
@@ -218,7 +216,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
     design: 'dufour-2017',
     race: 'R2',
     sentence: mremapOpen,
-    scenarios: ['mremap-access', 'mremap-fault', 'mremap-source', 'observed-move'],
+    scenarios: ['mremap-access', 'mremap-fault', 'mremap-source'],
   },
   ...['dufour-2018', 'dufour-2019'].map((design): PublishedFlaw => ({
     design,
