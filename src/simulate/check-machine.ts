@@ -72,6 +72,7 @@ const ranges: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
     wakeLatencyNs: software,
     kickNs: software,
     zoneFrameNs: { ...software, isOptional: true },
+    unmapPageNs: { ...software, isOptional: true },
     createNs: { ...software, isOptional: true },
   },
 }
