@@ -133,6 +133,10 @@ async function published(): Promise<void> {
       if (!row.row.endsWith('(fitted)')) predicted.push(row)
     }
   }
+  if (predicted.length === 0) {
+    say('\nno predicted rows')
+    return
+  }
   const errors = predicted.map(({ error }) => Math.abs(error))
   const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length
   const near = errors.filter((error) => error <= 0.25).length
