@@ -224,6 +224,8 @@ export const simulatedWorkloads: readonly SimulatedWorkload[] = [
     name: 'compare-and-swap',
     origin: 'concurrency-hierarchy-bench',
     description: 'the same with a loop of compare-and-swap',
+    // Some may lose each time.
+    warmsTogether: true,
   },
   {
     ...word,

@@ -36,6 +36,11 @@ describe('the kernel in virtual time', () => {
     assert.ok(run.faults >= 2 * 2048, `${run.faults} faults`)
   })
 
+  it('where compare-and-swap fails most often, it is measured what all have done', async () => {
+    const run = await shortRun({ workload: 'compare-and-swap', cpus: 80, machine: 'power8-80', pages: 2048 })
+    assert.ok(run.faults >= 80 * 1024, `${run.faults} operations`)
+  })
+
   it('a page that is unmapped takes what the machine says, and one that stays nothing of it', async () => {
     const nsWith = async (workload: string, unmapPageNs: number): Promise<number> => {
       const change = (machine: MachineModel): MachineModel => ({
