@@ -51,6 +51,14 @@ const { values } = parseArgs({
   },
 })
 const machineName = values.machine ?? 'rome-2s'
+for (const [option, name, found] of [
+  ['--machine', machineName, findMachine(machineName)],
+  ['--workload', values.workload, findSimulatedWorkload(values.workload)],
+] as const) {
+  if (found !== undefined) continue
+  process.stderr.write(`${option} ${name}: there is none of this name\n`)
+  process.exit(2)
+}
 const common = {
   rwsems: 'year',
   seed: Number(values.seed),

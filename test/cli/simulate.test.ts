@@ -201,6 +201,18 @@ test('simulate', { concurrency: 2 }, async (t) => {
         rmSync(folder, { recursive: true })
       }
     }),
+    t.test('a file whose module never ends loading is told of', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-machine-'))
+      const file = join(folder, 'endless.mjs')
+      writeFileSync(file, 'await new Promise(() => {})\n')
+      try {
+        const { code, stdout, stderr } = await faultlineAlone(['simulate', 'pft', '--machine', file])
+        assert.deepEqual([code, stdout], [2, ''])
+        assert.match(stderr, /cannot be loaded: it awaits something that never comes/)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }),
     t.test('the machines', async () => {
       const { stdout } = await faultline(['simulate', '--machines', '--json'])
       const names = (JSON.parse(stdout) as MachineModel[]).map(({ name }) => name)
