@@ -51,6 +51,14 @@ const { values } = parseArgs({
   },
 })
 const machineName = values.machine ?? 'rome-2s'
+for (const [option, name, found] of [
+  ['--machine', machineName, findMachine(machineName)],
+  ['--workload', values.workload, findSimulatedWorkload(values.workload)],
+] as const) {
+  if (found !== undefined) continue
+  process.stderr.write(`${option} ${name}: there is none of this name\n`)
+  process.exit(2)
+}
 const common = {
   rwsems: 'year',
   seed: Number(values.seed),
@@ -132,6 +140,10 @@ async function published(): Promise<void> {
       say(`| ${row.row} | ${formatQuantity(row.value)} | ${formatQuantity(row.simulated)} | ${error} |`)
       if (!row.row.endsWith('(fitted)')) predicted.push(row)
     }
+  }
+  if (predicted.length === 0) {
+    say('\nno predicted rows')
+    return
   }
   const errors = predicted.map(({ error }) => Math.abs(error))
   const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length

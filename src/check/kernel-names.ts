@@ -328,10 +328,12 @@ export class KernelNames implements Naming {
     const { words, fields } = structOf('range_node')
     if (node <= 0 || node + words > this.#heap.length) return
     if (!this.#objects.has(node)) this.#addStruct(node, this.#unique('rangeNode'), 'rangeNode', 'range_node')
-    if (this.#heap[node + fields['shape']!]! >> RANGE_LEVEL_SHIFT === 0) return
-    for (let at = node + fields['children']!; at < node + fields['gaps']!; at++) {
-      this.#lookAtRangeNode(this.#heap[at]!)
-    }
+    const shape = this.#heap[node + fields['shape']!]!
+    if (shape >> RANGE_LEVEL_SHIFT === 0) return
+    // What is in slots that are not in use may be of an earlier tree, and lead anywhere, also back up.
+    const first = node + fields['children']!
+    const inUse = shape & ((1 << RANGE_LEVEL_SHIFT) - 1)
+    for (let at = first; at < first + inUse; at++) this.#lookAtRangeNode(this.#heap[at]!)
   }
 
   #lookAtNotifiers(): void {

@@ -53,6 +53,8 @@ function remedyOf(error: Error): string | undefined {
   if ('remedy' in error && typeof error.remedy === 'string') return error.remedy
   if ('code' in error && typeof error.code === 'string' && 'syscall' in error)
     return fileRemedies.get(error.code) ?? ''
+  // No value was too large: a function of ours calls itself too often.
+  if (error.message === 'Maximum call stack size exceeded') return undefined
   return INPUT_ERRORS.get(error.name)
 }
 

@@ -34,5 +34,13 @@ async function load(file: string): Promise<unknown> {
   // A missing file, and a folder, are told as what they are.
   const text = await readFile(file, 'utf8')
   if (extname(file) === '.json') return JSON.parse(text)
-  return ((await import(pathToFileURL(file).href)) as { readonly default?: unknown }).default
+  const imported = import(pathToFileURL(file).href) as Promise<{ readonly default?: unknown }>
+  return (await Promise.race([imported, nothingLeft()])).default
+}
+
+/** Fails when nothing is left that could happen: a module may await what never comes. */
+function nothingLeft(): Promise<never> {
+  return new Promise((_, reject) => {
+    process.once('beforeExit', () => reject(new Error('it awaits something that never comes')))
+  })
 }

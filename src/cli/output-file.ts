@@ -47,7 +47,7 @@ export function writeText(file: string, text: string): Promise<void> {
   return writeWhole(file, (temporary) => writeFile(temporary, text, { flag: 'wx' }))
 }
 
-/** The last line of a command that has written a page. */
+/** The last line of a command that has written a page, or a table of numbers. */
 export function pageLine(file: string): string {
-  return `\nOpen in a browser: ${file}\n`
+  return file.endsWith('.csv') ? `\nWritten: ${file}\n` : `\nOpen in a browser: ${file}\n`
 }

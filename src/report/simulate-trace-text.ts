@@ -67,10 +67,10 @@ function recordedWords({ trace }: TraceSimulateResult): string {
 }
 
 function gapWords({ trace }: TraceSimulateResult): string {
-  const { faultNs, blockedAfterNs, hasSwitches } = trace
+  const { faultNs, eventNs, blockedAfterNs, hasSwitches } = trace
   const taken =
     'Calls and faults take, and hold the mmap lock, no shorter than recorded; a fault whose end is not in the ' +
-    `recording takes ${(faultNs / 1000).toFixed(1)} µs.`
+    `recording takes ${(faultNs / 1000).toFixed(1)} µs, and to write an event of the lock ${(eventNs / 1000).toFixed(1)}.`
   if (hasSwitches)
     return `Between two events a thread computes, but for the time that the recording has it switched out. ${taken}`
   return (

@@ -16,9 +16,10 @@ const SEND_CALL = 2
 const CALL_FUNCTION_MANY = 3
 const TAKE_FROM_ZONE = 4
 const GIVE_TO_ZONE = 5
+const GATHER_FRAME = 6
 
 /** The program of a recording has further ones, from here on. */
-export const FURTHER_PROBES = 6
+export const FURTHER_PROBES = 7
 
 export const costProbes: readonly Probe[] = [
   { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
@@ -27,6 +28,7 @@ export const costProbes: readonly Probe[] = [
   { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_FUNCTION_MANY },
   { file: 'memory/page-alloc.ts', function: 'takeFromZone', id: TAKE_FROM_ZONE },
   { file: 'memory/page-alloc.ts', function: 'giveToZone', id: GIVE_TO_ZONE },
+  { file: 'tables/mmu-gather.ts', function: 'gatherFrame', id: GATHER_FRAME },
 ]
 
 /** Default of {@link MachineModel.software} `createNs`. */
@@ -113,6 +115,9 @@ export class Charges {
           WORKING,
           (software.zoneFrameNs ?? 0) * (a as number) * simulator.slownessOf(thread),
         )
+        return
+      case GATHER_FRAME:
+        simulator.spend(thread, WORKING, (software.unmapPageNs ?? 0) * longer)
         return
       case CALL_FUNCTION_MANY:
         simulator.spend(thread, INTERRUPT, software.ipiNs)

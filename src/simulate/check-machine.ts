@@ -72,6 +72,7 @@ const ranges: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
     wakeLatencyNs: software,
     kickNs: software,
     zoneFrameNs: { ...software, isOptional: true },
+    unmapPageNs: { ...software, isOptional: true },
     createNs: { ...software, isOptional: true },
   },
 }
@@ -130,9 +131,15 @@ function extended(given: Described, wrong: string[]): Described {
     return own
   }
   // Cores of another number, and constants that were fitted, are of that machine only.
-  const { coreSpeeds, ...rest } = base
+  const { coreSpeeds, source, ...rest } = base
   const topology = own['topology'] === undefined && coreSpeeds !== undefined ? { coreSpeeds } : {}
-  const merged: Record<string, unknown> = { ...rest, ...topology, ...own, fitted: own['fitted'] ?? {} }
+  const merged: Record<string, unknown> = {
+    ...rest,
+    ...topology,
+    source: `a description of one's own; else as ${String(name)}: ${String(source)}`,
+    ...own,
+    fitted: own['fitted'] ?? {},
+  }
   for (const part of parts)
     if (isObject(own[part])) merged[part] = { ...(base[part] as Described), ...own[part] }
   return merged

@@ -19,7 +19,8 @@ export function mostCpus(machine: MachineModel, workload: SimulatedWorkload): nu
   const all = new Topology(machine.topology).cpus
   // Each thread is a CPU of the kernel.
   const cpus = Math.min(all, Math.floor(CPUS_MAX / (workload.threadsPerCpu ?? 1)))
-  const memory = workload.fillsMemory ? Math.floor(PAGES_MAX / workload.pages) : cpus
+  const frames = workload.framesPerPage * workload.pages
+  const memory = frames > 0 ? Math.floor(PAGES_MAX / frames) : cpus
   // Where there are more threads than CPUs, those beside the counted ones need none of their own.
   return Math.min(cpus - (workload.threads === undefined ? workload.writers : 0), memory)
 }

@@ -36,6 +36,11 @@ export interface SoftwareCosts {
    * whose structs are in no cache. Default 0, of what the simulated kernel has no accesses for.
    */
   readonly zoneFrameNs?: number
+  /**
+   * What a page takes that is unmapped, under the lock of its page table, beside the accesses that the simulated kernel
+   * has for it: in Linux its reverse mapping, `mmu_gather`, and its struct, which is in no cache. Default 0.
+   */
+  readonly unmapPageNs?: number
   /** Making a thread, but for the memory that its maker maps for it. Default 25 µs, an estimate. */
   readonly createNs?: number
 }

@@ -165,7 +165,7 @@ class SimulatedRun implements Meter, Probes, Subject {
       count === 1
         ? [this.#places.length]
         : Array.from({ length: count }, (_, node) => ofCpu.filter((of) => of === node).length)
-    const perThread = SPARE_FRAMES_PER_THREAD + (workload.fillsMemory ? workload.pages : 0)
+    const perThread = SPARE_FRAMES_PER_THREAD + workload.framesPerPage * workload.pages
     return Math.max(Math.ceil(4096 / count), Math.max(...threads) * perThread)
   }
 

@@ -17,30 +17,21 @@ import {
   READY,
   SPINNING,
   STORE,
-  Scheduler,
   Thread,
   WAIT,
   WAITING,
-  memory,
   timeOut,
 } from '../backends/stepped/index.ts'
-import { ASLEEP, Accounts, INTERRUPT, SPINNING_ON, WAKING, WORKING } from './accounts.ts'
+import { Accesses } from './accesses.ts'
+import { ASLEEP, INTERRUPT, SPINNING_ON, WAKING, WORKING } from './accounts.ts'
 import { ClockQueue } from './clock-queue.ts'
-import { latencyOf } from './latency.ts'
 import { LineWaiters } from './line-waiters.ts'
-import { LINE_SHIFT, linesOf } from './lines.ts'
+import { LINE_SHIFT } from './lines.ts'
 import { Looks } from './looks.ts'
-import { type MachineModel, slownessOfCores } from './machine.ts'
-import { Directory, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED } from './protocol.ts'
 import type { CpuScheduler, SimulatorOptions, Subject } from './surroundings.ts'
-import type { Topology } from './topology.ts'
-import { Watchers } from './watchers.ts'
 
-/** How long after another core has used it a line is used in exact order, and how far a CPU runs ahead else. */
-const HOT_NS = 20_000
+/** How far a CPU runs ahead, over lines that nobody else has used lately. */
 const AHEAD_NS = 250
-/** At the same time, who waits for a line comes before who has it and goes on. */
-const TIE_NS = 0.001
 /** A `pause` instruction: 140 cycles since Skylake (Intel 64 and IA-32 Optimization Reference Manual). */
 const PAUSE_NS = 50
 const NOBODY = -1
@@ -50,44 +41,21 @@ export class SimulationStuck extends Error {
   override readonly name = 'SimulationStuck'
 }
 
-export class Simulator extends Scheduler {
+export class Simulator extends Accesses {
   /** A turn takes time, also one that only looks. */
   override readonly waitsAtOnce = false
   readonly threads: readonly Thread[]
-  /** The time of each thread, in nanoseconds. */
-  readonly clock: Float64Array
-  readonly coreOf: Int16Array
-  readonly accounts: Accounts
-  readonly directory: Directory
-  /** Accesses of all threads so far: operations and plain ones. */
-  accesses = 0
   /** Ends the run before the next access. */
   isOver = false
 
-  readonly #machine: MachineModel
-  readonly #topology: Topology
   readonly #subject: Subject
   readonly #aheadNs: number
   readonly #scheduler: CpuScheduler | null
-  /** Of each core, as of the next two. */
-  readonly #slowness: Float64Array
-  /** Of each thread, on the core that it is on. */
-  readonly #hitNs: Float64Array
-  readonly #atomicNs: Float64Array
   readonly #queue: ClockQueue
   #current = NOBODY
   #begun = false
-  /** Until when the stores of a thread are on their way, and the line of the last. */
-  readonly #drainAt: Float64Array
-  readonly #storeLine: Int32Array
   /** What a thread is to be held up for interrupts that came while it was not looking, in nanoseconds. */
   readonly #debt: Float64Array
-
-  // Lines: until when nobody else may take it; until when its order is exact; its home; whether somebody watches it.
-  #heldUntil: Float64Array
-  #hotUntil: Float64Array
-  #home: Int8Array
-  #watched: Uint8Array
 
   /** The line for which a thread waits on behalf of all that do, or -1. */
   readonly #waitLine: Int32Array
@@ -95,83 +63,27 @@ export class Simulator extends Scheduler {
   readonly #unusedWaiters: LineWaiters[] = []
   /** Since when a thread spins or sleeps. */
   readonly #since: Float64Array
-  readonly #watchers: Watchers
   readonly #looks: Looks
-  /** Watched lines that were written since the last step. */
-  readonly #written: number[] = []
   #notifier = NOBODY
   readonly #sleepers: number[] = []
 
   constructor(options: SimulatorOptions) {
-    super()
-    const { machine, topology, places } = options
+    super(options)
+    const { places, subject, aheadNs = AHEAD_NS, scheduler = null } = options
     const count = places.length
-    const lines = linesOf(memory.cells)
     this.threads = places.map((_, id) => new Thread(id))
-    this.clock = Float64Array.from(options.begin)
-    this.coreOf = Int16Array.from(places, (cpu) => topology.coreOf(cpu))
-    this.accounts = new Accounts(lines)
-    this.directory = new Directory(machine.protocol, topology.groupOfCore, lines)
-    this.#machine = machine
-    this.#topology = topology
-    this.#subject = options.subject
-    this.#aheadNs = options.aheadNs ?? AHEAD_NS
-    this.#scheduler = options.scheduler ?? null
-    this.#slowness = slownessOfCores(machine, topology.cores)
-    this.#hitNs = new Float64Array(count)
-    this.#atomicNs = new Float64Array(count)
-    for (let id = 0; id < count; id++) this.moveTo(id, this.coreOf[id]!)
+    this.#subject = subject
+    this.#aheadNs = aheadNs
+    this.#scheduler = scheduler
     this.#queue = new ClockQueue(count)
-    this.#drainAt = new Float64Array(count)
-    this.#storeLine = new Int32Array(count)
     this.#debt = new Float64Array(count)
-    this.#heldUntil = new Float64Array(lines)
-    this.#hotUntil = new Float64Array(lines)
-    this.#home = new Int8Array(lines).fill(NOBODY)
-    this.#watchers = new Watchers(count, lines)
-    this.#watched = this.#watchers.watched
     this.#waitLine = new Int32Array(count).fill(NOBODY)
     this.#since = new Float64Array(count)
     this.#looks = new Looks(count)
   }
 
-  override memoryGrew(): void {
-    const lines = linesOf(memory.cells)
-    this.directory.grow(lines)
-    this.accounts.grow(lines)
-    const grown = <T extends Float64Array | Int8Array>(array: T, larger: T): T => {
-      larger.set(array)
-      return larger
-    }
-    this.#heldUntil = grown(this.#heldUntil, new Float64Array(lines))
-    this.#hotUntil = grown(this.#hotUntil, new Float64Array(lines))
-    this.#home = grown(this.#home, new Int8Array(lines).fill(NOBODY))
-    this.#watchers.grow(lines)
-    this.#watched = this.#watchers.watched
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
   // What the program's surroundings say of a thread
-
-  /** The thread takes so long for something that is no access. */
-  spend(thread: number, cause: number, ns: number): void {
-    const from = this.clock[thread]!
-    this.clock[thread] = from + ns
-    this.accounts.add(cause, from, from + ns)
-  }
-
-  /** The thread is on this core from now on. */
-  moveTo(thread: number, core: number): void {
-    const { hitNs, atomicNs } = this.#machine.latency
-    this.coreOf[thread] = core
-    this.#hitNs[thread] = hitNs * this.#slowness[core]!
-    this.#atomicNs[thread] = atomicNs * this.#slowness[core]!
-  }
-
-  /** How many times as long as on the fastest core software takes where the thread is. */
-  slownessOf(thread: number): number {
-    return this.#slowness[this.coreOf[thread]!]!
-  }
 
   /** The thread is held up so long as soon as it goes on. */
   owe(thread: number, ns: number): void {
@@ -203,7 +115,7 @@ export class Simulator extends Scheduler {
   // Choosing
 
   override choose(): number {
-    if (this.#written.length > 0) this.#wakeWatchers()
+    if (this.written.length > 0) this.#wakeWatchers()
     if (this.#notifier >= 0) this.#wakeSleepers()
     if (this.isOver) return NOBODY
     if (!this.#begun) {
@@ -228,7 +140,7 @@ export class Simulator extends Scheduler {
       if (id < 0) return this.#end()
       const line = this.#waitLine[id]!
       if (line >= 0) {
-        if (this.#heldUntil[line]! > time) this.#queue.set(id, this.#heldUntil[line]!)
+        if (this.heldUntil[line]! > time) this.#queue.set(id, this.heldUntil[line]!)
         else return this.#handOn(line, id, time)
         continue
       }
@@ -282,21 +194,21 @@ export class Simulator extends Scheduler {
     }
     const line = thread.cell >> LINE_SHIFT
     const write = kind !== LOAD
-    if (write && kind !== STORE && this.#drainAt[id]! > now) this.#drain(id)
+    if (write && kind !== STORE && this.drainAt[id]! > now) this.drain(id)
     const time = this.clock[id]!
     const hit = this.directory.isHit(line, this.coreOf[id]!, write)
-    if (hit && time < this.#queue.earliest + this.#aheadNs && !this.#isHot(line, time)) {
-      this.#hit(id, line, kind)
+    if (hit && time < this.#queue.earliest + this.#aheadNs && !this.isHot(line, time)) {
+      this.hit(id, line, kind)
       return true
     }
     if (time > this.#queue.earliest) return this.#queued(id, time)
     if (hit) {
-      this.#hit(id, line, kind)
+      this.hit(id, line, kind)
       return true
     }
     const waiters = this.#waiters.get(line)
-    if (waiters === undefined && time >= this.#heldUntil[line]!) {
-      this.#fetch(id, line, kind)
+    if (waiters === undefined && time >= this.heldUntil[line]!) {
+      this.fetch(id, line, thread.cell, kind)
       return true
     }
     this.#waitFor(id, line, waiters, time)
@@ -308,76 +220,14 @@ export class Simulator extends Scheduler {
     return false
   }
 
-  /** Another core has used it lately, or somebody watches it. */
-  #isHot(line: number, time: number): boolean {
-    return time < this.#hotUntil[line]! || this.#watched[line] !== 0
-  }
-
   #payDebt(id: number): void {
     const debt = this.#debt[id]!
     this.#debt[id] = 0
     this.spend(id, INTERRUPT, debt)
   }
 
-  /** A locked instruction waits until the stores before it are done. */
-  #drain(id: number): void {
-    const from = this.clock[id]!
-    this.clock[id] = this.#drainAt[id]!
-    this.accounts.addLine(this.#storeLine[id]!, from, this.#drainAt[id]!)
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
-  // Lines
-
-  #hit(id: number, line: number, kind: number): void {
-    this.accesses++
-    const from = this.clock[id]!
-    const to = from + (kind === LOAD || kind === STORE ? this.#hitNs : this.#atomicNs)[id]!
-    this.clock[id] = to
-    this.accounts.add(WORKING, from, to)
-    if (kind === LOAD) return
-    this.directory.state[line] = MODIFIED
-    if (this.#watched[line] !== 0) this.#written.push(line, id)
-  }
-
-  /** Gets the line for a thread, which has waited its turn, and does the operation's cost. */
-  #fetch(id: number, line: number, kind: number): void {
-    this.accesses++
-    const from = this.clock[id]!
-    const write = kind !== LOAD
-    const arrives = this.#transfer(id, this.threads[id]!.cell, write, from)
-    if (kind === STORE) {
-      this.#storeLine[id] = line
-      this.#drainAt[id] = Math.max(this.#drainAt[id]!, arrives)
-      this.clock[id] = from + this.#hitNs[id]!
-      this.accounts.add(WORKING, from, from + this.#hitNs[id]!)
-    } else {
-      // What was measured between cores has the operation in it.
-      const to = arrives + (write ? 0 : this.#hitNs[id]!)
-      this.accounts.addLine(line, from, arrives)
-      this.accounts.add(WORKING, arrives, to)
-      this.clock[id] = to
-    }
-    if (write && this.#watched[line] !== 0) this.#written.push(line, id)
-  }
-
-  /** Moves the line to the core of the thread. Returns when it is there. */
-  #transfer(id: number, cell: number, write: boolean, now: number): number {
-    const line = cell >> LINE_SHIFT
-    const core = this.coreOf[id]!
-    const { directory } = this
-    if (this.#home[line]! < 0) this.#home[line] = this.#topology.socketOfCore[core]!
-    if (write) directory.write(line, core)
-    else directory.read(line, core)
-    if (directory.source === FROM_OWN && directory.endedCount === 0) return now
-    const arrives = now + latencyOf(directory, this.#topology, this.#machine.latency, core, this.#home[line]!)
-    if (directory.source !== FROM_MEMORY) this.accounts.addTransfer(line, cell, now)
-    if (write) this.#heldUntil[line] = arrives + this.#machine.residencyNs - TIE_NS
-    else if (directory.source === FROM_LAST_LEVEL) this.#heldUntil[line] = now + this.#machine.sharedReadNs
-    else this.#heldUntil[line] = arrives
-    if (directory.source !== FROM_MEMORY) this.#hotUntil[line] = arrives + HOT_NS
-    return arrives
-  }
+  // Waiting for a line
 
   #waitFor(id: number, line: number, present: LineWaiters | undefined, time: number): void {
     let waiters = present
@@ -392,74 +242,26 @@ export class Simulator extends Scheduler {
   /** The thread stands in the queue of times for all that wait for the line. */
   #represent(line: number, id: number): void {
     this.#waitLine[id] = line
-    this.#queue.set(id, this.#heldUntil[line]!)
+    this.#queue.set(id, this.heldUntil[line]!)
   }
 
   /** The line is free: who is next gets it. Returns that thread. */
   #handOn(line: number, representative: number, time: number): number {
     this.#waitLine[representative] = NOBODY
     const waiters = this.#waiters.get(line)!
-    const id = waiters.next(this.#topology, this.coreOf, this.#machine.nearHandovers)
+    const id = waiters.next(this.topology, this.coreOf, this.machine.nearHandovers)
     this.accounts.addLine(line, this.clock[id]!, time)
     this.clock[id] = time
-    const { kind } = this.threads[id]!
+    const { kind, cell } = this.threads[id]!
     // The other thread of its core may have fetched it meanwhile.
-    if (this.directory.isHit(line, this.coreOf[id]!, kind !== LOAD)) this.#hit(id, line, kind)
-    else this.#fetch(id, line, kind)
+    if (this.directory.isHit(line, this.coreOf[id]!, kind !== LOAD)) this.hit(id, line, kind)
+    else this.fetch(id, line, cell, kind)
     if (waiters.size === 0) {
       this.#waiters.delete(line)
       waiters.reset()
       this.#unusedWaiters.push(waiters)
     } else this.#represent(line, waiters.first)
     return id
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // Plain accesses, which cannot stop
-
-  override plainRead(id: number, firstCell: number, cells: number): void {
-    const last = (firstCell + cells - 1) >> LINE_SHIFT
-    const core = this.coreOf[id]!
-    for (let line = firstCell >> LINE_SHIFT; line <= last; line++) {
-      this.accesses++
-      const from = this.clock[id]!
-      let arrives = from
-      if (!this.directory.isHit(line, core, false)) {
-        arrives = this.#transfer(
-          id,
-          Math.max(firstCell, line << LINE_SHIFT),
-          false,
-          Math.max(from, this.#heldUntil[line]!),
-        )
-        this.accounts.addLine(line, from, arrives)
-      }
-      this.clock[id] = arrives + this.#hitNs[id]!
-      this.accounts.add(WORKING, arrives, arrives + this.#hitNs[id]!)
-    }
-  }
-
-  override plainWrite(id: number, firstCell: number, cells: number): void {
-    const last = (firstCell + cells - 1) >> LINE_SHIFT
-    const core = this.coreOf[id]!
-    for (let line = firstCell >> LINE_SHIFT; line <= last; line++) {
-      this.accesses++
-      const from = this.clock[id]!
-      const { directory } = this
-      if (directory.isHit(line, core, true)) directory.state[line] = MODIFIED
-      else {
-        this.#storeLine[id] = line
-        const arrives = this.#transfer(
-          id,
-          Math.max(firstCell, line << LINE_SHIFT),
-          true,
-          Math.max(from, this.#heldUntil[line]!),
-        )
-        this.#drainAt[id] = Math.max(this.#drainAt[id]!, arrives)
-      }
-      this.clock[id] = from + this.#hitNs[id]!
-      this.accounts.add(WORKING, from, from + this.#hitNs[id]!)
-      if (this.#watched[line] !== 0) this.#written.push(line, id)
-    }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -473,13 +275,13 @@ export class Simulator extends Scheduler {
     // say. Only who has read the same twice goes on reading it.
     if (thread.sawChange() || !this.#looks.again(thread)) {
       thread.state = READY
-      this.spend(id, WORKING, thread.betweenTurns ? this.#hitNs[id]! : PAUSE_NS)
+      this.spend(id, WORKING, thread.betweenTurns ? this.hitNs[id]! : PAUSE_NS)
       this.#queue.set(id, this.clock[id]!)
       return
     }
     this.#since[id] = this.clock[id]!
     this.#noteSleep(id)
-    this.#watchers.watch(thread)
+    this.watchers.watch(thread)
     const until = this.#scheduler?.spinsUntil(id) ?? Infinity
     if (until !== Infinity) this.#queue.set(id, Math.max(until, this.clock[id]!))
   }
@@ -494,15 +296,15 @@ export class Simulator extends Scheduler {
 
   #watchNoMore(thread: Thread): void {
     thread.state = READY
-    this.#watchers.leave(thread.id)
+    this.watchers.leave(thread.id)
   }
 
   #wakeWatchers(): void {
     const { directory } = this
-    for (let at = 0; at < this.#written.length; at += 2) {
-      const line = this.#written[at]!
-      const writer = this.#written[at + 1]!
-      const watchers = this.#watchers.of(line)
+    for (let at = 0; at < this.written.length; at += 2) {
+      const line = this.written[at]!
+      const writer = this.written[at + 1]!
+      const watchers = this.watchers.of(line)
       // Backwards, as who is woken leaves.
       for (let place = watchers.length - 1; place >= 0; place--) {
         const id = watchers[place]!
@@ -514,13 +316,13 @@ export class Simulator extends Scheduler {
           directory.read(line, this.coreOf[id]!)
       }
     }
-    this.#written.length = 0
+    this.written.length = 0
   }
 
   #endSpin(thread: Thread, writer: number): void {
     const { id } = thread
     const isAsleep = this.#subject.isAsleep(id)
-    const { wakeNs, wakeLatencyNs } = this.#machine.software
+    const { wakeNs, wakeLatencyNs } = this.machine.software
     if (isAsleep) this.spend(writer, WAKING, wakeNs * this.slownessOf(writer))
     const latency = isAsleep ? wakeLatencyNs * this.slownessOf(id) : 0
     const time = Math.max(this.clock[id]!, this.clock[writer]! + latency)
@@ -559,7 +361,7 @@ export class Simulator extends Scheduler {
   #wakeSleepers(): void {
     const notifier = this.#notifier
     this.#notifier = NOBODY
-    const { wakeNs, wakeLatencyNs, kickNs } = this.#machine.software
+    const { wakeNs, wakeLatencyNs, kickNs } = this.machine.software
     for (let place = 0; place < this.#sleepers.length;) {
       const id = this.#sleepers[place]!
       const thread = this.threads[id]!

@@ -27,6 +27,7 @@ import {
   isAccessOfKernel,
   unmatchedKind,
 } from '../trace/operations.ts'
+import { WORKING } from './accounts.ts'
 import { Charges, FURTHER_PROBES, costProbes, randomNumbers } from './charges.ts'
 import { Cpus, type LaneProgram } from './cpus.ts'
 import { FrameCosts } from './frames.ts'
@@ -364,11 +365,21 @@ class TraceRun implements TraceMeter, Probes, Subject {
     const lane = (first as Task).id
     if (id === READ_LOCK || id === READ_TRY_LOCK || id === WRITE_LOCK) {
       this.#lockEvents.started(lane, a as number, id === WRITE_LOCK, this.#simulator!.clock[lane]!)
+      this.#writesEvent(lane)
       this.#durations.asks(lane)
       return
     }
     this.#durations.releasing(lane)
     if (id !== WRITE_DOWNGRADE) this.#lockEvents.released(lane, a as number, this.#simulator!.clock[lane]!)
+    this.#writesEvent(lane)
+  }
+
+  /**
+   * Linux writes `mmap_lock_start_locking` before it asks for the lock, and `mmap_lock_released` before it gives it
+   * back: the lock is held longer than events tell, and who waits gets it that much later.
+   */
+  #writesEvent(lane: number): void {
+    this.#simulator!.spend(lane, WORKING, this.#options.trace.eventNs)
   }
 
   /** Of the functions that get the lock, or try to. */

@@ -91,6 +91,8 @@ export interface TraceSimulateResult {
     /** Taken off between events for each fault whose end is not in the trace, and the longest gap that is computing. */
     readonly faultNs: number
     readonly holdNs: number
+    /** What it takes to write an event of the lock. */
+    readonly eventNs: number
     readonly blockedAfterNs: number
     readonly corrections: Readonly<Record<string, number>>
     readonly warnings: readonly string[]
@@ -185,6 +187,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       linux: trace.linux,
       heldWaits: heldWaits(trace.locks),
       ...faultTimes,
+      eventNs: trace.eventNs,
       blockedAfterNs: BLOCKED_NS,
       corrections: plan.corrections,
       warnings: trace.warnings,

@@ -11,8 +11,8 @@ export interface SimulatedWorkload {
   /** Pages of each thread here, and in the source: what is cached is scaled with it. */
   readonly pages: number
   readonly sourcePages: number
-  /** Each page that a thread touches takes a frame. */
-  readonly fillsMemory: boolean
+  /** Frames that each page of a thread takes: none, where all show the page of zeros. */
+  readonly framesPerPage: number
   /** Threads beside the counted ones. */
   readonly writers: number
   /** What each thread counts before the window opens, and on average within it. */
@@ -44,7 +44,7 @@ const willItScale = {
   origin: 'will-it-scale',
   pages: PAGES,
   sourcePages: WILL_IT_SCALE_PAGES,
-  fillsMemory: true,
+  framesPerPage: 1,
   writers: 0,
   warmUp: PAGES,
   measured: PAGES,
@@ -53,7 +53,7 @@ const willItScale = {
   ends: false,
 } as const
 
-const calls = { ...willItScale, fillsMemory: false, warmUp: 16, measured: 64 } as const
+const calls = { ...willItScale, framesPerPage: 0, warmUp: 16, measured: 64 } as const
 
 const word = { ...calls, counts: 'operations', warmUp: 256, measured: 1024 } as const
 
@@ -123,6 +123,8 @@ export const simulatedWorkloads: readonly SimulatedWorkload[] = [
     ...willItScale,
     name: 'page_fault2',
     description: 'the same of a file that is mapped private: each fault copies a page',
+    // That of the file, and the copy.
+    framesPerPage: 2,
   },
   {
     ...willItScale,
@@ -143,7 +145,7 @@ export const simulatedWorkloads: readonly SimulatedWorkload[] = [
     ...willItScale,
     name: 'read-fault',
     origin: 'faultline',
-    fillsMemory: false,
+    framesPerPage: 0,
     description: 'read one byte of every page (each maps the zero page), MADV_DONTNEED, repeat',
   },
   {
@@ -222,6 +224,8 @@ export const simulatedWorkloads: readonly SimulatedWorkload[] = [
     name: 'compare-and-swap',
     origin: 'concurrency-hierarchy-bench',
     description: 'the same with a loop of compare-and-swap',
+    // Some may lose each time.
+    warmsTogether: true,
   },
   {
     ...word,

@@ -175,6 +175,7 @@ function finish(
     cpus: scanner.cpus,
     hotThreads: hot,
     programs: programsOf(replayed, importer.census, parallel),
+    eventNs: importer.locks.eventNs,
     wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
     costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
     otherEvents: scanner.counts(false),

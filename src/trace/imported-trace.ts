@@ -109,6 +109,8 @@ export interface ImportedTrace {
   readonly costlyWaitShare: number
   /** Until a thread that is woken runs on an idle CPU, the median in nanoseconds; 0 where that is not recorded. */
   readonly wakeLatencyNs: number
+  /** What it took to write an event of the mmap lock, in nanoseconds; 0 where there are none. See lock-events.ts. */
+  readonly eventNs: number
   /** Events that are not needed, by name. */
   readonly otherEvents: Readonly<Record<string, number>>
   readonly knownEvents: Readonly<Record<string, number>>

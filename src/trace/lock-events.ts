@@ -29,6 +29,9 @@ export class LockEvents {
   kernelFaults = 0
   readonly history: LockHistory
   readonly owners = new LockOwners()
+  /** From asking for the lock to having it, where nobody kept it, in nanoseconds, and how often. */
+  #unheldNs = 0
+  #unheld = 0
   readonly #in: LockParts
   readonly #cpuUse: CpuUse
 
@@ -96,6 +99,14 @@ export class LockEvents {
     return true
   }
 
+  /**
+   * What it takes to write an event, in nanoseconds: on average until a thread that asks for the lock has it, where
+   * nobody keeps it. Times of whole units are cut off at both ends, so that their mean is right.
+   */
+  get eventNs(): number {
+    return this.#unheld === 0 ? 0 : this.#unheldNs / this.#unheld
+  }
+
   /** Returns whether it waited. */
   #gotLock(thread: Thread, mm: number, write: boolean, ofFault: boolean): boolean {
     const { process } = thread
@@ -111,6 +122,9 @@ export class LockEvents {
         process.locks.waited(write, ns)
       } else if (ns >= UNEXPLAINED_WAIT_NS) {
         waited = ns
+      } else {
+        this.#unheldNs += ns
+        this.#unheld++
       }
     }
     const awayNs = thread.operation.got(write, waited, this.#in.scanner.nowNs)

@@ -18,6 +18,7 @@ import {
   mmap,
   touch,
   Header,
+  layouts,
   Mm,
   PAGE_SIZE,
   PageTable,
@@ -61,6 +62,21 @@ describe('names of the kernel', () => {
     assert.equal(split.length, 2)
     assert.equal(new Set(split.map((each) => nameOf(each))).size, 2)
     assert.equal(nameOf(vma + Vma.vmEnd), 'vma[0x1000-0x1004].vmEnd')
+  })
+
+  it('do not follow what is left in slots of the range tree that are not in use', () => {
+    const { heap, mm, cpu, names, nameOf } = boot('xadd', 'per-vma-lock-2023')
+    for (let page = 0x2000; page < 0x2080; page += 2) cpu.mapPages(page, 1)
+    const root = heap[mm + Mm.rangeRoot]!
+    const { fields } = layouts.find(({ name }) => name === 'range_node')!
+    const shape = heap[root + fields['shape']!]!
+    const children = root + fields['children']!
+    const slots = fields['gaps']! - fields['children']!
+    const [level, inUse] = [shape >> 8, shape & 0xff]
+    assert.ok(level > 0 && inUse < slots, `a root of level ${level} with ${inUse} slots`)
+    heap[children + slots - 1] = root
+    names.look()
+    assert.match(nameOf(heap[children + inUse - 1]!)!, /^rangeNode/)
   })
 
   it('tell where an entry of a page table is, and what it says', () => {

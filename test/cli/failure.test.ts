@@ -33,4 +33,9 @@ test('what is not the caller’s fault is shown with its stack', () => {
     describeFailure(new TypeError('x is undefined')),
     /a defect of faultline: TypeError: x is undefined\n\s+at /,
   )
+  const endless = (): number => endless() + 1
+  assert.throws(endless, (error) => {
+    assert.match(describeFailure(error), /a defect of faultline: RangeError: Maximum call stack/)
+    return true
+  })
 })

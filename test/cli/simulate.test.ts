@@ -132,14 +132,16 @@ test('simulate', { concurrency: 2 }, async (t) => {
       const call = ['simulate', 'fetch-add', '--machine', 'skylake-client', '--cpus', '1,2,4', '--design']
       const output = (name: string): string[] => ['--output', join(folder, name)]
       try {
-        const [chart, csv] = await Promise.all([
+        const [chart, csv, table] = await Promise.all([
           faultline([...call, 'classic', '--chart', ...output('a.svg')]),
           faultline([...call, 'classic,lespinasse-2021', '--csv', ...output('a.html')]),
+          faultline([...call, 'classic', ...output('b.csv')]),
         ])
         assert.deepEqual([chart.code, chart.stderr, csv.code, csv.stderr], [0, '', 0, ''])
         assert.match(chart.stdout, /│ +a\n/)
         assert.match(chart.stdout, /\n +CPUs +1 +2 +4\n +a {2}classic\/spinning\n/)
         assert.match(chart.stdout, /Open in a browser: .*a\.svg/)
+        assert.match(table.stdout, /Written: .*b\.csv/)
         const svg = readFileSync(join(folder, 'a.svg'), 'utf8')
         assert.match(svg, /^<svg xmlns/)
         assert.equal(svg.match(/<circle /g)!.length, 3)
@@ -195,6 +197,18 @@ test('simulate', { concurrency: 2 }, async (t) => {
         const { runs } = JSON.parse(stdout) as SimulateResult
         const { atomicNs } = machine.latency
         assert.ok(Math.abs(1e9 / runs[0]!.faultsPerSecond / atomicNs - 1) < 0.1)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }),
+    t.test('a file whose module never ends loading is told of', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-machine-'))
+      const file = join(folder, 'endless.mjs')
+      writeFileSync(file, 'await new Promise(() => {})\n')
+      try {
+        const { code, stdout, stderr } = await faultlineAlone(['simulate', 'pft', '--machine', file])
+        assert.deepEqual([code, stdout], [2, ''])
+        assert.match(stderr, /cannot be loaded: it awaits something that never comes/)
       } finally {
         rmSync(folder, { recursive: true })
       }

@@ -118,6 +118,12 @@ describe('a description that extends a machine', () => {
     assert.deepEqual([fitted, Object.keys(ofBase).length > 0], [{}, true])
   })
 
+  it('says whose the other numbers are, where it has no source of its own', () => {
+    const { source: _, ...rest } = own
+    const { source } = checkMachine(rest, 'mine.mjs')
+    assert.equal(source, `a description of one's own; else as skylake-2s: ${skylake.source}`)
+  })
+
   it('is told what is wrong as any other', () => {
     assert.deepEqual(wrong({ ...own, extends: 'skylak-2s' }), [
       "there is no machine 'skylak-2s' that it could extend, did you mean 'skylake-2s'?",

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { designs } from '../../src/kernel/index.ts'
 import { type MachineModel, type SimulatedRun, simulatedWorkloads } from '../../src/simulate/index.ts'
-import { shortRun } from './runs.ts'
+import { nsPerCount, shortRun } from './runs.ts'
 
 /** How often the line of that name comes from another core, for each thing that is counted. */
 function tripsOf({ lines }: SimulatedRun, line: string): number {
@@ -30,6 +30,31 @@ describe('the kernel in virtual time', () => {
       assert.ok(run.faults > 0 && run.virtualMs > 0)
     })
   }
+
+  it('page_fault2 has a frame for each page of its files, and one for each copy', async () => {
+    const run = await shortRun({ workload: 'page_fault2', cpus: 2, pages: 2048, machine: 'here' })
+    assert.ok(run.faults >= 2 * 2048, `${run.faults} faults`)
+  })
+
+  it('where compare-and-swap fails most often, it is measured what all have done', async () => {
+    const run = await shortRun({ workload: 'compare-and-swap', cpus: 80, machine: 'power8-80', pages: 2048 })
+    assert.ok(run.faults >= 80 * 1024, `${run.faults} operations`)
+  })
+
+  it('a page that is unmapped takes what the machine says, and one that stays nothing of it', async () => {
+    const nsWith = async (workload: string, unmapPageNs: number): Promise<number> => {
+      const change = (machine: MachineModel): MachineModel => ({
+        ...machine,
+        software: { ...machine.software, unmapPageNs },
+      })
+      return nsPerCount(await shortRun({ workload, cpus: 1, pages: 256, change }))
+    }
+    const added = async (workload: string): Promise<number> =>
+      (await nsWith(workload, 1000)) - (await nsWith(workload, 0))
+    const [unmapped, kept] = [await added('page_fault1'), await added('pft')]
+    assert.ok(Math.abs(unmapped - 1000) < 10, `${unmapped} ns`)
+    assert.equal(kept, 0)
+  })
 
   it('the same seed gives the same run, and another seed another', async () => {
     const run = async (seed: number): Promise<unknown> => {

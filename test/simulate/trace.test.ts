@@ -218,6 +218,20 @@ describe('a recorded program in virtual time', () => {
     about(classic.lockWaits.readers.totalMs, classic.heldWaits.totalMs, 0)
   })
 
+  it('who waits gets the lock when the event is written that says that it was given back', async () => {
+    const waitedMs = async (eventMicroseconds: number): Promise<number> => {
+      const text = new TraceText().exec(1).mmap(1, 1, BASE, PAGE).mmap(1, 1, OTHER, PAGE)
+      text.cpuOf = (tid) => tid
+      text.newTask(1, 1, 2, CLONE_THREAD).wait(50)
+      text.enter(1, 1, 'mprotect', { start: BASE, len: PAGE, prot: 1 }).lockStart(1, 1, true)
+      text.wait(eventMicroseconds - 1).lockAcquired(1, 1, true)
+      text.wait(100).fault(1, 2, OTHER, WRITE)
+      text.wait(97).unlock(1, 1, true).exit(1, 1, 'mprotect', 0)
+      return (await bounds(text))['computing']!.heldWaits.totalMs
+    }
+    about((await waitedMs(9)) - (await waitedMs(1)), 0.008, 0.003)
+  })
+
   it('under a design that takes no mmap lock for it nobody waits, and the work stays', async () => {
     const [classic, other] = [
       await bounds(longHold()),

@@ -699,6 +699,7 @@ describe('the mmap lock of Linux', () => {
       .fault(1, 1, 0x7ffc00002000, 6)
       .mmap(1, 1, 0x20000, 0x1000)
       .lockStart(1, 1, false)
+      .wait(2)
       .lockAcquired(1, 1, false)
       .unlock(1, 1, false)
       .import()
@@ -708,12 +709,15 @@ describe('the mmap lock of Linux', () => {
     assert.deepEqual([linux.lockWaitNs.writers.count, linux.lockWaitNs.writers.total], [1, 10_000])
     assert.deepEqual([linux.lockWaitNs.readers.count, linux.lockWaitNs.readers.total], [1, 6_000])
     assert.deepEqual([linux.faultsUnderMmapLock, linux.faultsWithoutMmapLock], [1, 1])
+    // Two that met nobody, of 1 and 3 µs.
+    assert.equal(trace.eventNs, 2000)
   })
 
   test('without its events nothing is said', async () => {
     const trace = await new TraceText().exec(1).mmap(1, 1, 0x10000, 0x1000).fault(1, 1, 0x10000, 6).import()
     trace.close()
     assert.deepEqual([trace.linux.recorded, trace.linux.faultsWithoutMmapLock], [false, 0])
+    assert.equal(trace.eventNs, 0)
     assert.ok(trace.warnings.some((warning) => warning.includes('no mmap_lock events')))
   })
 })

@@ -2,7 +2,7 @@
 // of Zi Yan, 2 June 2021; one generation from the machine of Dufour's figures.
 
 import type { MachineModel } from '../machine.ts'
-import { ATOMIC_NS, assumed, x86Software } from './common.ts'
+import { ATOMIC_NS, UNMAP_PAGE_NS, assumed, x86Software } from './common.ts'
 
 export const broadwell2s: MachineModel = {
   name: 'broadwell-2s',
@@ -35,7 +35,8 @@ export const broadwell2s: MachineModel = {
   lastLevelBytes: 12 * 2.5 * 2 ** 20,
   // Of a Haswell-EP, E5-2695 v3 (hofmann.id).
   bandwidthPerSocket: 62,
-  software: x86Software(2.5, 1650),
+  // faultNs is 1650 less what is in unmapPageNs now: the row is of whole rounds, which map, touch and unmap a page.
+  software: { ...x86Software(2.5, 1566), unmapPageNs: UNMAP_PAGE_NS },
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
   spinlock: 'queued',

@@ -4,7 +4,7 @@
 
 import type { MachineModel } from '../machine.ts'
 import { broadwell2s } from './broadwell-2s.ts'
-import { x86Software } from './common.ts'
+import { UNMAP_PAGE_NS, x86Software } from './common.ts'
 
 export const guest16: MachineModel = {
   ...broadwell2s,
@@ -15,6 +15,7 @@ export const guest16: MachineModel = {
   lastLevelBytes: 8 * 2.5 * 2 ** 20,
   software: {
     ...x86Software(2.5, 500),
+    unmapPageNs: UNMAP_PAGE_NS,
     // From memory, nothing measured: an exit for the sender, 5 to 50 µs to wake a halted CPU.
     ipiNs: 2000,
     ipiPerCpuNs: 1500,
