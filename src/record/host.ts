@@ -1,7 +1,7 @@
 // What recording asks of the machine it runs on: where its files are, who asks, and what there is of memory.
 //
 // Principle: nothing else in this folder reads the environment, so that a test can be another machine.
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, readlinkSync, statSync } from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 
@@ -46,6 +46,18 @@ export function textOf(host: Host, path: string): string | null {
     return readFileSync(join(host.root, path), 'utf8')
   } catch {
     return null
+  }
+}
+
+/** The PID namespace that a machine begins with (PROC_PID_INIT_INO of include/linux/proc_ns.h). */
+const FIRST_PID_NAMESPACE = 'pid:[4026531836]'
+
+/** Whether processes have other numbers here than those that tracepoints tell, as in a container. */
+export function isInPidNamespace(host: Host): boolean {
+  try {
+    return readlinkSync(join(host.root, 'proc/self/ns/pid')) !== FIRST_PID_NAMESPACE
+  } catch {
+    return false
   }
 }
 

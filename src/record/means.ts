@@ -4,7 +4,15 @@ import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { recordedEvents, sampleEvents } from '../trace/errors.ts'
 import { complaintIn, RecordError } from './errors.ts'
-import { CAP_PERFMON, CAP_SYS_ADMIN, findProgram, hasCapability, type Host, textOf } from './host.ts'
+import {
+  CAP_PERFMON,
+  CAP_SYS_ADMIN,
+  findProgram,
+  hasCapability,
+  type Host,
+  isInPidNamespace,
+  textOf,
+} from './host.ts'
 import { howToBeAllowed, howToInstallPerf, howToMount, howToRead } from './remedies.ts'
 
 /** What records, and what it can record. */
@@ -16,6 +24,8 @@ export interface Means {
   readonly countsFaultsOnly: boolean
   /** Events that sample the CPU; none where faults have no tracepoints. */
   readonly sampleEvents: readonly string[]
+  /** Numbers of threads have to be told twice: see isInPidNamespace. */
+  readonly isInPidNamespace: boolean
   /** What the recording will lack, and what that means; a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -37,7 +47,8 @@ export function findMeans(host: Host): Means {
   const perf = findPerf(host)
   checkPermission(host)
   const folder = findTracefs(host)
-  return { perf, ...choose(recordedEvents.filter((event) => hasEvent(folder, event))) }
+  const present = recordedEvents.filter((event) => hasEvent(folder, event))
+  return { perf, isInPidNamespace: isInPidNamespace(host), ...choose(present) }
 }
 
 /** perf as PATH has it, or else one of another kernel's version, which works as well. */
@@ -113,7 +124,7 @@ function hasEvent(folder: string, event: string): boolean {
 }
 
 /** What to record of the tracepoints that are there, and what it means that others are not. */
-function choose(present: readonly string[]): Omit<Means, 'perf'> {
+function choose(present: readonly string[]): Omit<Means, 'perf' | 'isInPidNamespace'> {
   const has = (system: string): boolean => present.some((event) => event.startsWith(`${system}:`))
   if (!has('syscalls')) {
     throw new RecordError(

@@ -300,6 +300,14 @@ function requireEvents(file: string, importer: Importer, isReplayed: boolean): v
   if (importer.faults.count === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
   const entered = importer.calls.entered.some((count) => count > 0)
   const exited = importer.calls.exited.some((count) => count > 0)
+  if (importer.faults.count === 0 && !entered && !exited && importer.kernel.isOfRecord)
+    throw new TraceError(
+      'missing-events',
+      file,
+      undefined,
+      'there is no page fault and no memory call in it: who was recorded had nothing to do with memory meanwhile',
+      'Record for longer, or while it is at work.',
+    )
   if (!entered && !exited) {
     // A program that was there before may fault for as long as it is watched, and call nothing.
     if (importer.faults.count > 0 && importer.attached) return
@@ -377,6 +385,11 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (importer.faults.bare > 0) {
     all.push(
       'page faults have no error codes (event page-faults): which of them wrote, and which copied a page, is not known',
+    )
+  }
+  if (scanner.hasForeignNumbers) {
+    all.push(
+      'it was recorded in a PID namespace, as a container has, where tracepoints number threads as the machine does: which thread created which is not known; print it with perf script --show-task-events',
     )
   }
   if (importer.mapRecords === 0) {
