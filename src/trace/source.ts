@@ -1,5 +1,5 @@
 /**
- * Where the bytes of a trace come from: a file or standard input, plain or compressed with gzip, zstd, xz, bzip2 or lz4.
+ * Where the bytes of a trace come from: a file or standard input, plain or compressed (gzip, zstd, xz, bzip2, lz4).
  *
  * Principles: the content decides (magic bytes), not the file's name; memory is constant; whatever goes wrong becomes a
  * `TraceError` that names the file and, where reading had begun, how far it got.
