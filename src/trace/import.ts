@@ -8,12 +8,11 @@ import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
 import type { ImportedTrace, ProcessSummary, ProgramSummary } from './imported-trace.ts'
-import { inOrder } from './allocators.ts'
-import type { CensusByProgram } from './given-back.ts'
+import { type Allocator, inOrder } from './allocators.ts'
 import type { ImportObserver } from './observer.ts'
 import { memoryWarnings } from './recorded-kernel.ts'
 import { OpStore } from './op-store.ts'
-import type { Process } from './recorded-thread.ts'
+import type { Process, Thread } from './recorded-thread.ts'
 import { CALL_NAMES } from './trace-events.ts'
 import type { TraceSource } from './source-format.ts'
 
@@ -174,7 +173,7 @@ function finish(
     kernel,
     cpus: scanner.cpus,
     hotThreads: hot,
-    programs: programsOf(replayed, importer.census, parallel),
+    programs: programsOf(replayed, importer, parallel),
     wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
     costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
     otherEvents: scanner.counts(false),
@@ -227,11 +226,9 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
 }
 
-function programsOf(
-  processes: readonly Process[],
-  census: CensusByProgram,
-  parallel: number,
-): ProgramSummary[] {
+function programsOf(processes: readonly Process[], importer: Importer, parallel: number): ProgramSummary[] {
+  const { census } = importer
+  const briefNs = durationNs(processes) * BRIEF_SHARE
   return [...Map.groupBy(processes, ({ name }) => name)]
     .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
     .toSorted((a, b) => b.faults - a.faults)
@@ -243,9 +240,59 @@ function programsOf(
       faults,
       waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
       started: all.filter(({ isForked, ended }) => isForked && ended).length,
-      allocators: inOrder(new Set(all.flatMap(({ allocators }) => [...allocators]))),
+      loaded: loadedBy(all, importer, briefNs),
+      brief: briefThreads(all, briefNs),
+      allocators: inOrder(allocatorsOf(all)),
       faultCensus: census.of(name)[1].census(parallel),
     }))
+}
+
+function allocatorsOf(processes: readonly Process[]): Set<Allocator> {
+  const all = new Set(processes.flatMap(({ allocators }) => [...allocators]))
+  const sum = (of: (process: Process) => number): number =>
+    processes.reduce((pages, one) => pages + of(one), 0)
+  const reserved = sum(({ reservedBack }) => reservedBack)
+  if (reserved > 0 && reserved * 2 >= sum(({ givenBack }) => givenBack)) all.add('reserved')
+  return all
+}
+
+/** What lives for less than this share of the recording was started for one task. */
+const BRIEF_SHARE = 0.1
+
+/** @param briefNs what lives for less is brief */
+function loadedBy(
+  processes: readonly Process[],
+  { activity, times, scanner }: Importer,
+  briefNs: number,
+): ProgramSummary['loaded'] {
+  const { elapsedShare } = activity.cpuUse
+  if (!times.hasSwitches) return { processes: 0, startNs: 0, cpuNs: 0, elapsedShare }
+  const cpuOf = ({ threads, endNs }: Process): number =>
+    threads.reduce((sum, thread) => sum + thread.cpuNs(scanner.nowNs), endNs)
+  const loaded = processes.filter(({ loadNs, threads }) => loadNs >= 0 && threads[0]?.isCreated === true)
+  // A shell forks itself to start what is to be in a pipe.
+  const starters = processes.filter(
+    ({ isForked, forks, threads }) => isForked && forks > 0 && isBrief(threads[0]!, briefNs),
+  )
+  const startersNs = starters.reduce((sum, one) => sum + cpuOf(one), 0)
+  return {
+    processes: loaded.length,
+    startNs: loaded.reduce((sum, { loadNs, endNs }) => sum + loadNs + endNs, startersNs),
+    cpuNs: loaded.reduce((sum, one) => sum + cpuOf(one), startersNs),
+    elapsedShare,
+  }
+}
+
+function isBrief({ isCreated, firstNs, exitNs }: Thread, briefNs: number): boolean {
+  return isCreated && exitNs >= 0 && exitNs - firstNs < briefNs
+}
+
+function briefThreads(processes: readonly Process[], briefNs: number): ProgramSummary['brief'] {
+  const brief = processes.flatMap(({ threads }) => threads.filter((thread) => isBrief(thread, briefNs)))
+  return {
+    threads: brief.length,
+    faults: brief.reduce((sum, { avoidableFaults }) => sum + avoidableFaults, 0),
+  }
 }
 
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
