@@ -48,6 +48,9 @@ export abstract class EventReader extends LineReader {
   readonly #words = new Map<number, string>()
   /** Process of each thread that was seen to be created, for records that have no processes. */
   protected readonly processOf = new Map<number, number>()
+  /** Lines name no processes: threads of which nothing told the process are taken for processes of their own. */
+  protected lacksProcesses = false
+  readonly #alone = new Set<number>()
   /**
    * In a PID namespace, as of a container, perf has the numbers of that, fields of tracepoints those of the machine:
    * by the latter, the former.
@@ -61,6 +64,26 @@ export abstract class EventReader extends LineReader {
   protected constructor(file: string, events: TraceEvents) {
     super(file)
     this.events = events
+  }
+
+  /** How many threads are taken for processes of their own, though nothing tells that they are. */
+  get threadsAlone(): number {
+    return this.#alone.size
+  }
+
+  /** The process of a thread, as far as that was seen. */
+  protected guessProcess(tid: number): number {
+    this.lacksProcesses = true
+    const pid = this.processOf.get(tid)
+    if (pid === undefined && tid > 0) this.#alone.add(tid)
+    return pid ?? tid
+  }
+
+  #tellProcess(tid: number, pid: number): void {
+    if (!this.lacksProcesses) return
+    this.processOf.set(tid, pid)
+    this.#alone.delete(tid)
+    if (tid === this.tid) this.pid = pid
   }
 
   protected readFields(code: number, at: number, end: number): void {
@@ -314,16 +337,17 @@ export abstract class EventReader extends LineReader {
     this.#isNumbered(number, tid)
     if (!isTold && this.#numbers.size > 0) this.hasForeignNumbers = true
     if ((this.low & CLONE_THREAD) !== 0) this.processOf.set(tid, this.pid)
-    else this.processOf.delete(tid)
+    else this.processOf.set(tid, tid)
     this.events.newTask(tid, this.low)
   }
 
   /** (pid:tid):(pid:tid), of the new thread and of who creates it. */
   #readFork(at: number, end: number): void {
-    const [, tid, parent] =
-      /^\(-?\d+:(\d+)\):\(-?\d+:(\d+)\)/.exec(latin1(this.buffer.subarray(at, end))) ?? []
+    const [, pid, tid, parent] =
+      /^\((-?\d+):(\d+)\):\(-?\d+:(\d+)\)/.exec(latin1(this.buffer.subarray(at, end))) ?? []
     if (tid === undefined) throw this.malformed('PERF_RECORD_FORK', at, end)
     this.#forked = { tid: Number(tid), parent: Number(parent) }
+    this.#tellProcess(Number(tid), Number(pid))
   }
 
   #isNumbered(number: number, tid: number): void {
@@ -369,6 +393,7 @@ export abstract class EventReader extends LineReader {
     expect('/')
     at = need(this.decimal(at, end))
     const tid = this.value
+    this.#tellProcess(tid, pid)
     expect(': [')
     at = need(this.hex(at, end))
     const from = this.value

@@ -10,6 +10,7 @@ import { Importer } from './importer.ts'
 import type { ImportedTrace, ProcessSummary, ProgramSummary } from './imported-trace.ts'
 import { type Allocator, inOrder } from './allocators.ts'
 import type { ImportObserver } from './observer.ts'
+import { asPerfScript } from './perf-trace.ts'
 import { memoryWarnings } from './recorded-kernel.ts'
 import { OpStore } from './op-store.ts'
 import type { Process, Thread } from './recorded-thread.ts'
@@ -70,7 +71,7 @@ export async function importFrom(
   let reported = 0
   let problem: TraceError | null = null
   try {
-    for await (const chunk of source.chunks()) {
+    for await (const chunk of asPerfScript(source.chunks())) {
       bytes += chunk.length
       if (problem !== null) {
         if (bytes > reported + CORRUPTION_SEARCH_BYTES) break
@@ -333,7 +334,8 @@ function howToRecord(missing: readonly string[]): string {
 
 /** Without these nothing can be replayed. */
 function requireEvents(file: string, importer: Importer, isReplayed: boolean): void {
-  if (!isReplayed && (importer.locks.count > 0 || importer.faults.count > 0)) return
+  const exited = importer.calls.exited.some((count) => count > 0)
+  if (!isReplayed && (importer.locks.count > 0 || importer.faults.count > 0 || exited)) return
   const missing: string[] = []
   if (importer.faults.bare > 0)
     throw new TraceError(
@@ -346,7 +348,6 @@ function requireEvents(file: string, importer: Importer, isReplayed: boolean): v
   const counts = importer.scanner.counts(true)
   if (importer.faults.count === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
   const entered = importer.calls.entered.some((count) => count > 0)
-  const exited = importer.calls.exited.some((count) => count > 0)
   if (importer.faults.count === 0 && !entered && !exited && importer.kernel.isOfRecord)
     throw new TraceError(
       'missing-events',
@@ -432,6 +433,11 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (importer.faults.bare > 0) {
     all.push(
       'page faults have no error codes (event page-faults): which of them wrote, and which copied a page, is not known',
+    )
+  }
+  if (scanner.threadsAlone > 1) {
+    all.push(
+      `the lines name no processes (perf script -F pid; options/record-tgid of ftrace): ${scanner.threadsAlone} threads that were there before are taken for processes of their own`,
     )
   }
   if (scanner.hasForeignNumbers) {

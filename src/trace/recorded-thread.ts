@@ -197,7 +197,7 @@ export class Process {
     this.locks = locks
   }
 
-  /** What it took to end it, as who waited for it tells; no more than to load it, as one may sleep for something else. */
+  /** What it took to end it, as who waited for it tells; at most what it took to load it, as one may sleep for more. */
   get endNs(): number {
     return Math.min(this.waitedForNs, Math.max(0, this.loadNs))
   }
