@@ -17,12 +17,25 @@ const TRACEPOINT = /^((?:mmap_lock|exceptions|task|sched):\w+)\((.*)\)$/
 /** Longer lines are none of these. */
 const LONGEST = 4096
 
+const PROTECTIONS = { READ: 1, WRITE: 2, EXEC: 4 }
+const MAP_TYPES = {
+  SHARED: 1,
+  PRIVATE: 2,
+  SHARED_VALIDATE: 3,
+  FIXED: 0x10,
+  ANONYMOUS: 0x20,
+  GROWSDOWN: 0x100,
+}
+const MAP_OPTIONS = { NORESERVE: 0x4000, POPULATE: 0x8000, HUGETLB: 0x40000, FIXED_NOREPLACE: 0x100000 }
+const REMAPS = { MAYMOVE: 1, DONTUNMAP: 4 }
+const ADVICE = { DONTNEED: 4, FREE: 8, DONTFORK: 10, HUGEPAGE: 14, POPULATE_READ: 22, POPULATE_WRITE: 23 }
+/** By what perf calls them, without MADV_. */
 const FLAGS: Readonly<Record<string, number>> = {
-  ...{ READ: 1, WRITE: 2, EXEC: 4, NONE: 0 },
-  ...{ SHARED: 1, PRIVATE: 2, SHARED_VALIDATE: 3, FIXED: 0x10, ANONYMOUS: 0x20, GROWSDOWN: 0x100 },
-  ...{ NORESERVE: 0x4000, POPULATE: 0x8000, HUGETLB: 0x40000, FIXED_NOREPLACE: 0x100000 },
-  ...{ MAYMOVE: 1, DONTUNMAP: 4 },
-  ...{ MADV_DONTNEED: 4, MADV_FREE: 8, MADV_HUGEPAGE: 14, MADV_POPULATE_READ: 22, MADV_POPULATE_WRITE: 23 },
+  ...PROTECTIONS,
+  ...MAP_TYPES,
+  ...MAP_OPTIONS,
+  ...REMAPS,
+  ...ADVICE,
 }
 const CLONE_FLAGS: Readonly<Record<string, number>> = { VM: 0x100, VFORK: 0x4000, THREAD: 0x10000 }
 /** Of flags that are not told: clone3 makes threads, and what calls execve afterwards. */
@@ -208,7 +221,9 @@ function valuesOf(text: string): Map<string, string> {
 
 /** A number, or names of flags. */
 function numberOf(text: string): number {
-  return text.split('|').reduce((sum, each) => sum + (FLAGS[each] ?? (Number(each) || 0)), 0)
+  return text
+    .split('|')
+    .reduce((sum, each) => sum + (FLAGS[each.replace(/^MADV_/, '')] ?? (Number(each) || 0)), 0)
 }
 
 /** The text of `perf script` with what `perf trace` has told; another text as it is. */

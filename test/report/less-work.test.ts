@@ -111,7 +111,7 @@ test('what was unmapped with ranges that no allocator has is memory of WebAssemb
 })
 
 /**
- * A shell that starts so many programs and waits for each, which has a CPU for 99 µs until it is loaded, then for `work`,
+ * A shell that starts programs and waits for each, which has a CPU for 99 µs until it is loaded, then for `work`,
  * and 50 µs later the shell goes on.
  */
 function script(programs: number, work: number): TraceText {
