@@ -76,6 +76,12 @@ function isProgram(path: string): boolean {
   }
 }
 
+/** Whether rights are those of a user namespace, as in a container without root: the kernel asks perf for others. */
+export function isInUserNamespace(host: Host): boolean {
+  const map = textOf(host, 'proc/self/uid_map')
+  return map !== null && !/^\s*0\s+0\s+4294967295\s*$/.test(map)
+}
+
 /** Numbers of capabilities (capability.h). */
 export const CAP_IPC_LOCK = 14
 export const CAP_SYS_ADMIN = 21

@@ -11,6 +11,7 @@ import {
   hasCapability,
   type Host,
   isInPidNamespace,
+  isInUserNamespace,
   textOf,
 } from './host.ts'
 import { howToBeAllowed, howToInstallPerf, howToMount, howToRead } from './remedies.ts'
@@ -86,7 +87,15 @@ function checkPermission(host: Host): void {
       'record under a kernel with CONFIG_PERF_EVENTS; gVisor, for one, has none',
     )
   }
-  if (Number(paranoid) < 0 || hasCapability(host, CAP_PERFMON) || hasCapability(host, CAP_SYS_ADMIN)) return
+  if (Number(paranoid) < 0) return
+  const isCapable = hasCapability(host, CAP_PERFMON) || hasCapability(host, CAP_SYS_ADMIN)
+  if (isCapable && isInUserNamespace(host)) {
+    throw new RecordError(
+      `this user may not record tracepoints (perf_event_paranoid is ${Number(paranoid)}, and CAP_PERFMON is that of a user namespace)`,
+      'record outside, as root, with the number that the process has there (faultline record -p PID)',
+    )
+  }
+  if (isCapable) return
   throw new RecordError(
     `this user may not record tracepoints (perf_event_paranoid is ${Number(paranoid)}, and CAP_PERFMON is missing)`,
     howToBeAllowed(host),
