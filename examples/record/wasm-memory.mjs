@@ -8,7 +8,9 @@ const PAGES = 256
 const PAGE_BYTES = 65_536
 
 if (isMainThread) {
-  for (let i = 0; i < 4; i++) new Worker(new URL(import.meta.url), { workerData: process.argv[2] ?? 'grow' })
+  const failed = (code) => (process.exitCode ||= code)
+  for (let i = 0; i < 4; i++)
+    new Worker(new URL(import.meta.url), { workerData: process.argv[2] ?? 'grow' }).on('exit', failed)
 } else {
   const create = () => new WebAssembly.Memory({ initial: workerData === 'once' ? PAGES : 1, maximum: 4096 })
   let memory = create()

@@ -435,6 +435,8 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
       'page faults have no error codes (event page-faults): which of them wrote, and which copied a page, is not known',
     )
   }
+  if (scanner.isCut)
+    all.push('the text ends within a line: that is left out, and what came then is not there')
   if (scanner.threadsAlone > 1) {
     all.push(
       `the lines name no processes (perf script -F pid; options/record-tgid of ftrace): ${scanner.threadsAlone} threads that were there before are taken for processes of their own`,

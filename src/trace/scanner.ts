@@ -56,6 +56,9 @@ export class Scanner extends EventReader {
   /** Set by the receiver of an event: it wants the lines of its call chain. */
   takesStack = false
 
+  /** The text ends within a line, which cannot be read. */
+  isCut = false
+
   #unreadable = 0
   /** The lines are those of ftrace or trace-cmd: `comm-tid [cpu] time: event: fields`. */
   #isFtrace = false
@@ -129,8 +132,14 @@ export class Scanner extends EventReader {
   end(): void {
     if (this.#carry.length > 0) {
       const last = joined(this.#carry, bytesOf('\n'))
+      const before = this.eventCount
       this.#carry = new Uint8Array(0)
-      this.#consume(last)
+      try {
+        this.#consume(last)
+      } catch (error) {
+        this.isCut = before > 0 && error instanceof TraceError && error.code === 'malformed'
+        if (!this.isCut) throw error
+      }
     }
     if (this.eventCount === 0) throw this.#notATrace()
   }

@@ -371,6 +371,16 @@ describe('lines', () => {
       assert.deepEqual(scan(text, size).seen, whole, `chunks of ${size} bytes`)
   })
 
+  test('a text may end within a line, which is told; lines before its end may not', () => {
+    const line = `${header}${event}`
+    for (const end of [40, 20, 3]) {
+      const { seen, scanner } = scan(`${line}\n${line.slice(0, end)}`)
+      assert.deepEqual([seen.length, scanner.isCut], [1, true], `cut at ${end}`)
+    }
+    assert.throws(() => scan(`${line}\n${line.slice(0, 40)}\n`), /line that perf script prints/)
+    assert.throws(() => scan(line.slice(0, 60)))
+  })
+
   test('the last line may lack its end', () => {
     assert.equal(scan(`${header}${event}`).seen.length, 1)
   })
