@@ -1,6 +1,6 @@
 // Four workers fill 16 MiB of WebAssembly memory, 20 times: node wasm-memory.mjs grow|once|reuse
 //
-// With grow, each time in a new memory that grows by a page of 64 KiB; with once, in a new one that has all; with reuse,
+// With grow, each time in a new memory that grows by pages of 64 KiB; with once, in a new one that has all; with reuse,
 // in one that grows by pages and is used again.
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 
