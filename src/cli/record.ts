@@ -2,7 +2,7 @@
 //
 // What it has to say goes to standard error, as standard output belongs to the command that is recorded; with --json
 // it is the other way round.
-import { lstatSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
@@ -123,7 +123,13 @@ function defaultOutput(target: Target): string {
 
 function requireTarget(host: Host, target: Target): void {
   if (target.kind === 'command' && findProgram(host, target.command[0]!) === null) {
-    throw new UsageError(`there is no program '${target.command[0]}'`, 'check its name, or give its path')
+    const name = target.command[0]!
+    if (name.includes('/') && existsSync(name))
+      throw new UsageError(
+        `'${name}' may not be executed`,
+        'allow it: chmod +x, or name the program that runs it',
+      )
+    throw new UsageError(`there is no program '${name}'`, 'check its name, or give its path')
   }
   if (target.kind !== 'processes') return
   for (const pid of target.pids) {
@@ -132,12 +138,18 @@ function requireTarget(host: Host, target: Target): void {
   }
 }
 
-function textOf({ output, bytes, events, lost, bufferBytes, runs, command }: Recorded): string[] {
+function textOf(recorded: Recorded): string[] {
+  const { output, bytes, events, lost, bufferBytes, runs, command, leftRunning } = recorded
   const lines = [
     `${plural(events, 'event')} recorded, ${formatCount(lost)} lost: ${output} (${formatBytes(bytes)})`,
   ]
   if (command !== null && command.code !== 0)
     lines.push(`the command ended with ${command.signal ?? `exit code ${command.code}`}`)
+  if (command !== null && leftRunning > 0)
+    lines.push(
+      `${plural(leftRunning, 'thread')} of what the command started went on when it ended, and ${leftRunning === 1 ? 'is' : 'are'} not recorded from there: ` +
+        'record processes by number (-p), or all (-a)',
+    )
   if (lost > 0) {
     const again = runs > 1 ? `, ${runs} times recorded` : ''
     lines.push(

@@ -29,7 +29,7 @@ export function isResult(path: string): boolean {
 }
 
 /** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
-export const RESULT_FORM = 3
+export const RESULT_FORM = 4
 
 /** What a result begins with, to be known again. */
 export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
@@ -209,7 +209,11 @@ const TRACE: Shape = {
       faults: 'number',
       waitedNs: 'number',
       started: 'number',
-      allocators: { list: { oneOf: ['java', 'go', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'] } },
+      loaded: { processes: 'number', startNs: 'number', cpuNs: 'number', elapsedShare: 'number' },
+      brief: { threads: 'number', faults: 'number' },
+      allocators: {
+        list: { oneOf: ['reserved', 'java', 'go', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'] },
+      },
       faultCensus: CENSUS,
     },
   },

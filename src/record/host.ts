@@ -1,7 +1,7 @@
 // What recording asks of the machine it runs on: where its files are, who asks, and what there is of memory.
 //
 // Principle: nothing else in this folder reads the environment, so that a test can be another machine.
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, readlinkSync, statSync } from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 
@@ -49,6 +49,18 @@ export function textOf(host: Host, path: string): string | null {
   }
 }
 
+/** The PID namespace that a machine begins with (PROC_PID_INIT_INO of include/linux/proc_ns.h). */
+const FIRST_PID_NAMESPACE = 'pid:[4026531836]'
+
+/** Whether processes have other numbers here than those that tracepoints tell, as in a container. */
+export function isInPidNamespace(host: Host): boolean {
+  try {
+    return readlinkSync(join(host.root, 'proc/self/ns/pid')) !== FIRST_PID_NAMESPACE
+  } catch {
+    return false
+  }
+}
+
 /** The path of a program, as a shell finds it; null where there is none that may be executed. */
 export function findProgram(host: Host, name: string): string | null {
   const places = name.includes('/') ? [name] : host.path.split(':').map((folder) => join(folder || '.', name))
@@ -62,6 +74,12 @@ function isProgram(path: string): boolean {
   } catch {
     return false
   }
+}
+
+/** Whether rights are those of a user namespace, as in a container without root: the kernel asks perf for others. */
+export function isInUserNamespace(host: Host): boolean {
+  const map = textOf(host, 'proc/self/uid_map')
+  return map !== null && !/^\s*0\s+0\s+4294967295\s*$/.test(map)
 }
 
 /** Numbers of capabilities (capability.h). */

@@ -4,7 +4,16 @@ import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { recordedEvents, sampleEvents } from '../trace/errors.ts'
 import { complaintIn, RecordError } from './errors.ts'
-import { CAP_PERFMON, CAP_SYS_ADMIN, findProgram, hasCapability, type Host, textOf } from './host.ts'
+import {
+  CAP_PERFMON,
+  CAP_SYS_ADMIN,
+  findProgram,
+  hasCapability,
+  type Host,
+  isInPidNamespace,
+  isInUserNamespace,
+  textOf,
+} from './host.ts'
 import { howToBeAllowed, howToInstallPerf, howToMount, howToRead } from './remedies.ts'
 
 /** What records, and what it can record. */
@@ -16,6 +25,8 @@ export interface Means {
   readonly countsFaultsOnly: boolean
   /** Events that sample the CPU; none where faults have no tracepoints. */
   readonly sampleEvents: readonly string[]
+  /** Numbers of threads have to be told twice: see isInPidNamespace. */
+  readonly isInPidNamespace: boolean
   /** What the recording will lack, and what that means; a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -37,7 +48,8 @@ export function findMeans(host: Host): Means {
   const perf = findPerf(host)
   checkPermission(host)
   const folder = findTracefs(host)
-  return { perf, ...choose(recordedEvents.filter((event) => hasEvent(folder, event))) }
+  const present = recordedEvents.filter((event) => hasEvent(folder, event))
+  return { perf, isInPidNamespace: isInPidNamespace(host), ...choose(present) }
 }
 
 /** perf as PATH has it, or else one of another kernel's version, which works as well. */
@@ -75,7 +87,15 @@ function checkPermission(host: Host): void {
       'record under a kernel with CONFIG_PERF_EVENTS; gVisor, for one, has none',
     )
   }
-  if (Number(paranoid) < 0 || hasCapability(host, CAP_PERFMON) || hasCapability(host, CAP_SYS_ADMIN)) return
+  if (Number(paranoid) < 0) return
+  const isCapable = hasCapability(host, CAP_PERFMON) || hasCapability(host, CAP_SYS_ADMIN)
+  if (isCapable && isInUserNamespace(host)) {
+    throw new RecordError(
+      `this user may not record tracepoints (perf_event_paranoid is ${Number(paranoid)}, and CAP_PERFMON is that of a user namespace)`,
+      'record outside, as root, with the number that the process has there (faultline record -p PID)',
+    )
+  }
+  if (isCapable) return
   throw new RecordError(
     `this user may not record tracepoints (perf_event_paranoid is ${Number(paranoid)}, and CAP_PERFMON is missing)`,
     howToBeAllowed(host),
@@ -113,7 +133,7 @@ function hasEvent(folder: string, event: string): boolean {
 }
 
 /** What to record of the tracepoints that are there, and what it means that others are not. */
-function choose(present: readonly string[]): Omit<Means, 'perf'> {
+function choose(present: readonly string[]): Omit<Means, 'perf' | 'isInPidNamespace'> {
   const has = (system: string): boolean => present.some((event) => event.startsWith(`${system}:`))
   if (!has('syscalls')) {
     throw new RecordError(

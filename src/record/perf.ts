@@ -64,6 +64,7 @@ export function targetArguments(target: Target, seconds: number | undefined): st
 /** Arguments of `perf script`. */
 export function scriptArguments(means: Means, file: string, hasStacks: boolean): string[] {
   const words = scriptCommand.split(' ').slice(1)
+  if (means.isInPidNamespace) words.splice(1, 0, '--show-task-events')
   const ofSoftware = words.pop()!
   words.pop()
   const ofTracepoints = words.pop()! + (hasStacks ? ',ip,sym' : '')

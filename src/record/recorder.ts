@@ -70,6 +70,8 @@ export interface Recorded {
   readonly runs: number
   /** How the command ended; null where none was run, or where the recording was ended first. */
   readonly command: Ending | null
+  /** Threads that were created meanwhile, and had not ended when the recording did. */
+  readonly leftRunning: number
 }
 
 interface Run {
@@ -78,6 +80,7 @@ interface Run {
   readonly lost: number
   readonly bufferBytes: number
   readonly command: Ending | null
+  readonly leftRunning: number
 }
 
 export class Recorder {
@@ -126,8 +129,8 @@ export class Recorder {
       const { owner } = this.#host
       if (owner !== null) chownSync(best.file, owner.user, owner.group)
       renameSync(best.file, output)
-      const { events, lost, bufferBytes, command } = best
-      return { output, bytes: size, events, lost, bufferBytes, runs, command }
+      const { file: _, ...told } = best
+      return { output, bytes: size, runs, ...told }
     } finally {
       cleanUp()
       process.off('exit', cleanUp)
@@ -240,7 +243,7 @@ export class Recorder {
     const tally = await this.#print(data, file, before)
     rmSync(data)
     const command = isCommand && !isCut && !this.#isStopped ? end : null
-    return { file, events: tally.events, lost: tally.lost, bufferBytes, command }
+    return { file, events: tally.events, lost: tally.lost, bufferBytes, command, leftRunning: tally.alive }
   }
 
   /** Prints what was recorded into a file, compressed. */

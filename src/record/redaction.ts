@@ -22,6 +22,7 @@ export interface Renamer {
 const PADDED = /^(.{16}) +(-?\d+\/-?\d+ +(?:\[\d+\] +)?\d+\.\d+: +)(\S.*)$/
 const UNPADDED = /^ *(\S.*?) +(-?\d+\/-?\d+ +(?:\[\d+\] +)?\d+\.\d+: +)(\S.*)$/
 const EVENT = /^(cpu-clock(?=[:/])|[\w-]+(?::[\w-]+)?)(\/\S*?\/\w*)?(:?)(?: +(.*))?$/
+const FORK = /^PERF_RECORD_FORK\(\d+:\d+\):\(\d+:\d+\)$/
 const FRAME = /^\s+([0-9a-f]+)(?: (.*))?$/
 const KERNEL_ADDRESS = /^ffff[0-9a-f]{12}$/
 const KERNEL_ADDRESSES = /\bffff[0-9a-f]{12}\b/g
@@ -60,13 +61,14 @@ export class Redaction extends Transform {
   }
 
   /** The line as it may be seen, with its end; or '' where nothing of it may. */
-  #redacted(line: string): string {
-    if (line.trim() === '') return '\n'
-    const header = PADDED.exec(line) ?? UNPADDED.exec(line)
-    if (header === null) return this.#frame(line)
+  #redacted(text: string): string {
+    if (text.trim() === '') return '\n'
+    const header = PADDED.exec(text) ?? UNPADDED.exec(text)
+    if (header === null) return this.#frame(text)
     const [, comm, thread, rest] = header as unknown as [string, string, string, string]
     const event = EVENT.exec(rest)
-    if (event === null) return ''
+    const line = (kept: string): string => `${this.#names.name(comm.trim()).padStart(16)} ${thread}${kept}\n`
+    if (event === null) return FORK.test(rest) ? line(rest) : ''
     const [, name, , colon, fields = ''] = event as unknown as [
       string,
       string,
@@ -75,7 +77,7 @@ export class Redaction extends Transform {
       string | undefined,
     ]
     const kept = this.#fields(name, fields)
-    return `${this.#names.name(comm.trim()).padStart(16)} ${thread}${name}${colon} ${kept}\n`
+    return line(`${name}${colon} ${kept}`)
   }
 
   /** A line of a call chain. */

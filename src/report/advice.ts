@@ -8,7 +8,7 @@ import type { ProgramSummary } from '../trace/imported-trace.ts'
 import type { ForeignHolder, LockAnalysis } from '../trace/lock-history.ts'
 import { hasVmaLocks } from '../trace/recorded-kernel.ts'
 import { elapsed, elapsedOwnWaits, hundredths } from './elapsed.ts'
-import { lessWorkOf, type Advice, type ProgramTrace } from './less-work.ts'
+import { lessWorkOf, startLess, type Advice, type ProgramTrace } from './less-work.ts'
 import { HARMFUL_SHARE, linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, plural } from './numbers.ts'
 import { printable } from './printable.ts'
@@ -42,7 +42,7 @@ function lessWork(trace: TraceReport): Advice[] {
       most,
     ).map((advice) => ({ ...advice, change: `${name}: ${advice.change}` }))
   })
-  return worthNaming(trace, all, trace.durationMs)
+  return worthNaming(trace, [...all, ...startLess(trace.programs)], trace.durationMs)
 }
 
 function programTrace(trace: TraceReport, program: ProgramSummary | undefined): ProgramTrace {
@@ -50,7 +50,8 @@ function programTrace(trace: TraceReport, program: ProgramSummary | undefined): 
     ...trace,
     allocators: program?.allocators ?? [],
     owners: () => true,
-    startedThreads: program === undefined ? 0 : program.threads - program.processes,
+    brief: program?.brief ?? { threads: 0, faults: 0 },
+    ownProcesses: program?.processes ?? 1,
     started: program?.started ?? 0,
   }
 }

@@ -1,9 +1,11 @@
 // Changes by which page faults and memory calls go away, and with them the work that they are; of one program.
 import { type FaultTime, MMAP_OVER } from '../trace/given-back.ts'
 import type { Allocator } from '../trace/allocators.ts'
+import type { LoadedProcesses, ProgramSummary } from '../trace/imported-trace.ts'
 import { isShort } from '../trace/recorded-kernel.ts'
 import { elapsedOwnWaits, hundredths } from './elapsed.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
+import { printable } from './printable.ts'
 import type { TraceReport } from './replay-report.ts'
 
 export interface Advice {
@@ -20,8 +22,9 @@ export interface ProgramTrace extends TraceReport {
   readonly allocators: readonly Allocator[]
   /** Whether a process of this name is one of its own. */
   readonly owners: (process: string) => boolean
-  /** Threads beside the first of each process. */
-  readonly startedThreads: number
+  readonly brief: ProgramSummary['brief']
+  /** How many processes of it there are. */
+  readonly ownProcesses: number
   /** Of its processes: forked while it was recorded, and ended. */
   readonly started: number
 }
@@ -118,15 +121,13 @@ function reuseBuffers(trace: TraceReport): Advice[] {
     )
 }
 
-/** Threads are started for less than this many calls that give memory back: it is that of their stacks. */
-const CALLS_PER_THREAD = 3
-/** Fewer threads are no habit. */
+/** Fewer threads, or processes, are no habit. */
 const STARTED_MIN = 100
 
-/** Whether the memory that is given back is that of the stacks of threads which end. */
-function startsThreads({ startedThreads, faultCensus: { calls } }: ProgramTrace): boolean {
-  const back = (calls['munmap']?.count ?? 0) + (calls['madvise']?.count ?? 0)
-  return startedThreads >= STARTED_MIN && back < CALLS_PER_THREAD * startedThreads
+/** Whether the memory that is given back is that of threads which are started for one task each. */
+function startsThreads({ brief, faultCensus: { avoidable } }: ProgramTrace): boolean {
+  const { user, kernel } = avoidable
+  return brief.threads >= STARTED_MIN && brief.faults * 2 >= user.faults + kernel.faults
 }
 
 /** Files that are mapped, read, unmapped, and mapped again. */
@@ -157,15 +158,17 @@ function keepMemory(trace: ProgramTrace): Advice[] {
     {
       change: startsThreads(trace)
         ? 'Keep threads for later work, in a pool, instead of starting one each time.'
-        : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
+        : trace.allocators[0] === 'reserved'
+          ? 'Use one WebAssembly memory again, or what else reserves a large range, instead of a new one each time.'
+          : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
       savesMs: savedMs(trace, withCalls(user, trace.faultCensus.calls)),
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
         `been given back before; saved are these faults (${eachOf(user)}), ` +
         `munmap, madvise, ${over === undefined ? '' : `${MMAP_OVER}, `}and as many calls of mmap as of munmap. ` +
         (startsThreads(trace)
-          ? `It is that of the stacks of ${plural(trace.startedThreads, 'thread')}. What else it takes to start and end ` +
-            'them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).'
+          ? `It is that of ${plural(trace.brief.threads, 'thread')}, of their stacks and heaps. What else it takes to start and end ` +
+            'them is not counted, and may be most of it; recorded it is more, as perf watches each of them anew (not with record -a).'
           : keepingText(trace.allocators)) +
         (isShort(trace.kernel.counts)
           ? ' Memory may have been short: what is kept is lacking elsewhere, and may be taken away.'
@@ -176,6 +179,8 @@ function keepMemory(trace: ProgramTrace): Advice[] {
 
 /** How an allocator is told to keep memory. */
 const KEEPING: Readonly<Record<Allocator, string>> = {
+  reserved:
+    'Most of it was unmapped with ranges of 4 GiB or more, as WebAssembly has them for its memories: no allocator does that.',
   java: 'Java keeps its heap with -Xms as large as -Xmx, or a larger -XX:MaxHeapFreeRatio.',
   go:
     'Go keeps what its collector frees with a larger GOGC, and then a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
@@ -197,7 +202,7 @@ function keepingText([first]: readonly Allocator[]): string {
 const CALLS = new Set(['mmap', MMAP_OVER, 'munmap', 'mprotect', 'brk', 'mremap', 'madvise'])
 /** Those that giving memory back, or mapping files again, is made of. */
 const GIVING_CALLS = new Set(['mmap', MMAP_OVER, 'munmap', 'madvise'])
-/** Fewer calls are no habit. */
+/** Fewer calls of each process are no habit. */
 const CALLS_MIN = 100
 
 /** What one call costs a program: its own work, and others' waits for it. */
@@ -218,11 +223,15 @@ function fewerCalls(trace: ProgramTrace, mostWaitedMs: number, isGiving: boolean
     .map((some) => callsAdvice(trace, some, mostWaitedMs))
 }
 
-function callCosts({ locks, faultCensus, owners }: ProgramTrace, isGiving: boolean): CallCost[] {
+function callCosts(
+  { locks, faultCensus, owners, ownProcesses }: ProgramTrace,
+  isGiving: boolean,
+): CallCost[] {
   return [...CALLS]
     .map((name) => {
       const own = faultCensus.calls[name]
-      const isCounted = own !== undefined && own.count >= CALLS_MIN && !(isGiving && GIVING_CALLS.has(name))
+      const isCounted =
+        own !== undefined && own.count >= CALLS_MIN * ownProcesses && !(isGiving && GIVING_CALLS.has(name))
       // madvise holds the lock for reading only.
       const held = locks.holders.filter(
         ({ call, process }) => call === name && name !== 'madvise' && owners(process),
@@ -341,6 +350,35 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
         `${formatCount(trace.started)} processes were forked, and ended; ${formatCount(forked.faults)} of ${plural(all, 'fault')} were ` +
         `those of such processes (${eachOf(forked)}), and are saved, with ${forksText(trace)}. What it takes to end ` +
         'processes is not counted.',
+    },
+  ]
+}
+
+/** Programs whose start is told by name. */
+const NAMED = 3
+
+/** Programs that others start again and again, as scripts do. */
+export function startLess(programs: readonly ProgramSummary[]): Advice[] {
+  const all = programs.map(({ name, loaded }) => ({ name, ...loaded })).toSorted((a, b) => b.cpuNs - a.cpuNs)
+  const sum = (of: (one: LoadedProcesses) => number): number => all.reduce((total, one) => total + of(one), 0)
+  const count = sum(({ processes }) => processes)
+  if (count < STARTED_MIN) return []
+  const [startNs, cpuNs] = [sum((one) => one.startNs), sum((one) => one.cpuNs)]
+  // What does little but start was started for little.
+  const isMostly = startNs * 2 >= cpuNs
+  const named = all
+    .filter(({ processes }) => processes > 0)
+    .slice(0, NAMED)
+    .map(({ name, processes }) => `${formatCount(processes)} of ${printable(name)}`)
+  return [
+    {
+      change:
+        'Start programs less often: do what they do in the program that starts them, or for several inputs at once.',
+      savesMs: hundredths(((isMostly ? cpuNs : startNs) * all[0]!.elapsedShare) / 1e6),
+      how:
+        `${formatCount(count)} processes were started for a program each (${named.join(', ')}). Each had a CPU for ${formatDuration(cpuNs / count)}, ` +
+        `${formatDuration(startNs / count)} of that until it was loaded and to end; saved is ${isMostly ? 'all of it' : 'the latter'}. What others do to ` +
+        'start them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).',
     },
   ]
 }

@@ -1,8 +1,11 @@
 // What gives memory to a program, as the libraries tell that it maps: each has settings of its own.
 import { fileName } from './bytes.ts'
 
-/** A program with none of these has an allocator that is linked into it. */
-export type Allocator = 'java' | 'go' | 'jemalloc' | 'tcmalloc' | 'mimalloc' | 'musl' | 'glibc'
+/**
+ * A program with none of these has an allocator that is linked into it. `reserved`: most memory was given back by
+ * unmapping ranges of which hardly anything had been used, as WebAssembly memories are.
+ */
+export type Allocator = 'reserved' | 'java' | 'go' | 'jemalloc' | 'tcmalloc' | 'mimalloc' | 'musl' | 'glibc'
 
 /** A function of Go's runtime, which is linked into every program. */
 export const GO_FUNCTION = /^runtime\.[a-z]/
@@ -24,5 +27,7 @@ export function allocatorOf(path: string): Allocator | undefined {
 
 /** Those that decide, the first first: what takes the place of malloc comes before the C library. */
 export function inOrder(all: ReadonlySet<Allocator>): Allocator[] {
-  return ['go' as const, ...LIBRARIES.map(([, name]) => name)].filter((name) => all.has(name))
+  return ['reserved' as const, 'go' as const, ...LIBRARIES.map(([, name]) => name)].filter((name) =>
+    all.has(name),
+  )
 }

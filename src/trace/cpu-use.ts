@@ -106,15 +106,28 @@ export class CpuUse {
   readonly #short = new Duration()
   #waitedNs = 0
   #costlyNs = 0
+  /** CPU time of all threads, and for how long any had a CPU. */
+  #runningNs = 0
+  #busyNs = 0
+  #sinceNs = 0
   #wakeUps = 0
   readonly #latencies = new Histogram()
 
   /** A thread goes from one state to another; there are so many CPUs. */
   changed(from: CpuState, to: CpuState, cpus: number, now: number): void {
+    const ns = Math.max(0, now - this.#sinceNs)
+    this.#sinceNs = now
+    this.#runningNs += this.#threads.running * ns
+    if (this.#threads.running > 0) this.#busyNs += ns
     this.#threads[from]--
     this.#threads[to]++
     this.#idle.set(this.#threads.running < cpus, now)
     this.#short.set(this.#threads.queued > 0, now)
+  }
+
+  /** How much of the elapsed time the CPU time of threads was, 0..1, as CPUs were used side by side. */
+  get elapsedShare(): number {
+    return this.#runningNs === 0 ? 0 : this.#busyNs / this.#runningNs
   }
 
   /** For how long, from the beginning until now, a CPU was idle, in nanoseconds. */

@@ -26,6 +26,8 @@ import {
   EVENT_SWITCH,
   EVENT_WAKING,
   EVENT_SAMPLE,
+  EVENT_FORK,
+  EVENT_UNUSED,
   FAULT_UNKNOWN,
   type TraceEvents,
 } from './trace-events.ts'
@@ -46,10 +48,42 @@ export abstract class EventReader extends LineReader {
   readonly #words = new Map<number, string>()
   /** Process of each thread that was seen to be created, for records that have no processes. */
   protected readonly processOf = new Map<number, number>()
+  /** Lines name no processes: threads of which nothing told the process are taken for processes of their own. */
+  protected lacksProcesses = false
+  readonly #alone = new Set<number>()
+  /**
+   * In a PID namespace, as of a container, perf has the numbers of that, fields of tracepoints those of the machine:
+   * by the latter, the former.
+   */
+  readonly #numbers = new Map<number, number>()
+  /** Threads were created whose numbers in perf's namespace are not told. */
+  hasForeignNumbers = false
+  /** PERF_RECORD_FORK: the thread that task_newtask tells of next, and who creates it. */
+  #forked = { tid: 0, parent: 0 }
 
   protected constructor(file: string, events: TraceEvents) {
     super(file)
     this.events = events
+  }
+
+  /** How many threads are taken for processes of their own, though nothing tells that they are. */
+  get threadsAlone(): number {
+    return this.#alone.size
+  }
+
+  /** The process of a thread, as far as that was seen. */
+  protected guessProcess(tid: number): number {
+    this.lacksProcesses = true
+    const pid = this.processOf.get(tid)
+    if (pid === undefined && tid > 0) this.#alone.add(tid)
+    return pid ?? tid
+  }
+
+  #tellProcess(tid: number, pid: number): void {
+    if (!this.lacksProcesses) return
+    this.processOf.set(tid, pid)
+    this.#alone.delete(tid)
+    if (tid === this.tid) this.pid = pid
   }
 
   protected readFields(code: number, at: number, end: number): void {
@@ -73,6 +107,7 @@ export abstract class EventReader extends LineReader {
         // filename=… pid=… old_pid=…; the name may hold spaces.
         const last = this.last(at, end, ' pid=')
         if (!this.is(at, 'filename=') || last < 0) throw this.malformed('sched_process_exec', at, end)
+        if (this.decimal(last + 5, end) >= 0) this.#isNumbered(this.value, this.tid)
         this.events.exec(utf8(this.buffer.subarray(at + 9, last)))
         return
       }
@@ -89,7 +124,7 @@ export abstract class EventReader extends LineReader {
         // comm=… pid=… prio=… target_cpu=…
         const pid = this.last(at, end, ' pid=')
         if (pid < 0 || this.decimal(pid + 5, end) < 0) throw this.malformed('sched_waking', at, end)
-        this.events.woke(this.value)
+        this.events.woke(this.#numberOf(this.value))
         return
       }
       case EVENT_SWITCH:
@@ -106,6 +141,11 @@ export abstract class EventReader extends LineReader {
       case EVENT_MMAP2:
       case EVENT_MMAP:
         this.#readMapRecord(code === EVENT_MMAP2, at, end)
+        return
+      case EVENT_FORK:
+        this.#readFork(at, end)
+        return
+      case EVENT_UNUSED:
         return
       case EVENT_LOST: {
         const found = this.last(at, end, 'lost ')
@@ -285,15 +325,38 @@ export abstract class EventReader extends LineReader {
     const start = at
     if (!this.is(at, 'pid=')) throw this.malformed('task_newtask', start, end)
     at = this.decimal(at + 4, end)
-    const tid = this.value
+    const number = this.value
     const flags = this.last(start, end, ' clone_flags=')
     if (at < 0 || flags < 0) throw this.malformed('task_newtask', start, end)
     at = this.hex(flags + 13, end)
     if (at < 0 || (at < end && this.buffer[at] !== SPACE)) throw this.malformed('task_newtask', start, end)
-    if (tid === 0 || tid > 0x3fffffff) throw this.outOfRange(`thread number ${tid}`)
+    if (number === 0 || number > 0x3fffffff) throw this.outOfRange(`thread number ${number}`)
+    const isTold = this.#forked.parent === this.tid && this.#forked.tid > 0
+    const tid = isTold ? this.#forked.tid : number
+    this.#forked = { tid: 0, parent: 0 }
+    this.#isNumbered(number, tid)
+    if (!isTold && this.#numbers.size > 0) this.hasForeignNumbers = true
     if ((this.low & CLONE_THREAD) !== 0) this.processOf.set(tid, this.pid)
-    else this.processOf.delete(tid)
+    else this.processOf.set(tid, tid)
     this.events.newTask(tid, this.low)
+  }
+
+  /** (pid:tid):(pid:tid), of the new thread and of who creates it. */
+  #readFork(at: number, end: number): void {
+    const [, pid, tid, parent] =
+      /^\((-?\d+):(\d+)\):\(-?\d+:(\d+)\)/.exec(latin1(this.buffer.subarray(at, end))) ?? []
+    if (tid === undefined) throw this.malformed('PERF_RECORD_FORK', at, end)
+    this.#forked = { tid: Number(tid), parent: Number(parent) }
+    this.#tellProcess(Number(tid), Number(pid))
+  }
+
+  #isNumbered(number: number, tid: number): void {
+    if (number !== tid) this.#numbers.set(number, tid)
+    else if (this.#numbers.size > 0) this.#numbers.delete(number)
+  }
+
+  #numberOf(number: number): number {
+    return this.#numbers.size === 0 ? number : (this.#numbers.get(number) ?? number)
   }
 
   /** The line's thread makes way for another: prev_comm=… prev_state=S ==> next_comm=… next_pid=…. */
@@ -302,7 +365,7 @@ export abstract class EventReader extends LineReader {
     const next = this.last(at, end, ' next_pid=')
     if (state < 0 || next < 0 || this.decimal(next + 10, end) < 0)
       throw this.malformed('sched_switch', at, end)
-    const tid = this.value
+    const tid = this.#numberOf(this.value)
     this.events.switchedOut(this.is(state + 12, 'R'))
     this.events.switchedIn(tid)
   }
@@ -330,6 +393,7 @@ export abstract class EventReader extends LineReader {
     expect('/')
     at = need(this.decimal(at, end))
     const tid = this.value
+    this.#tellProcess(tid, pid)
     expect(': [')
     at = need(this.hex(at, end))
     const from = this.value

@@ -3,7 +3,7 @@
  */
 import { PAGES_PER_BLOCK, type CensusByProgram } from './given-back.ts'
 import { callOfFunction } from './kernel-access.ts'
-import { PAGE_SIZE, type Mapping } from './layout.ts'
+import { PAGE_SIZE } from './layout.ts'
 import type { LockEvents, LockParts } from './lock-events.ts'
 import { NO_DURATIONS } from './operation-clock.ts'
 import { FAULT_PROTECTION, FAULT_WRITE, pageDown, USER_ADDRESSES, type Recording } from './recorded-space.ts'
@@ -155,6 +155,7 @@ export class FaultEvents {
     const { running } = thread
     const samples = thread.samples.counts()
     const fault = { lockedNs: faultLockedNs, took: faultTook, afterNs, samples, running }
+    if (faultIsAvoidable) thread.avoidableFaults++
     for (const census of this.#in.census.of(thread.process.name)) {
       census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
       if (thread.faultIsAgain) census.again(fault)
@@ -163,7 +164,7 @@ export class FaultEvents {
       if (!thread.faultIsNew) continue
       const page = Math.floor(faultAddress / PAGE_SIZE)
       if (faultIsKernel) census.copy(faultCall, thread, page, fault)
-      else if (!faultIsAvoidable && hasWholeArea(thread.mapping, page))
+      else if (!faultIsAvoidable && hasWholeArea(thread, page))
         census.newPage(thread.process.space, page, fault)
     }
   }
@@ -182,9 +183,13 @@ export class FaultEvents {
   }
 }
 
-/** Whether a mapping has all of the area around a page for which there could be a huge page. */
-function hasWholeArea(mapping: Mapping | undefined, page: number): boolean {
+/**
+ * Whether a mapping has all of the area around a page for which there could be a huge page, and got it by one call: who
+ * maps less at a time asks for no huge page.
+ */
+function hasWholeArea({ mapping, process }: Thread, page: number): boolean {
   if (mapping === undefined || mapping.growsDown) return false
+  if (process.space.seams.hasWithin(Math.floor(page / PAGES_PER_BLOCK))) return false
   const bytes = PAGES_PER_BLOCK * PAGE_SIZE
   const start = Math.floor(page / PAGES_PER_BLOCK) * bytes
   return mapping.start <= start && start + bytes <= mapping.end

@@ -27,7 +27,7 @@ export const PAGES_PER_BLOCK = 512
 /** What a mmap counts as that takes the place of memory which faults had brought in, as Java gives its heap back. */
 export const MMAP_OVER = 'mmap over memory'
 
-/** The pages of one address space that faults have brought in. */
+/** Pages of one address space, such as those that faults have brought in. */
 export class PresentPages {
   readonly #blocks = new Map<number, Uint8Array>()
 
@@ -40,6 +40,11 @@ export class PresentPages {
     if (block[index] !== 0) return false
     block[index] = 1
     return true
+  }
+
+  /** Whether a page behind the first of a block is there. */
+  hasWithin(block: number): boolean {
+    return this.#blocks.get(block)?.includes(1, 1) ?? false
   }
 
   /** Returns how many were there. */

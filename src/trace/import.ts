@@ -8,12 +8,12 @@ import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
 import type { ImportedTrace, ProcessSummary, ProgramSummary } from './imported-trace.ts'
-import { inOrder } from './allocators.ts'
-import type { CensusByProgram } from './given-back.ts'
+import { type Allocator, inOrder } from './allocators.ts'
 import type { ImportObserver } from './observer.ts'
+import { asPerfScript } from './perf-trace.ts'
 import { memoryWarnings } from './recorded-kernel.ts'
 import { OpStore } from './op-store.ts'
-import type { Process } from './recorded-thread.ts'
+import type { Process, Thread } from './recorded-thread.ts'
 import { CALL_NAMES } from './trace-events.ts'
 import type { TraceSource } from './source-format.ts'
 
@@ -71,7 +71,7 @@ export async function importFrom(
   let reported = 0
   let problem: TraceError | null = null
   try {
-    for await (const chunk of source.chunks()) {
+    for await (const chunk of asPerfScript(source.chunks())) {
       bytes += chunk.length
       if (problem !== null) {
         if (bytes > reported + CORRUPTION_SEARCH_BYTES) break
@@ -174,7 +174,7 @@ function finish(
     kernel,
     cpus: scanner.cpus,
     hotThreads: hot,
-    programs: programsOf(replayed, importer.census, parallel),
+    programs: programsOf(replayed, importer, parallel),
     eventNs: importer.locks.eventNs,
     wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
     costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
@@ -228,11 +228,9 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
 }
 
-function programsOf(
-  processes: readonly Process[],
-  census: CensusByProgram,
-  parallel: number,
-): ProgramSummary[] {
+function programsOf(processes: readonly Process[], importer: Importer, parallel: number): ProgramSummary[] {
+  const { census } = importer
+  const briefNs = durationNs(processes) * BRIEF_SHARE
   return [...Map.groupBy(processes, ({ name }) => name)]
     .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
     .toSorted((a, b) => b.faults - a.faults)
@@ -244,9 +242,59 @@ function programsOf(
       faults,
       waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
       started: all.filter(({ isForked, ended }) => isForked && ended).length,
-      allocators: inOrder(new Set(all.flatMap(({ allocators }) => [...allocators]))),
+      loaded: loadedBy(all, importer, briefNs),
+      brief: briefThreads(all, briefNs),
+      allocators: inOrder(allocatorsOf(all)),
       faultCensus: census.of(name)[1].census(parallel),
     }))
+}
+
+function allocatorsOf(processes: readonly Process[]): Set<Allocator> {
+  const all = new Set(processes.flatMap(({ allocators }) => [...allocators]))
+  const sum = (of: (process: Process) => number): number =>
+    processes.reduce((pages, one) => pages + of(one), 0)
+  const reserved = sum(({ reservedBack }) => reservedBack)
+  if (reserved > 0 && reserved * 2 >= sum(({ givenBack }) => givenBack)) all.add('reserved')
+  return all
+}
+
+/** What lives for less than this share of the recording was started for one task. */
+const BRIEF_SHARE = 0.1
+
+/** @param briefNs what lives for less is brief */
+function loadedBy(
+  processes: readonly Process[],
+  { activity, times, scanner }: Importer,
+  briefNs: number,
+): ProgramSummary['loaded'] {
+  const { elapsedShare } = activity.cpuUse
+  if (!times.hasSwitches) return { processes: 0, startNs: 0, cpuNs: 0, elapsedShare }
+  const cpuOf = ({ threads, endNs }: Process): number =>
+    threads.reduce((sum, thread) => sum + thread.cpuNs(scanner.nowNs), endNs)
+  const loaded = processes.filter(({ loadNs, threads }) => loadNs >= 0 && threads[0]?.isCreated === true)
+  // A shell forks itself to start what is to be in a pipe.
+  const starters = processes.filter(
+    ({ isForked, forks, threads }) => isForked && forks > 0 && isBrief(threads[0]!, briefNs),
+  )
+  const startersNs = starters.reduce((sum, one) => sum + cpuOf(one), 0)
+  return {
+    processes: loaded.length,
+    startNs: loaded.reduce((sum, { loadNs, endNs }) => sum + loadNs + endNs, startersNs),
+    cpuNs: loaded.reduce((sum, one) => sum + cpuOf(one), startersNs),
+    elapsedShare,
+  }
+}
+
+function isBrief({ isCreated, firstNs, exitNs }: Thread, briefNs: number): boolean {
+  return isCreated && exitNs >= 0 && exitNs - firstNs < briefNs
+}
+
+function briefThreads(processes: readonly Process[], briefNs: number): ProgramSummary['brief'] {
+  const brief = processes.flatMap(({ threads }) => threads.filter((thread) => isBrief(thread, briefNs)))
+  return {
+    threads: brief.length,
+    faults: brief.reduce((sum, { avoidableFaults }) => sum + avoidableFaults, 0),
+  }
 }
 
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
@@ -287,7 +335,8 @@ function howToRecord(missing: readonly string[]): string {
 
 /** Without these nothing can be replayed. */
 function requireEvents(file: string, importer: Importer, isReplayed: boolean): void {
-  if (!isReplayed && (importer.locks.count > 0 || importer.faults.count > 0)) return
+  const exited = importer.calls.exited.some((count) => count > 0)
+  if (!isReplayed && (importer.locks.count > 0 || importer.faults.count > 0 || exited)) return
   const missing: string[] = []
   if (importer.faults.bare > 0)
     throw new TraceError(
@@ -300,7 +349,14 @@ function requireEvents(file: string, importer: Importer, isReplayed: boolean): v
   const counts = importer.scanner.counts(true)
   if (importer.faults.count === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
   const entered = importer.calls.entered.some((count) => count > 0)
-  const exited = importer.calls.exited.some((count) => count > 0)
+  if (importer.faults.count === 0 && !entered && !exited && importer.kernel.isOfRecord)
+    throw new TraceError(
+      'missing-events',
+      file,
+      undefined,
+      'there is no page fault and no memory call in it: who was recorded had nothing to do with memory meanwhile',
+      'Record for longer, or while it is at work.',
+    )
   if (!entered && !exited) {
     // A program that was there before may fault for as long as it is watched, and call nothing.
     if (importer.faults.count > 0 && importer.attached) return
@@ -378,6 +434,18 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (importer.faults.bare > 0) {
     all.push(
       'page faults have no error codes (event page-faults): which of them wrote, and which copied a page, is not known',
+    )
+  }
+  if (scanner.isCut)
+    all.push('the text ends within a line: that is left out, and what came then is not there')
+  if (scanner.threadsAlone > 1) {
+    all.push(
+      `the lines name no processes (perf script -F pid; options/record-tgid of ftrace): ${scanner.threadsAlone} threads that were there before are taken for processes of their own`,
+    )
+  }
+  if (scanner.hasForeignNumbers) {
+    all.push(
+      'it was recorded in a PID namespace, as a container has, where tracepoints number threads as the machine does: which thread created which is not known; print it with perf script --show-task-events',
     )
   }
   if (importer.mapRecords === 0) {

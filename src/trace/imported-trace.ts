@@ -61,10 +61,33 @@ export interface ProgramSummary {
   readonly waitedNs: number
   /** Of its processes: forked while it was recorded, ended, and without exec. */
   readonly started: number
+  /**
+   * Of its processes, those that were created meanwhile and loaded it by exec; none where switches of threads are not
+   * recorded.
+   */
+  readonly loaded: LoadedProcesses
+  /**
+   * Threads that were created meanwhile, ended, and lived for less than a tenth of what was recorded; and how many
+   * faults they took that memory given back before could have saved.
+   */
+  readonly brief: { readonly threads: number; readonly faults: number }
   /** Allocators that it maps, the one that decides first. */
   readonly allocators: readonly Allocator[]
   /** What the faults of all processes of this name were. */
   readonly faultCensus: FaultCensus
+}
+
+/** Processes of one program that others started. */
+export interface LoadedProcesses {
+  readonly processes: number
+  /**
+   * CPU time from their creation to the first munmap, with which the loader of shared libraries ends, from their last
+   * event until who waited for them went on, and of processes that were forked, started others and ended, summed up.
+   */
+  readonly startNs: number
+  /** All CPU time of both, and how much of the elapsed time each of it was, 0..1. */
+  readonly cpuNs: number
+  readonly elapsedShare: number
 }
 
 /** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */

@@ -145,8 +145,11 @@ export class Importer implements TraceEvents {
     this.#otherEvent(thread)
     // exec shows [stack] first, unless perf recorded no data mappings.
     if (!thread.process.space.inExec) thread = this.#newImage(thread)
-    thread.process.space.inExec = false
-    thread.process.name = fileName(name)
+    const { process } = thread
+    process.space.inExec = false
+    process.name = fileName(name)
+    process.loadNs = thread.cpuNs(this.scanner.nowNs)
+    process.isLoading = true
   }
 
   exit(groupDead: boolean): void {
@@ -158,7 +161,12 @@ export class Importer implements TraceEvents {
     this.processes.leave(thread)
     thread.exitNs = this.scanner.nowNs
     this.activity.isAt(thread, 'sleeping')
-    if (groupDead) thread.process.ended = true
+    if (groupDead) this.#hasEnded(thread.process)
+  }
+
+  #hasEnded(process: Process): void {
+    process.ended = true
+    if (process.parent !== null) process.parent.endedChild = { process, ns: this.scanner.nowNs }
   }
 
   /** Any event that ends what a fault or a try for the lock had begun. */
@@ -246,6 +254,7 @@ export class Importer implements TraceEvents {
     const counted = gaveBack && kind === CALL_MMAP ? MMAP_OVER : name
     if (took !== null)
       for (const census of this.census.of(thread.process.name)) census.call(counted, took, thread.running)
+    if (kind === CALL_MUNMAP) isLoaded(thread, this.scanner.nowNs)
     thread.returnedFrom = counted
     thread.samples.begin(name, true)
     for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.scanner.nowNs)
@@ -345,6 +354,13 @@ export class Importer implements TraceEvents {
       if (thread.call.active) this.calls.abandon(thread, false)
     }
   }
+}
+
+/** The loader of shared libraries ends with a munmap, of the list of where they are. */
+function isLoaded(thread: Thread, now: number): void {
+  const { process } = thread
+  if (process.isLoading) process.loadNs = thread.cpuNs(now)
+  process.isLoading = false
 }
 
 /** Whether a call is to change what is mapped where the thread's last fault was, as handlers of a SIGSEGV do. */

@@ -306,6 +306,8 @@ export class RecordedCalls {
     const occupied = !fixed && space.layout.overlaps(start, end)
     if (occupied) this.impliedUnmappings++
     if (fixed) giveBack(thread, space, start, end)
+    space.seams.remove(start / PAGE_SIZE, end / PAGE_SIZE)
+    for (const address of [start, end]) space.seams.add(address / PAGE_SIZE)
     space.setAddress(position, CALL_ADDRESS, start)
     space.setAddress(position, CALL_LENGTH, length)
     space.setWord(position, CALL_FILE, file)
@@ -440,10 +442,17 @@ export class RecordedCalls {
   }
 }
 
+/** No allocator unmaps so much at once: it is a range that was reserved, and used in part. */
+const RESERVED_BYTES = 2 ** 32
+
 /** The program gives the memory of a range back. */
 function giveBack(thread: Thread, space: RecordedSpace, start: number, end: number): void {
   if (thread.sinks[0]?.space !== space || end <= start) return
-  thread.process.stock += space.present.remove(Math.floor(start / PAGE_SIZE), Math.floor(end / PAGE_SIZE))
+  const { process } = thread
+  const pages = space.present.remove(Math.floor(start / PAGE_SIZE), Math.floor(end / PAGE_SIZE))
+  process.stock += pages
+  process.givenBack += pages
+  if (end - start >= RESERVED_BYTES) process.reservedBack += pages
 }
 
 function isRange(start: number, length: number): boolean {

@@ -47,6 +47,11 @@ export class KernelEvidence {
     if (key !== undefined && value !== undefined) this.#notes.set(key, value.trim())
   }
 
+  /** `faultline record` made it, which records all that this machine tells. */
+  get isOfRecord(): boolean {
+    return this.#notes.has('kernel')
+  }
+
   #counts(): Record<string, number> {
     const counts = [...this.#notes].filter(
       ([key, value]) => /^(?:vma_lock_|thp_|pg|pswp)/.test(key) && /^\d{1,15}$/.test(value),

@@ -82,6 +82,7 @@ export class RecordedProcesses {
 
   #addThread(process: Process, tid: number, parent: Thread | null = null): Thread {
     const thread = new Thread(tid, process, this.#scanner.nowNs)
+    thread.isCreated = parent !== null
     const sink = this.#sit(process.space, tid)
     thread.sinks.push(sink)
     this.#times.born(sink.seat, thread, this.#scanner.nowNs, parent)
@@ -111,6 +112,7 @@ export class RecordedProcesses {
       const space = own.space.fork(this.#recording, !this.#whole)
       const copy = this.#addProcess(tid, name, space)
       copy.isForked = true
+      copy.parent = parent
       copy.allocators = new Set(parent.process.allocators)
       parent.process.forks++
       const child = this.#addThread(copy, tid, parent)
@@ -124,8 +126,10 @@ export class RecordedProcesses {
       name,
       this.#whole ? own.space : own.space.fork(this.#recording, true),
     )
+    process.parent = parent
     const borrowed = this.#sit(own.space, tid, !this.#whole, lender)
     const thread = new Thread(tid, process, this.#scanner.nowNs)
+    thread.isCreated = true
     if (!this.#whole) thread.sinks.push(this.#sit(process.space, tid))
     thread.sinks.push(borrowed)
     for (const { seat } of thread.sinks) this.#times.born(seat, thread, this.#scanner.nowNs, parent)

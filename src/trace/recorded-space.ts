@@ -151,6 +151,8 @@ export class RecordedSpace {
   inExec = false
   /** Pages of anonymous memory that faults brought in. */
   readonly present = new PresentPages()
+  /** Where what one mmap mapped begins, and what is behind it. */
+  readonly seams = new PresentPages()
   /** Threads that sit in it. */
   users = 0
 

@@ -59,6 +59,15 @@ export class Thread {
   /** For how long threads had lacked a CPU when it got the lock. */
   shortWhenGot = 0
   cpuState: CpuState = 'sleeping'
+  /** For how long it had a CPU until that changed last, and when that was. */
+  #cpuNs = 0
+  #cpuStateNs = 0
+  /** Another thread created it while it was recorded. */
+  isCreated = false
+  /** The last process that it created and that has ended, and when, until it has slept. */
+  endedChild: { readonly process: Process; readonly ns: number } | null = null
+  /** Its faults that memory given back before could have saved. */
+  avoidableFaults = 0
   /** What that was counted for. */
   program: { readonly counts: readonly FaultCounts[]; readonly isForked: boolean } | null = null
   /** When it was woken while a CPU was idle, if it has not run since; else -1. */
@@ -133,6 +142,17 @@ export class Thread {
     this.process = process
     this.firstNs = firstNs
   }
+
+  isAt(state: CpuState, now: number): void {
+    this.#cpuNs = this.cpuNs(now)
+    this.#cpuStateNs = now
+    this.cpuState = state
+  }
+
+  /** For how long it has had a CPU. */
+  cpuNs(now: number): number {
+    return this.#cpuNs + (this.cpuState === 'running' ? Math.max(0, now - this.#cpuStateNs) : 0)
+  }
 }
 
 export class Process {
@@ -151,12 +171,21 @@ export class Process {
   forks = 0
   /** It was forked while it was recorded, and has not called exec. */
   isForked = false
+  /** CPU time until what exec loads last was loaded, see ProgramSummary; -1 before exec. */
+  loadNs = -1
+  isLoading = false
+  /** Who created it, if that is recorded; and how long that one slept when it had ended. */
+  parent: Thread | null = null
+  waitedForNs = 0
   /** Allocators that it maps. */
   allocators = new Set<Allocator>()
   /** By file: the pages that faults have mapped. */
   readonly mappedPages = new Map<number, PresentPages>()
   /** Pages that were given back, and that no fault has taken again. */
   stock = 0
+  /** All pages that were given back; and of these, what was unmapped with a range of RESERVED_BYTES or more. */
+  givenBack = 0
+  reservedBack = 0
   /** The address space that threads use of which the trace knows only that one of them has not ended. */
   held: RecordedSpace | null = null
 
@@ -166,6 +195,11 @@ export class Process {
     this.space = space
     this.images = [space]
     this.locks = locks
+  }
+
+  /** What it took to end it, as who waited for it tells; at most what it took to load it, as one may sleep for more. */
+  get endNs(): number {
+    return Math.min(this.waitedForNs, Math.max(0, this.loadNs))
   }
 
   /** A fault maps a page of a file. Returns whether one had done so before. */

@@ -26,10 +26,10 @@ interface EventName {
 const MAX_LINE_BYTES = 64 * 1024
 /** A line as perf script prints it without `-F time`. */
 const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
+/** The same without `-F pid`, as perf script prints it unasked. */
+const THREAD_HEADER = /^(\s*(?:\S.*?\s+)?)(\d+)\s+(?:\[(\d+)\]\s+)?(\d+)\.(\d{1,9}):(?=\s)/
 const FTRACE_HEADER =
   /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[(\d+)\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
-/** A line of `perf trace`: milliseconds, the call's own in parentheses, thread. */
-const PERF_TRACE = /^ +(?:\?|\d+\.\d{3}) \( *(?:\d+\.\d{3} ms)? *\): \S/
 /** Nothing that is read of a comment is longer. */
 const LONGEST_COMMENT = 512
 /** Linux has no more (NR_CPUS). */
@@ -56,8 +56,10 @@ export class Scanner extends EventReader {
   /** Set by the receiver of an event: it wants the lines of its call chain. */
   takesStack = false
 
+  /** The text ends within a line, which cannot be read. */
+  isCut = false
+
   #unreadable = 0
-  #isPerfTrace = false
   /** The lines are those of ftrace or trace-cmd: `comm-tid [cpu] time: event: fields`. */
   #isFtrace = false
   #lineStart = 0
@@ -130,8 +132,14 @@ export class Scanner extends EventReader {
   end(): void {
     if (this.#carry.length > 0) {
       const last = joined(this.#carry, bytesOf('\n'))
+      const before = this.eventCount
       this.#carry = new Uint8Array(0)
-      this.#consume(last)
+      try {
+        this.#consume(last)
+      } catch (error) {
+        this.isCut = before > 0 && error instanceof TraceError && error.code === 'malformed'
+        if (!this.isCut) throw error
+      }
     }
     if (this.eventCount === 0) throw this.#notATrace()
   }
@@ -173,7 +181,7 @@ export class Scanner extends EventReader {
         ? this.#readHeader(start + COMM_WIDTH, end)
         : -1
     if (at < 0) at = this.#findHeader(start, end)
-    if (at < 0 && (this.#isFtrace || this.eventCount === 0)) at = this.#readFtraceHeader(start, end)
+    if (at < 0 && (this.lacksProcesses || this.eventCount === 0)) at = this.#readThreadHeader(start, end)
     if (at < 0) {
       this.#otherLine(start, end)
       return
@@ -347,9 +355,22 @@ export class Scanner extends EventReader {
   }
 
   /**
-   * As `readHeader`, for what ftrace and trace-cmd print: `comm-tid (process) [cpu] flags seconds.fraction:`. Without
-   * the process (`options/record-tgid`), a thread is of the process that created it, as far as that was seen.
+   * As `readHeader`, for what ftrace and trace-cmd print, `comm-tid (process) [cpu] flags seconds.fraction:`, and for
+   * `comm tid [cpu] seconds.fraction:`. Without the process, a thread is of the process that created it, as far as that
+   * was seen.
    */
+  #readThreadHeader(start: number, end: number): number {
+    const match = this.#isFtrace ? null : THREAD_HEADER.exec(this.#text(start, end))
+    if (match === null) return this.#readFtraceHeader(start, end)
+    const [whole, comm, thread, cpu, seconds, fraction] = match as unknown as string[]
+    if (cpu !== undefined) this.#countCpu(Number(cpu))
+    const tid = Number(thread)
+    const digits = fraction!.length
+    const nanoseconds = Number(fraction!.padEnd(9, '0'))
+    this.#setHeader(this.guessProcess(tid), tid, Number(seconds), nanoseconds, digits, start + comm!.length)
+    return start + whole!.length
+  }
+
   #readFtraceHeader(start: number, end: number): number {
     const text = this.#text(start, end)
     const match = FTRACE_HEADER.exec(text)
@@ -357,9 +378,10 @@ export class Scanner extends EventReader {
     const [whole, comm, thread, group, cpu, seconds, fraction] = match as unknown as string[]
     if (!this.#isFtrace) this.#addNames(FTRACE_EVENTS)
     this.#isFtrace = true
+    this.lacksProcesses = true
     this.#countCpu(Number(cpu))
     const tid = Number(thread)
-    const pid = group !== undefined && /^\d/.test(group) ? Number(group) : (this.processOf.get(tid) ?? tid)
+    const pid = group !== undefined && /^\d/.test(group) ? Number(group) : this.guessProcess(tid)
     const digits = fraction!.length
     this.#setHeader(pid, tid, Number(seconds), Number(fraction!.padEnd(9, '0')), digits, start + comm!.length)
     return start + whole!.length
@@ -409,7 +431,6 @@ export class Scanner extends EventReader {
         while (at < end && HEX[buffer[at]!]! >= 0) at++
         if (at === end || buffer[at] === SPACE) return this.#chainLine(start, end)
       }
-      if (this.#hasThreadOnly(start, end)) throw this.#withoutPid()
       if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
       throw this.error(
         'malformed',
@@ -417,9 +438,7 @@ export class Scanner extends EventReader {
         `Remove it, or print the trace again: ${scriptCommand}.`,
       )
     }
-    if (this.#hasThreadOnly(start, end)) throw this.#withoutPid()
     if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
-    this.#isPerfTrace ||= PERF_TRACE.test(this.#text(start, end))
     if (++this.#unreadable >= HOPELESS_LINES) throw this.#notATrace()
   }
 
@@ -438,14 +457,6 @@ export class Scanner extends EventReader {
 
   #notATrace(): TraceError {
     const lines = this.#unreadable
-    if (this.#isPerfTrace)
-      return new TraceError(
-        'not-a-trace',
-        this.file,
-        1,
-        'this is what perf trace prints: it names threads without their processes, and faults without error codes',
-        `Record with: sudo faultline record -- COMMAND; or print with: ${scriptCommand}.`,
-      )
     return new TraceError(
       'not-a-trace',
       this.file,
@@ -457,11 +468,6 @@ export class Scanner extends EventReader {
     )
   }
 
-  /** Whether a line is `comm tid [cpu] time:`, as perf script prints without `-F pid`. */
-  #hasThreadOnly(start: number, end: number): boolean {
-    return /^ *\S.*? +\d+ +(\[\d+\] +)?\d+\.\d+: +\S/.test(this.#text(start, end))
-  }
-
   /** The beginning of a line. */
   #text(start: number, end: number): string {
     return latin1(this.buffer.subarray(start, Math.min(end, start + 200)))
@@ -469,14 +475,6 @@ export class Scanner extends EventReader {
 
   #withoutTime(): TraceError {
     return this.error('missing-events', 'the lines have no time', `Print the trace again: ${scriptCommand}.`)
-  }
-
-  #withoutPid(): TraceError {
-    return this.error(
-      'missing-events',
-      'the lines name a thread, but not its process (pid/tid)',
-      `Print the trace again: ${scriptCommand}.`,
-    )
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Where the bytes of a trace come from: a file or standard input, plain or compressed with gzip, zstd or xz.
+ * Where the bytes of a trace come from: a file or standard input, plain or compressed (gzip, zstd, xz, bzip2, lz4).
  *
  * Principles: the content decides (magic bytes), not the file's name; memory is constant; whatever goes wrong becomes a
  * `TraceError` that names the file and, where reading had begun, how far it got.
@@ -18,37 +18,102 @@ const READ_SIZE = 1 << 20
 interface Compression {
   readonly name: string
   readonly magic: readonly number[]
-  readonly decompress: (file: string) => Duplex
+  readonly decompress: (input: AsyncIterable<Uint8Array>, file: string) => AsyncIterable<Uint8Array>
 }
 
 const COMPRESSIONS: readonly Compression[] = [
-  { name: 'gzip', magic: [0x1f, 0x8b], decompress: () => zlib.createGunzip({ chunkSize: READ_SIZE }) },
   {
-    name: 'zstd',
-    magic: [0x28, 0xb5, 0x2f, 0xfd],
-    decompress: () => zlib.createZstdDecompress({ chunkSize: READ_SIZE }),
+    name: 'gzip',
+    magic: [0x1f, 0x8b],
+    decompress: (input) => through(zlib.createGunzip({ chunkSize: READ_SIZE }), input),
   },
-  { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], decompress: decompressXz },
+  { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], decompress: zstdFrames },
+  byProgram('xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a], 'xz-utils'),
+  byProgram('bzip2', [0x42, 0x5a, 0x68], 'bzip2'),
+  byProgram('lz4', [0x04, 0x22, 0x4d, 0x18], 'lz4'),
 ]
 const MAGIC_BYTES = 5
 
-/** Node has no xz, but nearly every system has the program. */
-function decompressXz(file: string): Duplex {
-  const xz = spawn('xz', ['--decompress', '--stdout'], { stdio: ['pipe', 'pipe', 'pipe'] })
+/** What a stream makes of `input`. */
+async function* through(stream: Duplex, input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = Readable.from(input)
+  // An error of the input must end the stream too, else whoever reads it would wait for ever.
+  source.on('error', (error) => stream.destroy(error))
+  source.pipe(stream)
+  try {
+    yield* stream as AsyncIterable<Uint8Array>
+  } finally {
+    stream.destroy()
+  }
+}
+
+/** pzstd, and cat of several files, make several frames. Node's decompressor ends within a chunk that has the next. */
+async function* zstdFrames(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = input[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>
+  let left: Uint8Array | undefined = new Uint8Array(0)
+  while (left !== undefined) {
+    const frame = zlib.createZstdDecompress({ chunkSize: READ_SIZE })
+    const fed = feed(frame, left, source)
+    fed.catch((error: Error) => frame.destroy(error))
+    try {
+      yield* frame as AsyncIterable<Uint8Array>
+    } finally {
+      frame.destroy()
+    }
+    left = await fed
+  }
+}
+
+/** Writes to a decompressor until it has enough, or nothing comes. Returns what it left; undefined for the latter. */
+async function feed(
+  frame: zlib.ZstdDecompress,
+  first: Uint8Array,
+  source: AsyncIterator<Uint8Array, undefined>,
+): Promise<Uint8Array | undefined> {
+  const over = new Promise<void>((resolve) => frame.once('close', resolve))
+  let written = 0
+  for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = (await source.next()).value) {
+    const bytes = chunk
+    await Promise.race([new Promise<void>((resolve) => frame.write(bytes, () => resolve())), over])
+    written += bytes.length
+    if (frame.bytesWritten < written) return bytes.subarray(bytes.length - written + frame.bytesWritten)
+  }
+  frame.end()
+  return undefined
+}
+
+/** Node has none for these, but nearly every system has the program. */
+function byProgram(name: string, magic: readonly number[], packageName: string): Compression {
+  const decompress: Compression['decompress'] = (input, file) =>
+    through(programStream(name, packageName, file), input)
+  return { name, magic, decompress }
+}
+
+function programStream(name: string, packageName: string, file: string): Duplex {
+  const program = spawn(name, ['--decompress', '--stdout'], { stdio: ['pipe', 'pipe', 'pipe'] })
   let complaint = ''
-  xz.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString('latin1')).slice(0, 200)))
+  program.stderr.on(
+    'data',
+    (chunk: Buffer) => (complaint = (complaint + chunk.toString('latin1')).slice(0, 200)),
+  )
   const ended = new Promise<void>((resolve, reject) => {
-    xz.on('error', (error) => {
-      const remedy = 'Install xz (Debian: xz-utils), or decompress it first: xz -d FILE.'
-      const problem = 'it is compressed with xz, and the program xz cannot be run'
+    program.on('error', (error) => {
+      const remedy = `Install ${name} (Debian: ${packageName}), or decompress it first: ${name} -d FILE.`
+      const problem = `it is compressed with ${name}, and the program ${name} cannot be run`
       reject(new TraceError('unreadable', file, undefined, problem, remedy, error))
     })
-    xz.on('close', (code) => {
+    program.on('close', (code) => {
       if (code === 0) resolve()
       const why = complaint.replaceAll(/[^\x20-\x7e]/g, ' ').trim()
-      const remedy = 'Copy the file again, or check it with: xz -t FILE.'
+      const remedy = `Copy the file again, or check it with: ${name} -t FILE.`
       reject(
-        new TraceError('corrupt', file, undefined, `the xz data is damaged or truncated (${why})`, remedy),
+        new TraceError(
+          'corrupt',
+          file,
+          undefined,
+          `the ${name} data is damaged or truncated (${why})`,
+          remedy,
+        ),
       )
     })
   })
@@ -56,18 +121,18 @@ function decompressXz(file: string): Duplex {
   ended.catch(() => {})
   // The output may end before it is known that the input was too short.
   const readable = async function* (): AsyncGenerator<Uint8Array> {
-    yield* xz.stdout as AsyncIterable<Uint8Array>
+    yield* program.stdout as AsyncIterable<Uint8Array>
     await ended
   }
-  // What xz does not read any more, as it failed, is no error of its own.
-  xz.stdin.on('error', () => {})
+  // What the program does not read any more, as it failed, is no error of its own.
+  program.stdin.on('error', () => {})
   const writable = new Writable({
     write: (chunk: Uint8Array, _, done) =>
-      void (xz.stdin.destroyed ? done() : xz.stdin.write(chunk, () => done())),
-    final: (done) => void (xz.stdin.destroyed ? done() : xz.stdin.end(() => done())),
+      void (program.stdin.destroyed ? done() : program.stdin.write(chunk, () => done())),
+    final: (done) => void (program.stdin.destroyed ? done() : program.stdin.end(() => done())),
   })
   const duplex = Duplex.from({ writable, readable: Readable.from(readable()) })
-  duplex.on('close', () => xz.kill())
+  duplex.on('close', () => program.kill())
   return duplex
 }
 
@@ -125,7 +190,6 @@ export function openSource(path: string, stdin: Readable = process.stdin): Trace
 
   async function* chunks(): AsyncGenerator<Uint8Array> {
     const raw: Readable = path === '-' ? stdin : createReadStream(path, { highWaterMark: READ_SIZE })
-    let decompressor: Duplex | null = null
     try {
       let first: Uint8Array | null = null
       const iterator = raw[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
@@ -148,15 +212,9 @@ export function openSource(path: string, stdin: Readable = process.stdin): Trace
       } else {
         source.compressed = true
         format = compression.name
-        decompressor = compression.decompress(file)
-        const input = Readable.from(prepend(first, rest))
-        // An error of the input must end the decompressor too, else the loop below would wait for ever.
-        input.on('error', (error) => decompressor!.destroy(error))
-        input.pipe(decompressor)
-        yield* checked(decompressor as AsyncIterable<Uint8Array>)
+        yield* checked(compression.decompress(prepend(first, rest), file))
       }
     } finally {
-      decompressor?.destroy()
       if (path !== '-') raw.destroy()
     }
   }

@@ -40,7 +40,7 @@ export class ThreadActivity {
     this.cpuUse.changed(thread.cpuState, state, this.#scanner.cpus, this.#scanner.nowNs)
     thread.process.atWork.changed(thread.cpuState, state, this.#scanner.nowNs)
     this.#countCpus(thread, state)
-    thread.cpuState = state
+    thread.isAt(state, this.#scanner.nowNs)
   }
 
   /** exec may have made another program of the thread's process since it last changed. */
@@ -113,6 +113,10 @@ export class ThreadActivity {
   switchedIn(tid: number): void {
     const thread = this.#processes.byTid(tid)
     if (thread === undefined) return
+    const { endedChild } = thread
+    if (endedChild !== null)
+      endedChild.process.waitedForNs = this.#scanner.nowNs - Math.max(endedChild.ns, thread.outNs)
+    thread.endedChild = null
     if (thread.wokenNs >= 0) this.cpuUse.ran(this.#scanner.nowNs - thread.wokenNs)
     thread.wokenNs = -1
     this.#times.switchedIn(thread, this.#scanner.nowNs)

@@ -88,6 +88,9 @@ export const EVENT_SWITCH = 31
 export const EVENT_WAKING = 32
 export const EVENT_SAMPLE = 33
 export const EVENT_PAGE_FAULT = 34
+export const EVENT_FORK = 35
+/** Of no use here. */
+export const EVENT_UNUSED = 36
 /** Its name has its options behind it: `cpu-clock/period=2000000/u`. */
 export const SAMPLE_EVENT = 'cpu-clock'
 
@@ -112,6 +115,10 @@ export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['PERF_RECORD_MMAP2', EVENT_MMAP2],
   ['PERF_RECORD_MMAP', EVENT_MMAP],
   ['PERF_RECORD_LOST', EVENT_LOST],
+  // With perf script --show-task-events.
+  ['PERF_RECORD_FORK', EVENT_FORK],
+  ['PERF_RECORD_COMM', EVENT_UNUSED],
+  ['PERF_RECORD_EXIT', EVENT_UNUSED],
   ['PERF_RECORD_LOST_SAMPLES', EVENT_LOST],
 ]
 

@@ -58,6 +58,14 @@ describe('it cannot be recorded', () => {
     assert.match(refusal({ ...container, user: 1000 }).remedy, /^try it as root; else record on the host/)
   })
 
+  test('in a user namespace, whose root is none', () => {
+    const inner = refusal({ files: { 'proc/self/uid_map': '         0       1000          1\n' } })
+    assert.match(inner.message, /CAP_PERFMON is that of a user namespace/)
+    assert.match(inner.remedy, /^record outside, as root/)
+    const outer = { 'proc/self/uid_map': '         0          0 4294967295\n' }
+    assert.deepEqual(findMeans(fakeHost({ files: outer })).warnings, [])
+  })
+
   test('in a sandbox without perf events', () => {
     assert.match(refusal({ paranoid: null }).message, /no perf events/)
   })

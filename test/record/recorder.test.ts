@@ -1,6 +1,6 @@
 // Recording with a perf that does what is asked of it: what is written, what is told, and that nothing half is left.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
@@ -113,6 +113,34 @@ describe('a recording', () => {
       /-F trace:comm,pid,tid,cpu,time,event,trace -F sw:comm,pid,tid,cpu,time,event,addr,ip/,
     )
   })
+
+  test('tells how many threads went on when the command had ended', async () => {
+    const header = (tid: number): string => `a 7/${tid} [000] 1.1: `
+    const lines = [
+      `${header(7)}task:task_newtask: pid=8 comm=a clone_flags=3d0f00 oom_score_adj=0`,
+      `${header(7)}task:task_newtask: pid=9 comm=pid=8 prio= clone_flags=1200000 oom_score_adj=0`,
+      `${header(7)}PERF_RECORD_MMAP2 7/7: [0x1000(0x1000) @ 0 0:1 1 0]: r--p /task_newtask: pid=10 comm=a`,
+      `${header(8)}sched:sched_process_exit: comm=a pid=9 pid=8 prio=120 group_dead=false`,
+      `${header(7)}sched:sched_process_exit: comm=a pid=7 prio=120 group_dead=true`,
+    ]
+    const record = `printf '%s\\n' '${lines.join("' '")}' > "$file"`
+    const { leftRunning, events } = await recorderOn(fakeHost({ perf: { record } })).recorder.record()
+    assert.deepEqual([leftRunning, events], [1, lines.length])
+  })
+
+  for (const [number, isOther] of [
+    [4026531836, false],
+    [4026532178, true],
+  ] as const) {
+    test(`in the PID namespace ${number} ${isOther ? 'has' : 'needs no'} records of forks`, async () => {
+      const host = fakeHost()
+      mkdirSync(join(host.root, 'proc/self/ns'))
+      symlinkSync(`pid:[${number}]`, join(host.root, 'proc/self/ns/pid'))
+      await recorderOn(host).recorder.record()
+      const calls = readFileSync(join(host.root, 'calls'), 'utf8')
+      assert.equal(/^script .*--show-task-events/m.test(calls), isOther)
+    })
+  }
 
   for (const [script, command] of [
     ['exit 7', { code: 7, signal: null }],

@@ -38,6 +38,7 @@ test('names, paths, kernel pointers and unknown fields are gone; the same name h
     '     secret-comm     7/8     [001]     1.000011: sched:sched_switch: prev_comm=secret-comm prev_pid=8 prev_prio=120 prev_state=R+ ==> next_comm=my secret next_pid=9 next_prio=120',
     '     secret-comm     7/8     [001]     1.000011: sched:sched_waking: comm=secret pid=9 prio=120 target_cpu=001',
     '     secret-comm     7/8     [001]     1.000012: PERF_RECORD_SWITCH OUT preempt',
+    '     secret-comm     7/8     [001]     1.000012: PERF_RECORD_FORK(7:9):(7:8)',
     '     secret-comm     7/8     [001]     1.000013: PERF_RECORD_SWITCH_CPU_WIDE IN           prev pid/tid:     9/9    secret',
     '     secret-comm     7/8     [001]     1.000014: cpu-clock/period=1000000/uI:      7f0000001234 secret_function',
     '     secret-comm     7/8     [001]     1.000015: cpu-clock/period=1000000/uI:      7f0000001238 __munmap',
@@ -54,6 +55,7 @@ test('names, paths, kernel pointers and unknown fields are gone; the same name h
     assert.equal(events.length, lines.filter((line) => /: \w/.test(line) && !line.startsWith('#')).length)
     const comms = new Set(events.slice(1).map((line) => line.slice(0, 16).trim()))
     assert.equal(comms.size, 1)
+    assert.match(out, /PERF_RECORD_FORK\(7:9\):\(7:8\)\n/)
     assert.match(out, new RegExp(`comm=${[...comms][0]} pid=8 prio`))
     // What was in the mapping of the library is in it still, and neither is where it was.
     const start = Number(/\[(0x7e\w+)\(0x2000\)/.exec(out)![1])

@@ -87,6 +87,72 @@ test('no huge pages are asked for where Linux makes them unasked, nor for what t
   assert.equal(faultCensus.dense.faults, 399)
 })
 
+test('no huge pages are asked for by who maps less than one at a time, though Linux joins the mappings', async () => {
+  const text = new TraceText().exec(1)
+  for (const half of [A, A + AREA / 2]) text.mmap(1, 1, half, AREA / 2)
+  for (let page = 0; page < 512; page++) text.fault(1, 1, A + page * PAGE, 6).wait(9)
+  assert.equal((await analysisOf(text)).faultCensus.dense.faults, 0)
+  // One call that maps all of it in their place is what counts then.
+  text.munmap(1, 1, A, AREA).mmap(1, 1, A, 2 * AREA)
+  for (let page = 0; page < 1024; page++) text.fault(1, 1, A + page * PAGE, 6).wait(9)
+  assert.equal((await analysisOf(text)).faultCensus.dense.faults, 511)
+})
+
+test('what was unmapped with ranges that no allocator has is memory of WebAssembly', async () => {
+  const text = new TraceText().exec(1)
+  for (let round = 0; round < 20; round++) {
+    text.mmap(1, 1, A, 2 ** 33, { protection: 0, flags: 0x4022 }).mprotect(1, 1, A, 16 * PAGE, 3)
+    for (let page = 0; page < 16; page++) text.fault(1, 1, A + page * PAGE, 6).wait(9)
+    text.munmap(1, 1, A, 2 ** 33)
+  }
+  const [advice] = await adviceOf(text)
+  assert.match(advice!.change, /^Use one WebAssembly memory again/)
+  assert.match(advice!.how, /ranges of 4 GiB or more/)
+})
+
+/**
+ * A shell that starts programs and waits for each, which has a CPU for 99 µs until it is loaded, then for `work`,
+ * and 50 µs later the shell goes on.
+ */
+function script(programs: number, work: number): TraceText {
+  const text = new TraceText().exec(1).mmap(1, 1, A, PAGE).fault(1, 1, A, 6)
+  for (let child = 2; child < 2 + programs; child++) {
+    text.newTask(1, 1, child, CLONE_FORK).line(1, 1, 'PERF_RECORD_SWITCH OUT')
+    text.comm = 'shell'
+    text.line(child, child, 'PERF_RECORD_SWITCH IN').wait(49)
+    text.map2(child, child, 0x7ffc00000000, 0x21000, 'rw-p', '[stack]')
+    text.line(child, child, `sched:sched_process_exec: filename=/bin/small pid=${child} old_pid=${child}`)
+    text.mmap(child, child, A, PAGE).wait(44).munmap(child, child, A, PAGE)
+    text.wait(work).exitTask(child, child, true).wait(49).line(1, 1, 'PERF_RECORD_SWITCH IN').wait(19)
+  }
+  return text
+}
+
+test('programs that are started again and again for little: start them less often', async () => {
+  const [advice] = await adviceOf(script(200, 10))
+  assert.match(advice!.change, /^Start programs less often/)
+  assert.match(
+    advice!.how,
+    /^200 processes were started for a program each \(200 of small\)\. .* saved is all of it/,
+  )
+  // From their first switch to that of who waits, 162 µs each.
+  assert.ok(Math.abs(advice!.savesMs - 32.4) < 0.5, String(advice!.savesMs))
+  assert.ok(changes(await adviceOf(script(50, 10))).every((change) => !change.startsWith('Start')))
+})
+
+test('of programs that have work of their own only their start is saved', async () => {
+  const [advice] = await adviceOf(script(200, 5000))
+  assert.match(advice!.how, /saved is the latter/)
+  // 99 µs until it is loaded, and 50 until who waits goes on.
+  assert.ok(Math.abs(advice!.savesMs - 29.8) < 0.1, String(advice!.savesMs))
+})
+
+test('the calls with which each of many processes is loaded are no habit', async () => {
+  const text = script(200, 10)
+  assert.equal((await analysisOf(text)).faultCensus.calls['mmap']?.count, 201)
+  assert.ok(changes(await adviceOf(text)).every((change) => !/^(small: )?Call /.test(change)))
+})
+
 /** A process that writes to its memory, forks, and writes to it again. */
 function forks(times: number): TraceText {
   const text = new TraceText().exec(1).mmap(1, 1, A, 8 * PAGE)

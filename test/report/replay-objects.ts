@@ -66,6 +66,8 @@ const trace: TraceReport = {
       faults: 44_472,
       waitedNs: 0,
       started: 0,
+      loaded: { processes: 0, startNs: 0, cpuNs: 0, elapsedShare: 0 },
+      brief: { threads: 0, faults: 0 },
       allocators: ['glibc'],
       faultCensus,
     },

@@ -422,7 +422,7 @@ test('stacks of threads, and files that are mapped again, have changes of their 
     delayedNs: 1e6 * ms,
     waitedNs: 0,
   })
-  const adviceOf = (mine: number, again: number, threads: number): Advice => {
+  const adviceOf = (mine: number, again: number, threads: number, theirs = mine): Advice => {
     const faultCensus: TraceReport['faultCensus'] = {
       ...NO_CENSUS,
       user: time(1000, 300),
@@ -430,15 +430,16 @@ test('stacks of threads, and files that are mapped again, have changes of their 
       mappedAgain: time(again, 200),
       calls: { mmap: call(400, 40), munmap: call(200, 10) },
     }
-    const programs = [{ ...recorded.programs[0]!, threads: threads + 1 }]
+    const programs = [{ ...recorded.programs[0]!, brief: { threads, faults: theirs } }]
     return judged({ ...recorded, durationMs: 1000, programs, faultCensus }).advice[0]!
   }
   const stacks = adviceOf(900, 0, 150)
   assert.match(stacks.change, /^Keep threads for later work, in a pool/)
-  assert.match(stacks.how, /stacks of 150 threads/)
+  assert.match(stacks.how, /150 threads, of their stacks and heaps/)
   // The faults, munmap, and half of the calls of mmap.
   assert.equal(stacks.savesMs, 100 + 10 + 20)
   assert.match(adviceOf(900, 0, 50).change, /^Give memory back less eagerly/)
+  assert.match(adviceOf(900, 0, 150, 400).change, /^Give memory back less eagerly/)
   const files = adviceOf(0, 800, 4)
   assert.match(files.change, /^Keep files mapped that are used again/)
   assert.equal(files.savesMs, 200 + 10 + 20)

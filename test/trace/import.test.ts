@@ -211,10 +211,6 @@ describe('bad input', () => {
       message: /binary file of perf record/,
       remedy: /perf script .*-i FILE/,
     })
-    await fails({ text: Buffer.from([0x42, 0x5a, 0x68, 0x39, 1]) }, 'not-a-trace', {
-      message: /bzip2/,
-      remedy: /bzip2 -d/,
-    })
     await fails({ text: gzipSync(gzipSync('x')) }, 'not-a-trace', {
       message: /gzip inside gzip/,
       remedy: /gzip -d/,
@@ -235,6 +231,14 @@ describe('bad input', () => {
       line: 1,
       message: /none of the first/,
       remedy: /perf script/,
+    })
+  })
+
+  test('a recording of somebody who did nothing with memory', async () => {
+    const idle = `# faultline: kernel 6.18.44\n${text().line(1, 1, 'PERF_RECORD_SWITCH IN').toString()}`
+    await fails({ text: idle }, 'missing-events', {
+      message: /no page fault and no memory call/,
+      remedy: /for longer/,
     })
   })
 
@@ -510,6 +514,43 @@ describe('address spaces', () => {
         [2, 1],
       ],
     )
+  })
+
+  describe('in a PID namespace, where tracepoints have the numbers of the machine,', () => {
+    const [HERE, CHILD, THREAD] = [3, 5, 6]
+    const recorded = (isTold: boolean): TraceText => {
+      const fork = (text: TraceText, tid: number, child: number, flags: number): TraceText => {
+        if (isTold) text.line(HERE, HERE, `PERF_RECORD_FORK(${tid}:${child}):(${HERE}:${HERE})`)
+        return text.newTask(HERE, HERE, 5700 + child, flags)
+      }
+      const text = new TraceText()
+        .map2(HERE, HERE, 0x7ffc00000000, 0x21000, 'rw-p', '[stack]')
+        .line(HERE, HERE, 'sched:sched_process_exec: filename=/bin/program pid=5703 old_pid=5703')
+        .mmap(HERE, HERE, 0x10000, 0x2000)
+        .fault(HERE, HERE, 0x10000, 6)
+      fork(text, CHILD, CHILD, 0x1200000).fault(CHILD, CHILD, 0x10000, 7)
+      return fork(text, HERE, THREAD, 0x3d0f00).fault(HERE, THREAD, 0x11000, 6)
+    }
+
+    test('records of forks tell which thread is which', async () => {
+      const trace = await recorded(true).import()
+      trace.close()
+      assert.deepEqual([trace.processes, trace.threads, trace.recordedFaults], [2, 3, 3])
+      assert.deepEqual(
+        trace.images.map(({ origin, notPerformed }) => [origin, notPerformed.outsideAnyMapping]),
+        [
+          ['start', 0],
+          ['fork', 0],
+        ],
+      )
+      assert.doesNotMatch(trace.warnings.join(), /namespace/)
+    })
+
+    test('without them it is said', async () => {
+      const trace = await recorded(false).import()
+      trace.close()
+      assert.match(trace.warnings.join(), /PID namespace.*--show-task-events/)
+    })
   })
 
   test('a process number used again is another process', async () => {

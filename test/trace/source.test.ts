@@ -1,4 +1,4 @@
-// Compressed traces other than gzip: zstd by Node itself, xz by the host's program.
+// Compressed traces other than gzip: zstd by Node itself, others by the host's programs.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { Readable } from 'node:stream'
@@ -7,7 +7,9 @@ import { zstdCompressSync } from 'node:zlib'
 import { importTrace, TraceError, type TraceErrorCode } from '../../src/trace/index.ts'
 import { temporaryDirectory, TraceText } from './trace-text.ts'
 
-const text = new TraceText().exec(1).mmap(1, 1, 0x10000, 0x4000).fault(1, 1, 0x10000, 6).toString()
+const text = Buffer.from(
+  new TraceText().exec(1).mmap(1, 1, 0x10000, 0x4000).fault(1, 1, 0x10000, 6).toString(),
+)
 
 async function faultsOf(bytes: Uint8Array, pieceSize = bytes.length): Promise<number> {
   const pieces: Uint8Array[] = []
@@ -37,6 +39,15 @@ describe('zstd', () => {
     for (const size of [1, 7, 100_000]) assert.equal(await faultsOf(zstdCompressSync(text), size), 1)
   })
 
+  test('in several frames, as pzstd and cat make them', async () => {
+    const [first, second] = [text.subarray(0, 200), text.subarray(200)].map((part) => zstdCompressSync(part))
+    const packed = Buffer.concat([first!, second!])
+    const ends = [1, 7, first!.length - 1, first!.length, first!.length + 1, packed.length]
+    for (const size of ends) assert.equal(await faultsOf(packed, size), 1, `pieces of ${size} bytes`)
+    await fails(packed.subarray(0, packed.length - 12), 'corrupt', /zstd data ends too early/, /truncated/)
+    await fails(Buffer.concat([packed, Buffer.from('end')]), 'corrupt', /zstd data/, /./)
+  })
+
   test('truncated and damaged', async () => {
     const packed = zstdCompressSync(text)
     await fails(packed.subarray(0, packed.length - 12), 'corrupt', /zstd data ends too early/, /truncated/)
@@ -45,27 +56,33 @@ describe('zstd', () => {
   })
 })
 
-describe('xz', () => {
-  const packed = spawnSync('xz', ['--stdout'], { input: text })
-  const skip = packed.error === undefined ? false : 'there is no xz on this host'
+for (const name of ['xz', 'bzip2', 'lz4']) {
+  describe(name, () => {
+    const packed = spawnSync(name, ['-c'], { input: text })
+    const skip = packed.error === undefined ? false : `there is no ${name} on this host`
 
-  test('in pieces of any size', { skip }, async () => {
-    for (const size of [1, 7, 100_000]) assert.equal(await faultsOf(packed.stdout, size), 1)
-  })
+    test('in pieces of any size', { skip }, async () => {
+      for (const size of [1, 7, 100_000]) assert.equal(await faultsOf(packed.stdout, size), 1)
+    })
 
-  test('truncated', { skip }, async () => {
-    const truncated = packed.stdout.subarray(0, packed.stdout.length - 20)
-    await fails(truncated, 'corrupt', /xz data is damaged or truncated/, /xz -t/)
-  })
+    test('truncated', { skip }, async () => {
+      const truncated = packed.stdout.subarray(0, packed.stdout.length - 20)
+      await fails(truncated, 'corrupt', RegExp(`${name} data is damaged or truncated`), RegExp(`${name} -t`))
+    })
 
-  test('where the host has no such program', async () => {
-    const { PATH = '' } = process.env
-    process.env['PATH'] = temporaryDirectory()
-    try {
-      const beginning = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0])
-      await fails(beginning, 'unreadable', /program xz cannot be run/, /xz -d/)
-    } finally {
-      process.env['PATH'] = PATH
-    }
+    test('where the host has no such program', { skip }, async () => {
+      const { PATH = '' } = process.env
+      process.env['PATH'] = temporaryDirectory()
+      try {
+        await fails(
+          packed.stdout,
+          'unreadable',
+          RegExp(`program ${name} cannot be run`),
+          RegExp(`${name} -d`),
+        )
+      } finally {
+        process.env['PATH'] = PATH
+      }
+    })
   })
-})
+}

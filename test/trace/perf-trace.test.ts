@@ -1,0 +1,103 @@
+// What `perf trace` prints, read for a report: lines as it printed them of real programs, shortened.
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { test } from 'node:test'
+import { importTrace, type ImportedTrace } from '../../src/trace/index.ts'
+
+const LINES = [
+  '         ? (         ): demo/3  ... [continued]: execve())                                           = 0',
+  '     0.980 ( 0.017 ms): demo/3 brk()                                                                 = 0x55cfdd125000',
+  '     1.206 ( 0.020 ms): demo/3 mmap(len: 32768, prot: READ|WRITE, flags: PRIVATE|ANONYMOUS)          = 0x7f9fc8c34000',
+  '     1.242 ( 0.014 ms): demo/3 access(filename: 0xc8c682a0, mode: R)                                 = -1 ENOENT (No such file or directory)',
+  '     1.300 ( 0.000 ms): demo/3 minfault [memmove+0x58] => //anon@0x7f9fc8c34008 (d.)',
+  '     1.310 ( 0.000 ms): demo/3 minfault [_dl_start+0x3d] => /usr/lib/ld.so@0x33e06 (d.)',
+  '     1.320 ( 0.000 ms): demo/3 minfault [elf_load+0x28a] => 0x7f9fc8c35070 (?k)',
+  '     2.000 (         ): demo/3 clone(clone_flags: VM|VFORK|0x11, newsp: 0x7f9a4825dff0)               ...',
+  '     2.100 ( 0.272 ms): tool/4 execve(filename: 0xfc928004, argv: 0x7f9a4825df80, envp: 0x7fff3d314958) = 0',
+  '     2.500 ( 0.000 ms): tool/4 minfault [_start+0x0] => /usr/lib/ld.so@0x33e06 (d.)',
+  '     2.000 ( 0.700 ms): demo/3  ... [continued]: clone())                                            = 4 (tool)',
+  '     3.000 ( 0.123 ms): demo/3 clone3(uargs: 0x7fff6de64ff0, size: 88)                               = 5 (demo)',
+  '     3.050 ( 0.000 ms): 1/2 3.4: x/5 minfault [clone3+0x2a] => //anon@0x7f9fc8c36f78 (d.)',
+  '     3.200 (         ): demo/3 munmap(addr: 0x7f9fc8c34000, len: 32768)                              ...',
+  '     3.200 ( 0.100 ms): demo/3  ... [continued]: munmap())                                           = 0',
+  '     3.350 ( 0.010 ms): demo/3 mmap(len: 32768, prot: READ|WRITE, flags: PRIVATE|ANONYMOUS)          = 0x7f9fc8c34000',
+  '     3.400 ( 0.010 ms): demo/3 mprotect(start: 0x1000, len: 4096, prot: READ)                        = -1 ENOMEM (Cannot allocate memory)',
+]
+
+async function read(text: string, isReplayed = false, size = text.length): Promise<ImportedTrace> {
+  const bytes = Buffer.from(text)
+  const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+    bytes.subarray(at * size, (at + 1) * size),
+  )
+  const trace = await importTrace('-', { stdin: Readable.from(pieces), isReplayed })
+  trace.close()
+  return trace
+}
+
+test('faults and calls, of the threads and processes that clone tells', async () => {
+  for (const size of [4096, 501]) {
+    const trace = await read(`${LINES.join('\n')}\n`, false, size)
+    assert.deepEqual([trace.processes, trace.threads, trace.recordedFaults], [2, 3, 5])
+    assert.deepEqual(trace.programs.map(({ name, faults }) => [name, faults]).toSorted(), [
+      ['demo', 4],
+      ['tool', 1],
+    ])
+    const { munmap, mmap, mprotect } = trace.faultCensus.calls
+    assert.deepEqual(
+      [munmap, mmap, mprotect].map((call) => [call?.count, call?.ns]),
+      [
+        [1, 100_000],
+        [2, 30_000],
+        [1, 10_000],
+      ],
+    )
+    assert.match(trace.warnings.join(), /no mmap_lock events.*no error codes/)
+    // What was unmapped is not in the way.
+    assert.doesNotMatch(trace.warnings.join(), /were removed by something/)
+  }
+})
+
+test('a thread that calls execve was a process', async () => {
+  const trace = await read(
+    [...LINES, '     4.000 ( 0.200 ms): other/5 execve(filename: 0x1, argv: 0x2, envp: 0x3) = 0'].join('\n'),
+  )
+  assert.deepEqual([trace.processes, trace.threads], [3, 3])
+})
+
+test('calls alone are told of too, with lines that end as on Windows', async () => {
+  const trace = await read(LINES.filter((line) => !line.includes('fault')).join('\r\n'))
+  assert.deepEqual([trace.recordedFaults, trace.faultCensus.calls['munmap']?.count], [0, 1])
+})
+
+test('tracepoints tell what was waited for, and what faults were', async () => {
+  const line = (ms: string, tid: number, event: string): string =>
+    `     ${ms} (         ): demo/${tid} ${event}`
+  const lock = (ms: string, tid: number, event: string, success = ''): string =>
+    line(ms, tid, `mmap_lock:mmap_lock_${event}(mm: 0xffff8881855e7080, memcg_id: 3665, write: 1${success})`)
+  const trace = await read(
+    [
+      line('0.000', 3, 'sched:sched_process_exec(filename: "/bin/demo", pid: 3 (demo), old_pid: 3 (demo))'),
+      line('0.100', 3, 'task:task_newtask(pid: 4 (demo), comm: "demo", clone_flags: 4001536)'),
+      '     0.090 ( 0.050 ms): demo/3 clone3(uargs: 0x7fff6de64ff0, size: 88)            = 4 (demo)',
+      lock('0.200', 3, 'start_locking'),
+      lock('0.201', 3, 'acquire_returned', ', success: 1'),
+      lock('0.210', 4, 'start_locking'),
+      lock('0.211', 4, 'acquire_returned', ', success: 0'),
+      lock('0.400', 3, 'released'),
+      lock('0.410', 4, 'acquire_returned', ', success: 1'),
+      lock('0.420', 4, 'released'),
+      line('0.500', 4, 'exceptions:page_fault_user(address: 0x7fcbf53e6110, ip: -2123025558, error_code: 6)'),
+      line('0.600', 4, 'sched:sched_process_exit(comm: "demo", pid: 4 (demo), prio: 120, group_dead: 0)'),
+    ].join('\n'),
+  )
+  assert.deepEqual([trace.processes, trace.threads, trace.recordedFaults], [1, 2, 1])
+  assert.deepEqual(
+    trace.locks.holders.map(({ comm, waits, waitedNs }) => [comm, waits, waitedNs]),
+    [['demo', 1, 200_000]],
+  )
+  assert.doesNotMatch(trace.warnings.join(), /error codes|no mmap_lock events/)
+})
+
+test('without error codes nothing is replayed', async () => {
+  await assert.rejects(read(LINES.join('\n'), true), /without error codes/)
+})
