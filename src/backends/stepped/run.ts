@@ -10,6 +10,7 @@ export {
   type ScriptRequest,
   SteppingRefused,
   ThreadsNeeded,
+  TurnsNeeded,
   TimeUp,
 } from './refusal.ts'
 export {
@@ -33,6 +34,8 @@ export {
   siteHere,
   timeOut,
   whoSleeps,
+  withTurns,
+  withoutTracer,
 } from './runtime.ts'
 export {
   ADD,

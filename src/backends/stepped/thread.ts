@@ -389,6 +389,8 @@ export abstract class Scheduler {
   /** Plain accesses of shared cells, while {@link setWatching} says so. */
   abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
+  /** There is one thread, for which nothing is to be explored. */
+  readonly isSole: boolean = false
   /** A thread waits from the first turn of a loop on that changed nothing; else from one that repeats another. */
   readonly waitsAtOnce: boolean = true
   /** A thread whose last turn of a loop changed nothing is left there: another execution has it take the turn later. */

@@ -19,7 +19,8 @@ class LoopBroadcastChannel extends MessagePort implements Owned {
   constructor(name: unknown) {
     const own = new End()
     super(own, own)
-    if (!host.isThread()) host.refuse('a BroadcastChannel in the setup', 'let the threads make it')
+    if (!host.isThread() || host.isSole())
+      host.refuse('a BroadcastChannel in the setup', 'let the threads make it')
     this.name = String(name)
     this.channel = own
     const loop: EventLoop = host.loop()

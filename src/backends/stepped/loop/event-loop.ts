@@ -29,6 +29,13 @@ export function nextTick(called: Job): void {
   host.loop().ticks.push(called)
 }
 
+/** See EventLoops. */
+export function tellResult(body: () => unknown, tell: (value: unknown) => void): unknown {
+  const result = body()
+  if (result instanceof Promise) return (result as { then: (called: unknown) => unknown }).then(tell)
+  return tell(result)
+}
+
 /** Does what is left for a thread to do whose function has returned `result`. */
 export function runLoop(given: Loop | null, result: unknown): void {
   const loop = given ?? host.loop()

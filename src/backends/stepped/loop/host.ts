@@ -9,6 +9,7 @@ import {
   isAlone,
   isBroken,
   isModelled,
+  isSole,
   needsNoScope,
   noteNext,
   ownsLoop,
@@ -142,6 +143,8 @@ export const host = {
   mayDecide: (): boolean => currentThread().id === 0,
   beginLooking,
   isBroken,
+  /** Code runs that is alone, and waits: a setup. */
+  isSole,
   /** Code of a thread runs. */
   isThread: (): boolean => !isAlone(),
   /** Code of a thread runs, or what makes the state that threads begin with. */

@@ -146,9 +146,17 @@ export class MessagePort extends PortTarget implements Source, Owned {
 
   /** Its thread has ended: a Worker's ports are closed with it. */
   ownerEnds(isWorker = false): void {
+    if (host.isSole()) this.leaveSetup()
     if (!isWorker || this.isClosed || this.isDetached) return
     this.isClosed = true
     this.put({ data: undefined, isEnd: true })
+  }
+
+  /** What has used it was alone: whoever does so first now has it. */
+  leaveSetup(): void {
+    if (this.listenerCount('message') > 0)
+      host.refuse('a listener that the setup leaves', 'let the thread listen that is to have the port')
+    this.loop = null
   }
 
   override listened$(name: string, count: number, isMore: boolean): void {

@@ -136,7 +136,7 @@ export class Worker extends Receiver implements Owned {
 
   constructor(script: unknown, options: WorkerOptions = {}) {
     super()
-    if (!host.isThread()) host.refuse('a Worker in the setup', 'let a thread make it')
+    if (!host.isThread() || host.isSole()) host.refuse('a Worker in the setup', 'let a thread make it')
     checkOptions(options)
     this.stdout = outputOf(options.stdout)
     this.stderr = outputOf(options.stderr)
