@@ -13,8 +13,8 @@ export interface Scenario<State = unknown> {
    */
   readonly threads: readonly (((state: State) => unknown) | URL)[]
   /**
-   * Called when all threads have finished, alone; it may be async. Throws, or returns false, if something does not hold. `ended` is the
-   * thread that `terminate` has ended before it had finished, null where that is none.
+   * Called when all threads have finished, alone; it may be async. Throws, or returns false, if something does not
+   * hold. `ended` is the thread that `terminate` has ended before it had finished, null where that is none.
    */
   readonly invariant?: (state: State, ended: number | null) => void | boolean | Promise<void | boolean>
   /**

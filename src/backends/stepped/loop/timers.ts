@@ -1,7 +1,7 @@
 // Timers of threads. Nobody knows how long anything takes, so a timer may be due at any moment once it is set, before
-// and after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first; else
-// either may be, as time passes between any two statements. The time-outs of Atomics.waitAsync are the engine's, and
-// have an order only among each other.
+// and after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first;
+// else either may be, as time passes between any two statements. The time-outs of Atomics.waitAsync are the engine's,
+// and have an order only among each other.
 
 import { promisify } from 'node:util'
 import { type EventLoop, type Job, type Timed, host } from './host.ts'
