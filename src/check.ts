@@ -65,7 +65,7 @@ export function linearizable<Shared>(description: Linearizable<Shared>): Promise
 /** What `expect` has with {@link matchers}: to be told to the types of vitest and jest, see docs/check-your-code.md. */
 export interface CheckMatchers {
   /**
-   * What check() or linearizable() is given holds in every interleaving, or with `bound` in all with so few preemptions.
+   * What check() or linearizable() is given holds in every interleaving; with `bound`, in all with so few preemptions.
    * Throws where a limit ends the exploration first, and what check() throws but for ScenarioFailed.
    */
   toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches'>): Promise<void>

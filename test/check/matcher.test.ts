@@ -1,5 +1,5 @@
-// `expect(…).toHoldInEveryInterleaving()`: with a framework that has as much of expect.extend() as it needs, and, in the
-// whole, with vitest.
+// `expect(…).toHoldInEveryInterleaving()`: with a framework that has as much of expect.extend() as it needs, and, in
+// the whole, with vitest.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
