@@ -283,7 +283,7 @@ export abstract class Execution extends Scheduler {
       if (enabled === 0) return -1
       this.ready[event] = enabled
     }
-    if (this.symmetry !== null) enabled = this.symmetry.firstOnly(this.threads, this, enabled)
+    if (this.symmetry !== null) enabled = this.symmetry.firstOnly(event, this.threads, this, enabled)
     const chosen = this.pick(event, enabled)
     if (chosen < 0) return -1
     const thread = this.threads[chosen]!

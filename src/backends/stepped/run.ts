@@ -20,6 +20,7 @@ export {
   type Sleepers,
   alone,
   forgetRefusal,
+  hasOwnChanges,
   newEnders,
   refused,
   reportWrite,

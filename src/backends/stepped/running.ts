@@ -454,6 +454,11 @@ export function isSole(): boolean {
   return scheduler !== null && scheduler.isSole
 }
 
+/** The thread has changed something that is not in shared memory: an object, or a variable that a function keeps. */
+export function hasOwnChanges(thread: Thread): boolean {
+  return (thread === current ? state.changes : thread.changes) > thread.sharedChanges
+}
+
 /** No thread of the program runs: its state is being made or looked at. */
 export function isAlone(): boolean {
   return current === soloThread
