@@ -121,6 +121,7 @@ export default {
 
   it('may be given to check()', async () => {
     const { complete } = await check({
+      seconds: 600,
       setup: async () => {
         await Promise.resolve()
         return { cells: new Int32Array(new SharedArrayBuffer(4)) }
