@@ -225,9 +225,10 @@ export class Explorer extends Execution {
    * something else may come before it: nothing here would tell what.
    */
   #meetVictim(event: number): void {
-    const own = 1 << this.victimOf(event)
+    const victim = this.victimOf(event)
+    const own = 1 << victim
     const enabled = this.enabled[event]!
-    if (this.victimOf(event) < 0 || (enabled & own) === 0) return
+    if (victim < 0 || (enabled & own) === 0) return
     let threads = (this.#sleep[event]! & own) !== 0 ? enabled : own
     for (; threads !== 0; threads &= threads - 1) this.#demand(event, threads & -threads, threads & -threads)
   }
