@@ -39,8 +39,8 @@ export interface Linearizable<Shared = unknown> extends Omit<CheckOptions, 'patc
    */
   readonly roles?: readonly (readonly string[])[]
   /**
-   * At each step that there is, one thread may be ended, as `worker.terminate()` ends a Worker. The call in which it was
-   * may have taken effect or not; the other threads have to come to their end. Default false.
+   * At each step that there is, one thread may be ended, as `worker.terminate()` ends a Worker. The call in which that
+   * happened may have taken effect or not; the other threads have to come to their end. Default false.
    */
   readonly terminate?: boolean
   /** Threads of each program, 2 to 4. Default 2, or as many as there are roles. */
