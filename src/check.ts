@@ -3,10 +3,11 @@
 // oxlint-disable-next-line import/no-unassigned-import -- for what it throws
 import './backends/threads/node-version.ts'
 
-import type { CheckResult } from './check/check.ts'
+import type { CheckOptions, CheckResult } from './check/check.ts'
 import { type InlineCheck, check as checkInline } from './check/inline.ts'
 import type { Linearizable } from './check/linear-description.ts'
 import { linearizable as linearizableInline } from './check/linearizable.ts'
+import { MATCHER } from './check/inline-call.ts'
 import { ScenarioFailed } from './check/scenario-failed.ts'
 
 export { SteppingRefused } from './backends/stepped/index.ts'
@@ -59,6 +60,37 @@ export function check<State>(description: InlineCheck<State>): Promise<CheckResu
  */
 export function linearizable<Shared>(description: Linearizable<Shared>): Promise<CheckResult> {
   return withPage(linearizableInline(description))
+}
+
+/** What `expect` has with {@link matchers}: to be told to the types of vitest and jest, see docs/check-your-code.md. */
+export interface CheckMatchers {
+  /**
+   * What check() or linearizable() is given holds in every interleaving; with `bound`, in all with so few preemptions.
+   * Throws where a limit ends the exploration first, and what check() throws but for ScenarioFailed.
+   */
+  toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches'>): Promise<void>
+}
+
+/** For `expect.extend()` of vitest and jest. */
+export const matchers = {
+  async [MATCHER](
+    received: InlineCheck<never> | Linearizable<never>,
+    options: Omit<CheckOptions, 'patches'> = {},
+  ): Promise<{ pass: boolean; message: () => string }> {
+    const given = { ...received, ...options }
+    try {
+      const { complete, executions } = await ('create' in given ? linearizable(given) : check(given))
+      if (complete)
+        return { pass: true, message: () => `it holds in every interleaving: ${executions} executions` }
+      throw new Error(
+        `it held in ${executions} executions, and others were not explored: ` +
+          'give it more seconds, a bound, or less to do',
+      )
+    } catch (error) {
+      if (!(error instanceof ScenarioFailed)) throw error
+      return { pass: false, message: () => error.message }
+    }
+  },
 }
 
 /** Keeps the page of what fails, where the environment names a folder for that. */

@@ -5,16 +5,20 @@ import { type LoadOptions, type Program, SteppingRefused } from '../backends/ste
 import { type ParsedModule, type ProgramModule, withScopes } from '../backends/stepped/program.ts'
 import type { Binding } from '../backends/stepped/scope.ts'
 import { type Node, childrenOf, isFunction, parseText, positionOf } from '../backends/stepped/syntax.ts'
-import type { InlineCall } from './inline-call.ts'
+import { type InlineCall, MATCHER } from './inline-call.ts'
 
 /** The name of what marks a function, in the text of its file. */
 export const MARK = '$faultlineMark'
+
+/** Where the stack of a load tells the call of a matcher to stand, and where that of the engine does: at its name. */
+export const matcherLines = new Map<string, number>()
 
 /** The option of a load that marks the functions around a call. */
 export function withMarks(call: InlineCall): Pick<LoadOptions, 'edit'> {
   const { frames } = call
   return {
     edit(program) {
+      matcherLines.clear()
       const forms = new Map<string, ParsedModule>()
       for (const url of new Set(frames.map((frame) => frame.url))) {
         const lines = frames.filter((frame) => frame.url === url).map(({ line }) => line)
@@ -35,6 +39,7 @@ function marked(program: Program, url: string, lines: readonly number[]): Parsed
   const insertions: { at: number; text: string }[] = []
   // The stack tells where a call stands, and of those of the engine alone it does.
   const native: number[] = []
+  noteMatchers(module, url, module.program)
   const visit = (node: Node): void => {
     if (isCheck(node, names) || !holdsLine(module, node, lines)) return
     if (isFunction(node) && 'runsAsync' in node) native.push(node.start)
@@ -64,6 +69,17 @@ function marked(program: Program, url: string, lines: readonly number[]): Parsed
   return withScopes({ ...form, digest: module.digest })
 }
 
+function noteMatchers(module: ProgramModule, url: string, node: Node): void {
+  if (node.type === 'CallExpression' && node.callee.type === 'MemberExpression') {
+    const { property } = node.callee
+    if (property.type === 'Identifier' && property.name === MATCHER) {
+      const [first, named] = [node, property as Node].map(({ start }) => positionOf(module, start).line)
+      matcherLines.set(`${url}:${first}`, named!)
+    }
+  }
+  for (const child of childrenOf(node)) noteMatchers(module, url, child)
+}
+
 /** Where the generators begin that were written so that they can stop. */
 function generatorsIn(node: Node): number[] {
   const inner = childrenOf(node).flatMap(generatorsIn)
@@ -72,7 +88,7 @@ function generatorsIn(node: Node): number[] {
 
 /** The names by which a module calls the checker. */
 function checkNames(program: Node): ReadonlySet<string> {
-  const names = new Set(['check', 'linearizable'])
+  const names = new Set(['check', 'linearizable', MATCHER])
   for (const statement of (program as Node & { type: 'Program' }).body) {
     if (statement.type !== 'ImportDeclaration') continue
     for (const each of statement.specifiers)

@@ -16,7 +16,7 @@ import {
 import { stackPlaces } from './call-place.ts'
 import type { CheckResult } from './check-result.ts'
 import type { ErrorData } from './error-data.ts'
-import { MARK } from './capture-marks.ts'
+import { MARK, matcherLines } from './capture-marks.ts'
 import { CAPTURE, type InlineCall, callKey } from './inline-call.ts'
 import { errorFrom } from './inline-errors.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
@@ -24,6 +24,12 @@ import * as silent from './silent-tests.ts'
 
 type Description = { readonly name?: string } & Record<string, unknown>
 type Loading = Promise<unknown>
+
+interface Called {
+  readonly description: Description
+  /** By `expect`. */
+  readonly isMatcher?: boolean
+}
 
 /** Comes to the call `call` of the file that `load` loads. Throws SteppingRefused where it does not. */
 export async function comeTo(call: InlineCall, load: () => Loading): Promise<Description> {
@@ -116,8 +122,10 @@ class Watch {
     this.met = new Promise((resolve) => (this.#meet = resolve))
   }
 
-  readonly called = ({ description }: { readonly description: Description }): Promise<unknown> => {
+  readonly called = ({ description, isMatcher }: Called): Promise<unknown> => {
     const frames = stackPlaces(toSource)
+    const [{ url, line } = { url: '', line: 0 }] = frames
+    if (isMatcher) frames[0] = { ...frames[0]!, line: matcherLines.get(`${url}:${line}`) ?? line }
     // Something of an earlier load has gone on.
     if (frames.some(({ program }) => program >= 0 && program < this.#program)) return new Promise(() => {})
     const key = callKey(frames, description.name ?? null)

@@ -14,8 +14,8 @@
 // leave the same. Happens-before is smaller than dependence: see data-races.ts. An update takes nothing over in it; who
 // reads afterwards takes over from all of them.
 //
-// Ending another thread (STOP) depends on everything that this one does, and, where it waits, on whoever might notify
-// it.
+// Ending another thread (STOP) depends on everything that this one does, on what it was about to do, and, where it
+// waits or spins, on whoever might let it go on.
 //
 // A thread whose turn of a loop has changed nothing might as well have begun the turn later. Where every order is
 // explored, it is left there: that later turn is in another execution, since what the turn has read and what others
@@ -35,6 +35,7 @@ import {
   STORE,
   SAVE,
   Scheduler,
+  SPINNING,
   type Sleepers,
   Thread,
   WAITING,
@@ -145,7 +146,7 @@ export abstract class Execution extends Scheduler {
   readonly lastEvent: Int32Array
   readonly #limits: ExecutionLimits
   readonly #wokenBy: Int32Array
-  /** Cells of the last pause. */
+  /** Cells on which the thread spins that goes on or is ended in the last event. */
   readonly #watched: number[] = []
   readonly #races: RaceDetector
   #isFirst = true
@@ -282,7 +283,7 @@ export abstract class Execution extends Scheduler {
       if (enabled === 0) return -1
       this.ready[event] = enabled
     }
-    if (this.symmetry !== null) enabled = this.symmetry.firstOnly(this.threads, this, enabled)
+    if (this.symmetry !== null) enabled = this.symmetry.firstOnly(event, this.threads, this, enabled)
     const chosen = this.pick(event, enabled)
     if (chosen < 0) return -1
     const thread = this.threads[chosen]!
@@ -392,7 +393,8 @@ export abstract class Execution extends Scheduler {
   protected dependsOn(thread: Thread, event: number): boolean {
     if (thread.kind === STOP) aimStop(thread)
     if (thread.kind === STOP && thread.victim!.id === this.schedule[event]) return true
-    if (this.#kind[event] === STOP && this.#victim[event] === thread.id) return true
+    if (this.victimOf(event) === thread.id) return true
+    if (thread.kind === STOP && this.#mayFree(event, thread.victim!)) return true
     const mode = modeOf(thread)
     const other = this.#mode[event]!
     if ((mode & other & UPDATES) !== 0) return false
@@ -410,11 +412,26 @@ export abstract class Execution extends Scheduler {
     return this.#touches(event, thread.cell, thread.cells)
   }
 
+  /** Of the last event: see #watched. */
   #touches(event: number, cell: number, cells: number): boolean {
     const first = this.#cell[event]!
-    if (this.#kind[event] !== PAUSE) return cell < first + this.#cellCount[event]! && first < cell + cells
-    // Of a pause, the watched cells are kept where its first cell would be: see #account.
+    const kind = this.#kind[event]
+    if (kind !== PAUSE && cell < first + this.#cellCount[event]! && first < cell + cells) return true
+    if (kind !== PAUSE && kind !== STOP) return false
     return this.#watched.some((watched) => watched >= cell && watched < cell + cells)
+  }
+
+  /** The event changes what a thread spins on that another is about to end. */
+  #mayFree(event: number, victim: Thread): boolean {
+    if (victim.state !== SPINNING || (this.#mode[event]! & WRITES) === 0) return false
+    for (let read = victim.watchFrom; read < victim.watchTo; read++)
+      if (this.#touches(event, victim.readCells[read]!, 1)) return true
+    return false
+  }
+
+  /** Of an event that ends a thread, that one; else -1. */
+  protected victimOf(event: number): number {
+    return this.#kind[event] === STOP ? this.#victim[event]! : -1
   }
 
   /** The last event of `other` with which the next operation of `thread` does not commute, or -1. */
@@ -475,21 +492,27 @@ export abstract class Execution extends Scheduler {
     }
     if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
     if (kind === STOP) this.#takeOverLife(event, thread.victim!.id)
-    if (kind === PAUSE) {
-      this.#watched.length = 0
-      for (let read = thread.watchFrom; read < thread.watchTo; read++) {
-        this.#watched.push(thread.readCells[read]!)
-        this.#meetCell(event, thread, thread.readCells[read]!, mode)
-      }
-    } else if (mode !== 0) {
+    this.#watched.length = 0
+    if (kind === PAUSE) this.#meetWatched(event, thread, thread)
+    else if (mode !== 0) {
       for (let cell = thread.cell; cell < thread.cell + thread.cells; cell++)
         this.#meetCell(event, thread, cell, mode)
     }
+    if (kind === STOP && thread.victim!.state === SPINNING) this.#meetWatched(event, thread, thread.victim!)
     this.meetRaces(event, id)
     for (const racing of this.racing) this.#join(this.clock, clock, racing)
     this.clock[clock + id] = event + 1
     this.#sync[clock + id] = event + 1
     this.lastEvent[id] = event
+  }
+
+  /** The event depends on whoever changes what `spinning` spins on. */
+  #meetWatched(event: number, thread: Thread, spinning: Thread): void {
+    for (let read = spinning.watchFrom; read < spinning.watchTo; read++) {
+      const cell = spinning.readCells[read]!
+      this.#watched.push(cell)
+      this.#meetCell(event, thread, cell, READS)
+    }
   }
 
   #takeOverWaking(thread: Thread, clock: number): void {
@@ -534,6 +557,8 @@ export abstract class Execution extends Scheduler {
     const lastWrite = words[at + LAST_WRITE]!
     const own = at + PER_THREAD + id * THREAD_WORDS
     const since = words[at + UPDATES_SINCE]!
+    // What nobody is told, or the program does not do.
+    const isQuiet = thread.kind === PAUSE || thread.kind === STOP
     // Updates of another kind are there already: it is a write like others.
     const mode =
       (wanted & UPDATES) !== 0 && since !== 0 && (wanted & since) === 0 ? wanted & ~UPDATES : wanted
@@ -554,7 +579,7 @@ export abstract class Execution extends Scheduler {
       }
       if (lastWrite !== 0 && !isAfter) this.#dependOn(clock, this.schedule[lastWrite - 1]!, lastWrite - 1)
       const isOrdered = lastWrite !== 0 && (this.#plain[event]! | this.#plain[lastWrite - 1]!) === 0
-      if ((mode & READS) !== 0 && (mode & UPDATES) === 0 && isOrdered && thread.kind !== PAUSE)
+      if ((mode & READS) !== 0 && (mode & UPDATES) === 0 && isOrdered && !isQuiet)
         this.#join(this.#sync, clock, lastWrite - 1)
     }
     if ((mode & QUEUES) !== 0) {
@@ -566,7 +591,7 @@ export abstract class Execution extends Scheduler {
       shadow.set(at + LAST_QUEUE, event + 1)
       shadow.set(own + QUEUED_BY, event + 1)
     }
-    if (thread.kind !== PAUSE && (mode & (READS | WRITES)) !== 0)
+    if (!isQuiet && (mode & (READS | WRITES)) !== 0)
       this.#races.checkAtomic(event, id, cell, (mode & WRITES) !== 0)
     if ((mode & UPDATES) !== 0) {
       shadow.set(own + UPDATED_BY, event + 1)
@@ -589,7 +614,7 @@ export abstract class Execution extends Scheduler {
       const updated = words[at + PER_THREAD + other * THREAD_WORDS + UPDATED_BY]!
       if (updated <= words[at + LAST_WRITE]!) continue
       if (other !== thread.id) this.#dependOn(clock, other, updated - 1)
-      if ((mode & READS) !== 0 && thread.kind !== PAUSE && this.#plain[event] === 0)
+      if ((mode & READS) !== 0 && thread.kind !== PAUSE && thread.kind !== STOP && this.#plain[event] === 0)
         this.#join(this.#sync, clock, updated - 1)
     }
   }

@@ -10,6 +10,7 @@ import {
   type Thread,
   ThreadsNeeded,
   TimeUp,
+  TurnsNeeded,
   WAITING,
   memory,
   runThreads,
@@ -32,6 +33,8 @@ export interface Subject {
   addChooser?(): void
   /** Called where threads start another one: from now on there is one more that may be started. */
   addThread?(): void
+  /** Called where what makes the state, or looks at it, waits: from now on a thread runs it. */
+  addTurns?(): void
   /** Those that are not told of, as they are none of the program: what they do to one that is, is told there. */
   readonly hidden?: readonly number[]
   /** What each thread runs, where two that run the same may be exchanged for one another. */
@@ -248,6 +251,7 @@ export function mayRunAgain(subject: Subject, error: unknown): boolean {
   if (error instanceof FinerCellsNeeded) memory.byteCells.add(error.ordinal)
   else if (error instanceof ChoicesNeeded) subject.addChooser!()
   else if (error instanceof ThreadsNeeded) subject.addThread!()
+  else if (error instanceof TurnsNeeded) subject.addTurns!()
   else return false
   return true
 }
@@ -393,7 +397,7 @@ function runFromCheckpoint(execution: Execution): Ending | null {
 
 /** What is checked cannot be: that says nothing of it. */
 function isNoFinding(error: unknown): boolean {
-  return error instanceof SteppingRefused || error instanceof NoScenario || error instanceof ScriptNeeded
+  return [SteppingRefused, NoScenario, ScriptNeeded, TurnsNeeded].some((kind) => error instanceof kind)
 }
 
 /** Thrown by the explorer, in the middle of a thread. */

@@ -209,6 +209,7 @@ export class Explorer extends Execution {
   protected override meetRaces(event: number, id: number): void {
     if (this.#bound !== null || this.#isOld(event)) return
     const { racing } = this
+    this.#meetVictim(event)
     for (const earlier of racing) {
       // Only what follows directly: what is behind another racing event is reversed when that one is.
       const other = this.schedule[earlier]!
@@ -217,6 +218,19 @@ export class Explorer extends Execution {
       )
       if (direct) this.#reverse(earlier, event, id)
     }
+  }
+
+  /**
+   * What a thread was about to do that is ended is no event: it is to be done first, too. If that need not be tried,
+   * something else may come before it: nothing here would tell what.
+   */
+  #meetVictim(event: number): void {
+    const victim = this.victimOf(event)
+    const own = 1 << victim
+    const enabled = this.enabled[event]!
+    if (victim < 0 || (enabled & own) === 0) return
+    let threads = (this.#sleep[event]! & own) !== 0 ? enabled : own
+    for (; threads !== 0; threads &= threads - 1) this.#demand(event, threads & -threads, threads & -threads)
   }
 
   #reverse(earlier: number, event: number, id: number): void {

@@ -55,6 +55,7 @@ const linearRules: Rules<Linearizable> = {
   operations: [isObject, 'an object with an operation for each name'],
   specification: [isFunction, 'a class, or a function that makes an object'],
   roles: [Array.isArray, 'a list with the names of operations for each thread'],
+  terminate: scenarioRules.terminate,
   // How many there may be is told where they are made.
   threads: [anything, ''],
   calls: [anything, ''],

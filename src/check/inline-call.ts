@@ -33,6 +33,9 @@ export interface Outcome {
 /** Where a load finds what takes a call of check() that is to be explored: common to all copies in a process. */
 export const CAPTURE: unique symbol = Symbol.for('faultline.check.capture') as never
 
+/** The matcher of `expect` that calls check(). */
+export const MATCHER = 'toHoldInEveryInterleaving'
+
 /** Calls of one key are told apart by their order. */
 export function callKey(frames: readonly CallFrame[], name: string | null): string {
   return JSON.stringify([frames.map(({ url, line }) => `${url}:${line}`), name])

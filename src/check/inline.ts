@@ -88,7 +88,10 @@ export async function checkHere(
 function stateOf(setup: () => unknown): string | null {
   try {
     const state = setup()
-    return state instanceof Promise ? null : stateDigest(state)
+    if (!(state instanceof Promise)) return stateDigest(state)
+    // See below.
+    state.catch(() => {})
+    return null
   } catch {
     // It is called in the other load too, which says of it what there is to say.
     return null

@@ -38,6 +38,11 @@ export interface Linearizable<Shared = unknown> extends Omit<CheckOptions, 'patc
    * those of the producer and those of the consumer. Default: every thread may call all.
    */
   readonly roles?: readonly (readonly string[])[]
+  /**
+   * At each step that there is, one thread may be ended, as `worker.terminate()` ends a Worker. The call in which that
+   * happened may have taken effect or not; the other threads have to come to their end. Default false.
+   */
+  readonly terminate?: boolean
   /** Threads of each program, 2 to 4. Default 2, or as many as there are roles. */
   readonly threads?: number
   /** Calls of each thread at most, 1 to 4. Default 2. */

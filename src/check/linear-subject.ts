@@ -6,10 +6,10 @@
 // the sequential object is made of may be hidden, so that its states are not compared (as Lowe does, 2017).
 
 import { inspect } from 'node:util'
-import { alone, memory } from '../backends/stepped/index.ts'
+import { type Enders, alone, memory, newEnders } from '../backends/stepped/index.ts'
 import type { Subject } from './explore.ts'
 import type { LinearDescription, Operation } from './linear-description.ts'
-import type { PerformedCall, PlannedCall, performCalls } from './perform-calls.ts'
+import type { BegunCall, PerformedCall, PlannedCall, performCalls } from './perform-calls.ts'
 import { Random } from './random.ts'
 import { stateDigest } from './state-digest.ts'
 import { NoScenario } from './no-scenario.ts'
@@ -185,18 +185,23 @@ function sequenceOf(number: number, planned: readonly PlannedCall[], length: num
 // A program as the explorer wants it
 
 function linearSubject(
-  { create, specification }: LinearDescription,
+  { create, specification, terminate = false }: LinearDescription,
   program: CallProgram,
   perform: typeof performCalls,
 ): Subject {
   let performed: PerformedCall[] = []
+  let begun: BegunCall[] = []
+  let ending: Enders | null = null
+  const own = program.map((_, thread) => thread)
   const makeModel = modelMaker(specification)
   const answers = new Map<string, boolean>()
   return {
-    threads: program.length,
+    threads: terminate ? 2 * program.length : program.length,
+    hidden: terminate ? own.map((thread) => program.length + thread) : [],
     begin() {
       memory.restore()
       performed = []
+      begun = []
       let object: unknown
       try {
         object = alone(create())
@@ -204,17 +209,23 @@ function linearSubject(
         throw new SetupFailed(`create() of linearizable() throws ${String(error)}`, { cause: error })
       }
       const endedCalls = new Int32Array(new SharedArrayBuffer(program.length * 4))
-      return program.map((calls, thread) => () => perform(object, calls, thread, endedCalls, performed))
+      const bodies = program.map(
+        (calls, thread) => () => perform(object, calls, thread, endedCalls, begun, performed),
+      )
+      ending = terminate ? newEnders() : null
+      return ending === null ? bodies : [...bodies, ...own.map(ending.serve)]
     },
     end() {
-      const history = program.map((_, thread) => performed.filter((each) => each.thread === thread))
-      const key = JSON.stringify(
+      const history = own.map((thread) => performed.filter((each) => each.thread === thread))
+      const cut = begun.find(({ thread, turn }) => turn >= history[thread]!.length) ?? null
+      const key = JSON.stringify([
         history.map((calls) => calls.map((each) => [each.ended, resultDigest(each)])),
-      )
+        cut,
+      ])
       let answer = answers.get(key)
-      if (answer === undefined) answers.set(key, (answer = isLinearizable(program, history, makeModel)))
+      if (answer === undefined) answers.set(key, (answer = isLinearizable(program, history, cut, makeModel)))
       if (!answer)
-        throw new NotLinearizable(`no order of the calls gives these results\n${told(program, history)}`)
+        throw new NotLinearizable(`no order of the calls gives these results\n${told(program, history, cut)}`)
     },
   }
 }
@@ -233,19 +244,26 @@ function resultDigest({ result, threw }: Pick<PerformedCall, 'result' | 'threw'>
 
 type History = readonly (readonly PerformedCall[])[]
 
-/** Whether some order of the calls gives their results. */
-function isLinearizable(program: CallProgram, history: History, makeModel: () => Model): boolean {
+/** Whether some order of the calls gives their results: that in which a thread was ended may be among them or not. */
+function isLinearizable(
+  program: CallProgram,
+  history: History,
+  cut: BegunCall | null,
+  makeModel: () => Model,
+): boolean {
   const search = (order: readonly (readonly [thread: number, turn: number])[]): boolean => {
     const done = program.map((_, thread) => order.filter(([each]) => each === thread).length)
-    if (done.every((count, thread) => count === history[thread]!.length)) return true
+    if (done.every((count, thread) => count >= history[thread]!.length)) return true
     for (const [thread, calls] of history.entries()) {
       const turn = done[thread]!
-      const next = calls[turn]
+      const isCut = cut !== null && cut.thread === thread && cut.turn === turn
+      const next: BegunCall | undefined = isCut ? cut : calls[turn]
       // Something that is not done yet was over before it began.
       if (next === undefined || next.ended.some((count, other) => count > done[other]!)) continue
       const again = alone(makeModel()) as Model
       for (const [before, its] of order) callModel(again, program[before]![its]!)
-      if (resultDigest(callModel(again, program[thread]![turn]!)) !== resultDigest(next)) continue
+      const result = resultDigest(callModel(again, program[thread]![turn]!))
+      if (!isCut && result !== resultDigest(calls[turn]!)) continue
       if (search([...order, [thread, turn]])) return true
     }
     return false
@@ -268,20 +286,22 @@ function callModel(model: Model, { name, args }: PlannedCall): Pick<PerformedCal
 }
 
 /** The calls and their results, a line each. */
-function told(program: CallProgram, history: History): string {
-  return history
-    .flatMap((calls, thread) =>
-      calls.map((each, turn) => {
-        const { name, args } = program[thread]![turn]!
-        const call = `${name}(${args.map(shown).join(', ')})`
-        const result = each.threw ? `throws ${String(each.result)}` : `= ${shown(each.result)}`
-        const before = each.ended.flatMap((count, other) =>
-          other === thread || count === 0 ? [] : [`call ${count} of thread ${other}`],
-        )
-        return `  thread ${thread}: ${call} ${result}${before.length === 0 ? '' : `, begun after ${before.join(' and ')}`}`
-      }),
-    )
-    .join('\n')
+function told(program: CallProgram, history: History, cut: BegunCall | null): string {
+  const callOf = (thread: number, turn: number): string => {
+    const { name, args } = program[thread]![turn]!
+    return `  thread ${thread}: ${name}(${args.map(shown).join(', ')})`
+  }
+  const lines = history.flatMap((calls, thread) =>
+    calls.map((each, turn) => {
+      const result = each.threw ? `throws ${String(each.result)}` : `= ${shown(each.result)}`
+      const before = each.ended.flatMap((count, other) =>
+        other === thread || count === 0 ? [] : [`call ${count} of thread ${other}`],
+      )
+      return `${callOf(thread, turn)} ${result}${before.length === 0 ? '' : `, begun after ${before.join(' and ')}`}`
+    }),
+  )
+  const last = cut === null ? [] : [`${callOf(cut.thread, cut.turn)} was cut: its thread was ended`]
+  return [...lines, ...last].join('\n')
 }
 
 function shown(value: unknown): string {

@@ -12,13 +12,17 @@ export interface PlannedCall {
   readonly args: readonly unknown[]
 }
 
-/** A call that is over. */
-export interface PerformedCall {
+/** A call that has begun. */
+export interface BegunCall {
   readonly thread: number
   /** Which of the thread's calls, from 0. */
   readonly turn: number
   /** For each thread, how many of its calls were over when this one began. */
   readonly ended: readonly number[]
+}
+
+/** A call that is over. */
+export interface PerformedCall extends BegunCall {
   readonly result: unknown
   readonly threw: boolean
 }
@@ -30,6 +34,7 @@ export function performCalls(
   calls: readonly PlannedCall[],
   thread: number,
   endedCalls: Int32Array,
+  begun: BegunCall[],
   performed: PerformedCall[],
 ): void {
   for (let turn = 0; turn < calls.length; turn++) {
@@ -37,6 +42,7 @@ export function performCalls(
     for (let other = 0; other < endedCalls.length; other++)
       ended.push(other === thread ? turn : Atomics.load(endedCalls, other))
     const { name, call, args } = calls[turn]!
+    begun.push({ thread, turn, ended })
     let result: unknown
     let threw = false
     try {

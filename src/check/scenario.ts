@@ -5,18 +5,18 @@
 export interface Scenario<State = unknown> {
   /** What it is called when results are told. Default: the path of the file. */
   readonly title?: string
-  /** Makes the state that the threads share. Called before every execution, alone. */
-  readonly setup?: () => State
+  /** Makes the state that the threads share. Called before every execution, alone; it may be async. */
+  readonly setup?: () => State | Promise<State>
   /**
    * What each thread does, 1 to 16 of them: functions, async ones too, or the address of a script that is the main
    * thread of a process. They begin at the same time.
    */
   readonly threads: readonly (((state: State) => unknown) | URL)[]
   /**
-   * Called when all threads have finished, alone. Throws, or returns false, if something does not hold. `ended` is the
-   * thread that `terminate` has ended before it had finished, null where that is none.
+   * Called when all threads have finished, alone; it may be async. Throws, or returns false, if something does not
+   * hold. `ended` is the thread that `terminate` has ended before it had finished, null where that is none.
    */
-  readonly invariant?: (state: State, ended: number | null) => void | boolean
+  readonly invariant?: (state: State, ended: number | null) => void | boolean | Promise<void | boolean>
   /**
    * At each step that there is, one of the threads may be ended, as `worker.terminate()` ends a Worker; the others have
    * to come to their end all the same. What passes does not wait for a thread that may be gone: it is lock-free, or

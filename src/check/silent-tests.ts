@@ -9,6 +9,7 @@
 import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
 import { refused, siteHere } from '../backends/stepped/index.ts'
+import { CAPTURE, MATCHER } from './inline-call.ts'
 import { expectation } from './silent-expect.ts'
 
 type Callback = (...args: readonly unknown[]) => unknown
@@ -169,14 +170,34 @@ function missing(name: string): unknown {
   })
 }
 
+/** What `expect(actual)` is around the call: of all assertions, one is that call. */
+function checking(actual: unknown): unknown {
+  const call = (options: unknown): unknown => {
+    const capture = (globalThis as Record<symbol, unknown>)[CAPTURE] as Callback
+    return capture({
+      isMatcher: true,
+      description: { ...(actual as object), ...(options as object | undefined) },
+    })
+  }
+  const self: unknown = new Proxy(missing('expect(…)') as object, {
+    get: (other, key) =>
+      key === MATCHER ? call : key === 'not' ? self : (Reflect.get(other, key) as unknown),
+  })
+  return self
+}
+
 /** Assertions of a framework: they hold around the call, and assert in what is checked. */
-function asserting(name: string, assertion: Callback): unknown {
+function asserting(
+  name: string,
+  assertion: Callback,
+  around: Callback = () => missing(`${name}(…)`),
+): unknown {
   return new Proxy(assertion, {
     get(_, key) {
       if (key === 'then' || typeof key === 'symbol') return undefined
       return isChecking ? needed(`${name}.${key}`) : missing(`${name}.${key}`)
     },
-    apply: (_, __, args: readonly unknown[]) => (isChecking ? assertion(...args) : missing(`${name}(…)`)),
+    apply: (_, __, args: readonly unknown[]) => (isChecking ? assertion(...args) : around(...args)),
   })
 }
 
@@ -192,7 +213,7 @@ export const afterAll: Callback = after
 export const afterEach: Callback = after
 export const bench: Callback = after
 export const onTestFinished: Callback = after
-export const expect: unknown = asserting('expect', (actual) => expectation(actual, needed))
+export const expect: unknown = asserting('expect', (actual) => expectation(actual, needed), checking)
 /** Of types, which nobody looks at when it runs. */
 export const expectTypeOf: Callback = () => missing('expectTypeOf()')
 export const assertType: Callback = after

@@ -8,9 +8,20 @@
 // What a thread has done is known by a digest of its operations and of what they found. A plain read ends it, since
 // what it found is not seen here; so does whatever depends on more than the cell: notify, and going on because
 // nothing else can. That a thread knows who it is, by a counter outside shared memory say, shows when two in the same
-// state come to different operations; then all is explored again without this.
+// state come to different operations. Or it shows in nothing but in what the invariant finds: where two would be in the
+// same state, but any thread has changed something outside shared memory before, from which one may have learned what
+// the other has not. In both cases all is explored again without this.
 
-import { COMPARE_EXCHANGE, LOAD, NOTIFY, READY, type Thread, WAIT, WOKEN } from '../backends/stepped/index.ts'
+import {
+  COMPARE_EXCHANGE,
+  LOAD,
+  NOTIFY,
+  READY,
+  type Thread,
+  WAIT,
+  WOKEN,
+  hasOwnChanges,
+} from '../backends/stepped/index.ts'
 
 /** Threads that run the same function do something different in the same state. */
 export class NotSymmetric extends Error {
@@ -30,12 +41,15 @@ export class Symmetry {
   readonly #digest: Float64Array
   readonly #ordinal: Int32Array
   readonly #isKnown: Uint8Array
+  /** For each event, whether anything outside shared memory had been changed when it was chosen. */
+  readonly #isTold: Uint8Array
 
   private constructor(earlier: readonly (readonly number[])[], events: number) {
     this.#earlier = earlier
     this.#digest = new Float64Array(events)
     this.#ordinal = new Int32Array(events)
     this.#isKnown = new Uint8Array(events)
+    this.#isTold = new Uint8Array(events)
   }
 
   /** Null if no two threads have the same function. `events` is how many an execution has at most. */
@@ -47,8 +61,9 @@ export class Symmetry {
   }
 
   /** Of the threads that could go on, those that need be tried. */
-  firstOnly(threads: readonly Thread[], events: Events, enabled: number): number {
+  firstOnly(event: number, threads: readonly Thread[], events: Events, enabled: number): number {
     let left = enabled
+    this.#isTold[event] = threads.some(hasOwnChanges) ? 1 : 0
     for (const [id, earlier] of this.#earlier.entries()) {
       if ((left & (1 << id)) === 0) continue
       for (const other of earlier) {
@@ -67,10 +82,16 @@ export class Symmetry {
 
   /** The threads after these events are in the same state. -1 stands for the beginning. */
   #areAlike(event: number, other: number): boolean {
-    if (event < 0 || other < 0) return event === other
-    return (
-      this.#isKnown[event] === 1 && this.#isKnown[other] === 1 && this.#digest[event] === this.#digest[other]
-    )
+    const areAlike =
+      event < 0 || other < 0
+        ? event === other
+        : this.#isKnown[event] === 1 &&
+          this.#isKnown[other] === 1 &&
+          this.#digest[event] === this.#digest[other]
+    // Where they were then, they came by what they did after these events.
+    if (areAlike && (this.#isTold[event + 1]! | this.#isTold[other + 1]!) !== 0)
+      throw new NotSymmetric('a thread has changed what is not in shared memory')
+    return areAlike
   }
 
   #mustAgree(thread: Thread, other: Thread): void {

@@ -5,15 +5,18 @@ import {
   type EventLoops,
   FinerCellsNeeded,
   ScriptNeeded,
+  TurnsNeeded,
   alone,
   memory,
   newEnders,
   setPreparing,
+  withTurns,
 } from '../backends/stepped/index.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
 import { NoScenario } from './no-scenario.ts'
+import { runSole } from './sole.ts'
 
 /** Something that should hold at the end does not. */
 export class InvariantBroken extends Error {
@@ -24,17 +27,6 @@ export class InvariantBroken extends Error {
 export class SetupFailed extends Error {
   override readonly name = 'SetupFailed'
   readonly remedy = 'correct its setup'
-}
-
-/** Every execution begins with the setup, and none can wait for it. */
-export class SetupIsAsync extends Error {
-  override readonly name = 'SetupIsAsync'
-  readonly remedy =
-    'make it an ordinary function: what takes time can be awaited in the module, before the scenario'
-
-  constructor() {
-    super('the setup of the scenario returns a promise')
-  }
 }
 
 /** A scenario of a loaded program as the explorer wants it. */
@@ -49,6 +41,20 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
   let hasChooser = false
   // Threads that may be started. Each is another: none may be exchanged for one of them.
   const started: object[] = []
+  // Whether the setup, or the invariant, waits for something, so that a thread has to run it.
+  const { setup, invariant } = description
+  let waits = false
+  const run = (body: () => unknown, what: string): unknown => {
+    if (waits && loops !== null) return runSole(loops, body, what)
+    const result = alone(withTurns(loops !== null, body))
+    if (!isThenable(result)) return result
+    if (loops === null)
+      throw new NoScenario(
+        `the ${what} of the scenario returns a promise that is none of its threads' kind`,
+        'let it be an async function, or await it in the module',
+      )
+    throw new TurnsNeeded()
+  }
   const add = (count: number): void => {
     if (length + started.length + (hasChooser ? 1 : 0) + count <= THREADS_MAX) return
     throw new NoScenario(
@@ -87,23 +93,22 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
       hasChooser = true
     },
     addThread,
+    addTurns() {
+      waits = true
+    },
     begin() {
       memory.restore()
       loops?.beginChoices(hasChooser)
       loops?.beginStarts(length + 1, started.length)
-      state = setUp(description)
+      state = setUp(setup && (() => run(setup, 'setup')))
       ending = enders.length === 0 ? null : newEnders()
       const all = [...description.threads.map(runOf), ...enders.map((id) => ending!.serve(id))]
       if (!hasChooser) return all
       return [...all, loops!.serveChoices, ...started.map((_, index) => loops!.serveStarts(index))]
     },
     end() {
-      const holds = alone(description.invariant?.(state, ending?.ended() ?? null))
-      if (isThenable(holds))
-        throw new NoScenario(
-          'the invariant of the scenario returns a promise, which nobody waits for',
-          'make it an ordinary function',
-        )
+      const ended = ending?.ended() ?? null
+      const holds = invariant && run(() => invariant(state, ended), 'invariant')
       if (holds === false) throw new InvariantBroken('the invariant does not hold')
     },
   }
@@ -116,18 +121,17 @@ function refuseScripts(): never {
   )
 }
 
-function isThenable(value: unknown): boolean {
+function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
-function setUp({ setup }: Scenario): unknown {
+function setUp(make: (() => unknown) | undefined): unknown {
   try {
     setPreparing(true)
-    const state = alone(setup?.())
-    if (state instanceof Promise) throw new SetupIsAsync()
-    return state
+    return make?.()
   } catch (error) {
-    if (error instanceof FinerCellsNeeded || (error instanceof Error && 'remedy' in error)) throw error
+    const isOurs = error instanceof FinerCellsNeeded || error instanceof TurnsNeeded
+    if (isOurs || (error instanceof Error && 'remedy' in error)) throw error
     throw new SetupFailed(`the setup of the scenario throws ${String(error)}`, { cause: error })
   } finally {
     setPreparing(false)

@@ -110,13 +110,6 @@ describe('code that cannot be stepped', () => {
 })
 
 describe('what a check begins with', () => {
-  it('must not be async', async () => {
-    await assert.rejects(checkFile(program('refused/async-setup')), {
-      name: 'SetupIsAsync',
-      message: 'the setup of the scenario returns a promise',
-    })
-  })
-
   it('a plain loop that waits for a plain write is a race, once the time is up', async () => {
     const { verdict, failure } = await checkFile(program('plain-spin'), { seconds: 0.5 })
     assert.deepEqual([verdict, failure?.kind], ['fail', 'race'])

@@ -53,7 +53,7 @@ const checks: readonly (readonly [name: string, text: string, ends: RegExp])[] =
   [
     'a promise',
     `threads: [add], invariant: async () => false`,
-    /NoScenario: the invariant of the scenario returns a promise/,
+    /InvariantBroken: the invariant does not hold/,
   ],
   [
     'a misspelt option',

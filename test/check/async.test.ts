@@ -215,8 +215,8 @@ export default { ${cells},
 export default {
   setup: () => [],
   threads: [(log) => {
-    setTimeout(() => log.push('b'), 2)
     setTimeout((what) => log.push(what), 1, 'a')
+    setTimeout(() => log.push('b'), 2)
     clearTimeout(setTimeout(() => log.push('never'), 1))
     let times = 0
     const interval = setInterval(() => { log.push('i' + ++times); if (times === 2) clearInterval(interval) }, 3)
@@ -228,6 +228,21 @@ export default {
   },
 }`,
     verdict: 'pass',
+  },
+  {
+    // As in Node, where more than four milliseconds pass between the two calls.
+    name: 'a timer that was set earlier for a longer time may be first',
+    text: `
+export default {
+  setup: () => [],
+  threads: [(log) => {
+    setTimeout(() => log.push('a'), 5)
+    setTimeout(() => log.push('b'), 1)
+  }],
+  invariant: (log) => { if (log[0] === 'a') throw new Error('it is') },
+}`,
+    verdict: 'fail',
+    says: /it is/,
   },
   {
     name: 'setImmediate and setTimeout have no order',

@@ -17,7 +17,6 @@ type Lists = readonly (readonly EventStep[])[]
 interface Timer {
   readonly at: number
   readonly delay: number
-  readonly turn: number
   readonly kind: 'timer' | 'sleep' | 'waiter'
 }
 
@@ -25,7 +24,6 @@ interface ThreadState {
   /** The next step of its list; it waits for a timer before it, if it sleeps. */
   next: number
   sleeps: boolean
-  turn: number
   timers: Timer[]
   /** Steps whose jobs are yet to run; who of those that it has notified is to be told; what it is told. */
   jobs: number[]
@@ -54,7 +52,6 @@ function enumerate(lists: Lists): Set<string> {
       threads: lists.map(() => ({
         next: 0,
         sleeps: false,
-        turn: 0,
         timers: [],
         jobs: [],
         toTell: [],
@@ -95,7 +92,6 @@ function waysOf(state: State, list: readonly EventStep[], id: number): ((state: 
   if (next < list.length && !sleeps) return [(after) => perform(after, list, id)]
   const event = (what: (after: State, own: ThreadState) => void) => (after: State) => {
     const own = after.threads[id]!
-    own.turn++
     what(after, own)
   }
   return [
@@ -118,8 +114,7 @@ function waysOf(state: State, list: readonly EventStep[], id: number): ((state: 
 }
 
 function isFirst(one: Timer, order: number, other: Timer, place: number): boolean {
-  if (order < place) return one.delay <= other.delay
-  return order > place && one.turn === other.turn && one.delay < other.delay
+  return (one.kind === 'waiter') === (other.kind === 'waiter') && order < place && one.delay <= other.delay
 }
 
 function fire(after: State, own: ThreadState, { at, kind }: Timer, id: number): void {
@@ -158,7 +153,7 @@ function perform(state: State, list: readonly EventStep[], id: number): void {
       break
     case 'timer':
     case 'sleep':
-      own.timers.push({ at, delay: step[1], turn: own.turn, kind: step[0] })
+      own.timers.push({ at, delay: step[1], kind: step[0] })
       own.sleeps = step[0] === 'sleep'
       break
     case 'waitAsync': {
@@ -166,7 +161,7 @@ function perform(state: State, list: readonly EventStep[], id: number): void {
       if (state.cells[cell] !== expected) own.log.push('not async not-equal')
       else {
         state.queue.push([id, at, cell])
-        if (delay !== null) own.timers.push({ at, delay, turn: own.turn, kind: 'waiter' })
+        if (delay !== null) own.timers.push({ at, delay, kind: 'waiter' })
       }
       break
     }

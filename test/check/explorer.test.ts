@@ -238,6 +238,14 @@ describe('the explorer', () => {
     assert.ok(fewer > extent(3, 50), `only ${fewer}`)
   })
 
+  it('exchanges none where one knows who it is by what is not in shared memory', async () => {
+    const { knowing } = (await load('knowing')) as { knowing: Record<string, Scenario> }
+    for (const [name, scenario] of Object.entries(knowing)) {
+      const { failure } = explore(userSubject(scenario), limits)
+      assert.equal((failure?.error as Error | undefined)?.message, 'the second was first', name)
+    }
+  })
+
   it('needs 2^n executions for one writer and n readers of one cell', async () => {
     const result = await exploreProgram('readers', { distinct: true })
     assert.deepEqual([result.executions, result.redundant, result.complete], [8, 0, true])

@@ -178,3 +178,47 @@ for (const [roles, says] of [
     })
     await assert.rejects(given, says)
   })
+
+/** Counts, with a lock and without. */
+class Counter {
+  readonly #cells = new Int32Array(new SharedArrayBuffer(8))
+
+  next(): number {
+    return Atomics.add(this.#cells, 1, 1)
+  }
+
+  nextUnderLock(): number {
+    while (Atomics.compareExchange(this.#cells, 0, 0, 1) !== 0) Atomics.wait(this.#cells, 0, 1)
+    const before = Atomics.load(this.#cells, 1)
+    Atomics.store(this.#cells, 1, before + 1)
+    Atomics.store(this.#cells, 0, 0)
+    Atomics.notify(this.#cells, 0, 1)
+    return before
+  }
+
+  skipOne(): number {
+    Atomics.add(this.#cells, 1, 1)
+    return Atomics.add(this.#cells, 1, 1)
+  }
+}
+
+class SequentialCounter {
+  #value = 0
+
+  next(): number {
+    return this.#value++
+  }
+}
+
+it('a call in which a thread is ended may have taken effect or not, and nobody waits for it', async () => {
+  const given = { create: () => new Counter(), specification: SequentialCounter }
+  const locked = { next: (counter: Counter) => counter.nextUnderLock() }
+  assert.equal((await linearizable({ ...given, operations: locked })).verdict, 'pass')
+  // Others get its number where it was ended before it was told of it, or the next.
+  const free = await linearizable({ ...given, operations: { next: [[]] }, terminate: true })
+  assert.deepEqual([free.verdict, free.complete], ['pass', true])
+  const fails = (operations: object): Promise<unknown> =>
+    linearizable({ ...given, operations: operations as typeof locked, calls: 1, terminate: true })
+  await assert.rejects(fails(locked), /was ended, as terminate may/)
+  await assert.rejects(fails({ next: (counter: Counter) => counter.skipOne() }), /no order of the calls/)
+})

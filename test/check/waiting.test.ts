@@ -19,7 +19,7 @@ interface Enumeration {
 
 /**
  * Runs `lists` in every interleaving. A thread that was notified has its result in a step of its own. With `terminate`,
- * one thread may be ended at any moment; which it was is part of the outcome.
+ * one thread may be ended at any moment, before that step too; which it was is part of the outcome.
  */
 function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false): Enumeration {
   const outcomes = new Map<string, number>()
@@ -32,8 +32,10 @@ function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false
     last: number,
     preemptions: number,
     ended: number | null,
+    /** Threads that were notified and have not gone on since. */
+    woken: readonly number[],
   ): void => {
-    const key = JSON.stringify([cells, results, queue, last, ended])
+    const key = JSON.stringify([cells, results, queue, last, ended, woken])
     if ((met.get(key) ?? Infinity) <= preemptions) return
     met.set(key, preemptions)
     const stepOf = (thread: number) =>
@@ -51,7 +53,7 @@ function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false
       const after = results.map((list, id) => (id === thread ? [...list, 'timed-out'] : list))
       const left = queue.filter((each) => each !== sleeper)
       // The thread is at work then: to leave it before its next step is a preemption.
-      extend(cells, after, left, thread, costOf(thread), ended)
+      extend(cells, after, left, thread, costOf(thread), ended, woken)
     }
     if (ready.length === 0 && timed.length === 0) {
       if (lists.every((_, thread) => stepOf(thread) === undefined)) {
@@ -59,9 +61,13 @@ function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false
         outcomes.set(outcome, Math.min(preemptions, outcomes.get(outcome) ?? Infinity))
       } else deadlock = Math.min(deadlock, preemptions)
     }
-    for (const thread of lists.keys())
-      if (terminate && ended === null && stepOf(thread) !== undefined)
-        extend(cells, results, queue, last, preemptions, thread)
+    for (const thread of terminate && ended === null ? lists.keys() : []) {
+      const left = queue.filter(([sleeper]) => sleeper !== thread)
+      if (stepOf(thread) !== undefined) extend(cells, results, left, last, preemptions, thread, woken)
+      if (!woken.includes(thread)) continue
+      const without = results.map((list, id) => (id === thread ? list.slice(0, -1) : list))
+      extend(cells, without, left, last, preemptions, thread, woken)
+    }
     for (const thread of ready) {
       const [kind, cell, operand] = stepOf(thread)!
       const before = cells[cell]!
@@ -69,14 +75,16 @@ function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false
       const next = [...cells]
       const after = results.map((list) => [...list])
       let waiting = queue
+      const nowWoken = woken.filter((each) => each !== thread)
       if (kind === 'store' || kind === 'add') next[cell] = kind === 'add' ? before + operand : operand
       if ((kind === 'wait' || kind === 'timed') && before === operand)
         waiting = [...queue, [thread, cell, kind === 'timed']]
       else if (kind === 'notify') {
-        const woken = queue.filter(([, waitsOn]) => waitsOn === cell).slice(0, operand)
-        waiting = queue.filter((sleeper) => !woken.includes(sleeper))
-        for (const [sleeper] of woken) after[sleeper]!.push('ok')
-        after[thread]!.push(woken.length)
+        const notified = queue.filter(([, waitsOn]) => waitsOn === cell).slice(0, operand)
+        waiting = queue.filter((sleeper) => !notified.includes(sleeper))
+        for (const [sleeper] of notified) after[sleeper]!.push('ok')
+        after[thread]!.push(notified.length)
+        if (terminate) nowWoken.push(...notified.map(([sleeper]) => sleeper))
       } else {
         const isWait = kind === 'wait' || kind === 'timed'
         const value = isWait
@@ -86,7 +94,7 @@ function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false
         if (kind === 'skip' && before === operand && after[thread]!.length < lists[thread]!.length)
           after[thread]!.push('skipped')
       }
-      extend(next, after, waiting, thread, cost, ended)
+      extend(next, after, waiting, thread, cost, ended, nowWoken)
     }
   }
   extend(
@@ -96,6 +104,7 @@ function enumerate(lists: readonly (readonly WaitingStep[])[], terminate = false
     -1,
     0,
     null,
+    [],
   )
   return { outcomes, deadlock }
 }
@@ -166,9 +175,14 @@ describe('threads that wait, notify and spin', () => {
     const { make } = (await load('waiting')) as { make: typeof import('./programs/waiting.ts').make }
     const numRuns = extent(100, 3000)
     let deadlocks = 0
-    for (const terminate of [false, true]) {
+    const programs: [boolean, typeof lists][] = [
+      [false, spinning],
+      [true, spinning],
+      [true, lists],
+    ]
+    for (const [terminate, some] of programs) {
       fc.assert(
-        fc.property(spinning, (threads) => {
+        fc.property(some, (threads) => {
           const met = new Set<string>()
           const told = (results: unknown, ended: unknown): unknown =>
             met.add(JSON.stringify(terminate ? [results, ended] : results))

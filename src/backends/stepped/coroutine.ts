@@ -22,6 +22,7 @@ import {
   state,
   stopped,
   takeLeaving,
+  takesTurns,
   traceGoOn,
   traceSuspend,
 } from './runtime.ts'
@@ -35,7 +36,8 @@ interface Coroutine extends Deferred {
 
 /** An async function is called: runs `body` until it waits. Returns its promise. */
 export function asyncRun(site: number, body: () => unknown): unknown {
-  if (!isAlone()) currentLoop()
+  if (isAlone()) takesTurns()
+  else currentLoop()
   const deferred = isAlone() ? Promise.withResolvers<unknown>() : eventLoops().deferred()
   const coroutine: Coroutine = { ...deferred, frames: [], site }
   return run(coroutine, body)

@@ -32,6 +32,12 @@ import {
   XOR,
 } from './thread.ts'
 
+/** A change that others see, in memory or in who waits. */
+function noteShared(thread: Thread): void {
+  state.changes++
+  thread.sharedChanges++
+}
+
 export function noteRead(thread: Thread, value: number): void {
   const at = thread.reads
   thread.looks++
@@ -121,7 +127,7 @@ function change(thread: Thread, before: number, after: number): void {
   else {
     array[TRACKED]!.touch(index)
     array[index] = after
-    state.changes++
+    noteShared(thread)
     thread.forgetReads()
   }
   if (tracer !== null) tracer.operation(thread, thread.kind, before, after)
@@ -140,7 +146,7 @@ function nativeDone(thread: Thread): number {
   const after = array[index]!
   if (before === after) noteRead(thread, before)
   else {
-    state.changes++
+    noteShared(thread)
     thread.forgetReads()
   }
   if (tracer !== null) tracer.operation(thread, thread.kind, before, after)
@@ -198,7 +204,7 @@ function waitDone(thread: Thread): string {
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, WAIT, value, value)
   if (!sleeps) return thread.waitResult
-  state.changes++
+  noteShared(thread)
   thread.waitCell = thread.cell
   thread.state = WAITING
   thread.kind = WOKEN
@@ -214,7 +220,7 @@ function waitAsyncDone(thread: Thread): unknown {
   if (tracer !== null) tracer.operation(thread, WAIT_ASYNC, value, value)
   if (!equal) return { async: false, value: 'not-equal' }
   if (timeout <= 0) return { async: false, value: 'timed-out' }
-  state.changes++
+  noteShared(thread)
   const waiter = eventLoops().newWaiter({ waitCell: thread.cell, array, index, timeout })
   sleepers.push(waiter)
   return { async: true, value: waiter.promise }
@@ -237,7 +243,7 @@ function leaveDone(thread: Thread): boolean {
   const place = sleepers.indexOf(thread.leaver!)
   if (place >= 0) {
     sleepers.splice(place, 1)
-    state.changes++
+    noteShared(thread)
   }
   if (tracer !== null) tracer.operation(thread, LEAVE, 0, 0)
   return place >= 0
@@ -250,7 +256,7 @@ function stopDone(thread: Thread): unknown {
   if (place >= 0) sleepers.splice(place, 1)
   // Its frames stay: they may be those of a function that is asked where it was.
   victim.state = FINISHED
-  state.changes++
+  noteShared(thread)
   thread.forgetReads()
   if (tracer !== null) tracer.operation(thread, STOP, Number(wasRunning), victim.id)
   return wasRunning
@@ -296,7 +302,7 @@ function notifyDone(thread: Thread): number {
     woken++
   }
   if (woken > 0) {
-    state.changes++
+    noteShared(thread)
     thread.forgetReads()
   }
   if (tracer !== null) tracer.operation(thread, NOTIFY, woken, woken)

@@ -3,7 +3,8 @@
 import { GlobalScope, noScope, replaceGlobals } from './global-scope.ts'
 import type * as libraryModule from './library.ts'
 import { modelledNames } from './names.ts'
-import { current, endWith, goIntoScope, scheduler, sites, soloThread } from './running.ts'
+import { TurnsNeeded } from './refusal.ts'
+import { current, endWith, goIntoScope, isAlone, scheduler, sites, soloThread } from './running.ts'
 import type { Site } from './sites.ts'
 import type { AsyncWaiter } from './thread.ts'
 
@@ -63,6 +64,8 @@ export interface EventLoops {
   /** Called before each execution, with how many threads there are that may be started; and what these do. */
   readonly beginStarts: (first: number, count: number) => void
   readonly serveStarts: (index: number) => () => unknown
+  /** What a thread does that is alone: `tell` is given the result, awaited. */
+  readonly tellResult: (body: () => unknown, tell: (value: unknown) => void) => unknown
   /** Runs a script as the main thread of a process. */
   readonly runScript: (url: string) => unknown
   /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
@@ -99,6 +102,22 @@ export function currentLoop(): unknown {
 
 /** The state that threads begin with is being made: what it makes of channels is for them. */
 let preparing = false
+/** What runs alone is run anew, as a thread, where it calls an async function. */
+let mayHaveTurns = false
+
+export function withTurns<T>(mayHave: boolean, body: () => T): T {
+  mayHaveTurns = mayHave
+  try {
+    return body()
+  } finally {
+    mayHaveTurns = false
+  }
+}
+
+/** An async function is called. */
+export function takesTurns(): void {
+  if (mayHaveTurns && isAlone()) endWith(new TurnsNeeded())
+}
 
 export function setPreparing(value: boolean): void {
   preparing = value

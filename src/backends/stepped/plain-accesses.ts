@@ -31,7 +31,10 @@ export function write(array: Watched, index: number, value: number, site: number
   if (forbidden !== null && view.shared) checkForbidden(view.firstCell + index, site)
   view.touch(index)
   state.changes++
-  if (view.shared) noteWrite(view, index, 1, site)
+  if (view.shared) {
+    current.sharedChanges++
+    noteWrite(view, index, 1, site)
+  }
   array[index] = value
   if (tracer !== null && view.shared) tracer.access(current, array, index, array[index], true, site)
   return value
@@ -139,7 +142,10 @@ function noteBulkWrite(view: View, start: number, end: number, site: number): vo
   checkBulk(view, start, end, site)
   view.touchRange(start, end)
   state.changes++
-  if (view.shared) noteWrite(view, start, end - start, site)
+  if (view.shared) {
+    current.sharedChanges++
+    noteWrite(view, start, end - start, site)
+  }
 }
 
 /** A method of a DataView. */

@@ -69,6 +69,12 @@ export class ScriptNeeded extends Error {
   }
 }
 
+/** What was taken to be over when it returns is not: everything begins again, with a thread that runs it. */
+export class TurnsNeeded extends Error {
+  override readonly name = 'TurnsNeeded'
+  override readonly message = 'no error of the program: the check begins anew, and waits'
+}
+
 /** A thread is started for which there is no record: everything begins again, with one more. */
 export class ThreadsNeeded extends Error {
   override readonly name = 'ThreadsNeeded'

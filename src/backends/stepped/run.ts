@@ -10,6 +10,7 @@ export {
   type ScriptRequest,
   SteppingRefused,
   ThreadsNeeded,
+  TurnsNeeded,
   TimeUp,
 } from './refusal.ts'
 export {
@@ -19,6 +20,7 @@ export {
   type Sleepers,
   alone,
   forgetRefusal,
+  hasOwnChanges,
   newEnders,
   refused,
   reportWrite,
@@ -33,6 +35,8 @@ export {
   siteHere,
   timeOut,
   whoSleeps,
+  withTurns,
+  withoutTracer,
 } from './runtime.ts'
 export {
   ADD,

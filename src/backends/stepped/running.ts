@@ -55,6 +55,17 @@ export function setTracer(value: Tracer | null): void {
   tracer = value
 }
 
+/** What `body` does is not told. */
+export function withoutTracer<T>(body: () => T): T {
+  const before = tracer
+  tracer = null
+  try {
+    return body()
+  } finally {
+    tracer = before
+  }
+}
+
 export function setProbes(value: Probes | null): void {
   probes = value
 }
@@ -436,6 +447,16 @@ function lookAtClock(site: number): void {
   turnsLeft = 0
   refusal ??= timeUp
   throw timeUp
+}
+
+/** A thread of the program runs that is alone: its setup, say. */
+export function isSole(): boolean {
+  return scheduler !== null && scheduler.isSole
+}
+
+/** The thread has changed something that is not in shared memory: an object, or a variable that a function keeps. */
+export function hasOwnChanges(thread: Thread): boolean {
+  return (thread === current ? state.changes : thread.changes) > thread.sharedChanges
 }
 
 /** No thread of the program runs: its state is being made or looked at. */

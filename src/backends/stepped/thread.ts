@@ -154,6 +154,8 @@ export class Thread {
   timeouts = 0
   /** What it has changed, in shared memory or for itself: this moves at each change, while it does not run. */
   changes = 0
+  /** Those of them that others see in shared memory, or by who waits. */
+  sharedChanges = 0
 
   /** Of `add`, `sub`, `and`, `or`, `xor`: nobody looks at what was there before. */
   unread = false
@@ -218,6 +220,7 @@ export class Thread {
     this.site = -1
     this.rescues = 0
     this.timeouts = 0
+    this.sharedChanges = this.changes
     this.isIdle = false
     this.isStale = false
     this.loop = null
@@ -281,6 +284,7 @@ export class Thread {
     this.rescues = other.rescues
     this.timeouts = other.timeouts
     this.changes = other.changes
+    this.sharedChanges = other.sharedChanges
     this.unread = other.unread
     this.vainPauses = other.vainPauses
     this.watchFrom = other.watchFrom
@@ -389,6 +393,8 @@ export abstract class Scheduler {
   /** Plain accesses of shared cells, while {@link setWatching} says so. */
   abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
+  /** There is one thread, for which nothing is to be explored. */
+  readonly isSole: boolean = false
   /** A thread waits from the first turn of a loop on that changed nothing; else from one that repeats another. */
   readonly waitsAtOnce: boolean = true
   /** A thread whose last turn of a loop changed nothing is left there: another execution has it take the turn later. */

@@ -10,12 +10,17 @@ const Native = globalThis.BroadcastChannel
 class LoopBroadcastChannel extends MessagePort implements Owned {
   readonly name!: string
   readonly channel!: End
-  readonly places = new Int32Array(new SharedArrayBuffer(4))
+  /** Messages that were sent to it. */
+  readonly sent = new Int32Array(new SharedArrayBuffer(4))
+  override get isVague(): boolean {
+    return true
+  }
 
   constructor(name: unknown) {
     const own = new End()
     super(own, own)
-    if (!host.isThread()) host.refuse('a BroadcastChannel in the setup', 'let the threads make it')
+    if (!host.isThread() || host.isSole())
+      host.refuse('a BroadcastChannel in the setup', 'let the threads make it')
     this.name = String(name)
     this.channel = own
     const loop: EventLoop = host.loop()
@@ -47,11 +52,17 @@ class LoopBroadcastChannel extends MessagePort implements Owned {
     }
   }
 
-  /** Many may send at once: who comes before whom is a step of its own. */
+  /** Many may send at once: who comes before whom is told by the same step as that a message is there. */
   receive(data: unknown): void {
-    host.tell('come before others that send')
-    const index = Atomics.add(this.places, 0, 1)
-    this.channel.putAt(index, { data, isEnd: false }, 'send a message')
+    host.tell('send a message')
+    const index = Atomics.add(this.sent, 0, 1)
+    this.channel.messages[index] = { data, isEnd: false }
+  }
+
+  override looks(): boolean {
+    host.tell('find a message')
+    Atomics.load(this.sent, 0)
+    return this.channel.next() !== undefined
   }
 
   override close(): void {

@@ -12,7 +12,7 @@
 // to explore.
 
 import { choose } from './choice.ts'
-import { type EventLoop, type Job, type Place, type Source, host } from './host.ts'
+import { type EventLoop, type Job, type Place, type Source, type Timed, host } from './host.ts'
 import { Promise, react } from './promise.ts'
 import { fire, isAwaited, nextTimers } from './timers.ts'
 
@@ -29,10 +29,18 @@ export function nextTick(called: Job): void {
   host.loop().ticks.push(called)
 }
 
+/** See EventLoops. */
+export function tellResult(body: () => unknown, tell: (value: unknown) => void): unknown {
+  const result = body()
+  if (result instanceof Promise) return (result as { then: (called: unknown) => unknown }).then(tell)
+  return tell(result)
+}
+
 /** Does what is left for a thread to do whose function has returned `result`. */
 export function runLoop(given: Loop | null, result: unknown): void {
   const loop = given ?? host.loop()
   driveLoop(loop, result)
+  if (loop.isPending) throw neverSettled(loop)
   for (const waiter of loop.waiters) waiter.leave()
   for (const each of loop.owned) each.ownerEnds()
 }
@@ -43,7 +51,6 @@ export function driveLoop(loop: Loop, result: unknown): void {
   for (;;) {
     const event = nextOf(loop)
     if (event === null) return
-    loop.turn++
     guarded(loop, event)
   }
 }
@@ -128,16 +135,26 @@ function nextEvent(loop: Loop): Job | null {
           fire(loop, timer),
     )
     if (events.length > 0) return chosen([...events, ...due])
-    if (!isKept(loop)) return null
+    if (!isKept(loop)) return lastOf(loop, timers, due)
+    loop.lastTimer = Infinity
     const serves = !loop.isPending && !timers.some(isAwaited)
     if (Atomics.idle(timers.length > 0, serves)) return chosen(due)
   }
+}
+
+/** Nothing keeps the thread. A timer that is due all the same, Node may fire before it ends. */
+function lastOf(loop: Loop, timers: readonly Timed[], due: readonly Job[]): Job | null {
+  loop.lastTimer = Math.min(loop.lastTimer, loop.timersSet)
+  const last = due.filter((_, index) => !timers[index]!.repeats && timers[index]!.order <= loop.lastTimer)
+  const choice = last.length === 0 ? 0 : choose(last.length + 1)
+  return choice === 0 ? null : last[choice - 1]!
 }
 
 /** Waits for an event from one place; null where there is none, or something else has come and this does not. */
 function awaitEvent(loop: Loop): Job | null {
   const places: Place[] = []
   const sources: Pick<Source, 'looks' | 'deliver'>[] = []
+  if (loop.ports.some(({ isVague }) => isVague)) return null
   for (const source of [...loop.ports, ...loop.waiters]) {
     const place = source.place()
     if (place === null) continue
@@ -156,7 +173,17 @@ function chosen(events: readonly Job[]): Job {
   return events[choose(events.length)]!
 }
 
+/** Node ends a thread with nothing left, whatever its script awaits. */
+export function neverSettled({ waiters }: Loop): Error {
+  const why = waiters.length > 0 ? 'Atomics.waitAsync does not' : 'nothing does'
+  return new Error(
+    `the script ends before its top-level await: in Node, ${why} keep the thread, and its exit code is 13`,
+  )
+}
+
 /** Something keeps the thread: its own promise, or what Node would wait for. */
-function isKept({ isPending, timers, immediates, ports }: Loop): boolean {
-  return isPending || [...timers, ...immediates, ...ports].some(({ isReferenced }) => isReferenced)
+function isKept({ isPending, isScript, timers, immediates, ports }: Loop): boolean {
+  return (
+    (isPending && !isScript) || [...timers, ...immediates, ...ports].some(({ isReferenced }) => isReferenced)
+  )
 }

@@ -9,6 +9,7 @@ import {
   isAlone,
   isBroken,
   isModelled,
+  isSole,
   needsNoScope,
   noteNext,
   ownsLoop,
@@ -27,6 +28,8 @@ export type Job = () => unknown
 /** Where something arrives that is an event. */
 export interface Source {
   isReferenced: boolean
+  /** That there is an event is not told at one element. */
+  readonly isVague?: boolean
   /** Where it is told that something is there; null where nothing will be. */
   place(): Place | null
   looks(): boolean
@@ -44,9 +47,10 @@ export interface Timed {
   readonly delay: number
   readonly repeats: boolean
   readonly called: Job
-  /** The turn of the loop in which it was set, and its place among all that were. */
-  turn: number
+  /** Its place among all that were set. */
   order: number
+  /** It is the time-out of an `Atomics.waitAsync`. */
+  isOfWait: boolean
   isReferenced: boolean
   /** It has fired before. */
   hasFired: boolean
@@ -85,11 +89,12 @@ export class EventLoop {
   makeContext: (() => unknown) | null = null
   /** Told of an error that nobody has caught: returns whether the thread goes on all the same. */
   onUncaught: ((error: unknown, kind: 'uncaughtException' | 'unhandledRejection') => unknown) | null = null
-  /** Events so far, and timers. */
-  turn = 0
   timersSet = 0
-  /** The promise of the thread's function is not settled. */
+  /** Nothing keeps the thread any more: of its timers, those that were set by then may still fire, once. */
+  lastTimer = Infinity
+  /** The promise of the thread's function is not settled. That of a script, which awaits at its top, keeps nothing. */
   isPending = false
+  isScript = false
   failure: { readonly error: unknown } | null = null
 }
 
@@ -138,6 +143,8 @@ export const host = {
   mayDecide: (): boolean => currentThread().id === 0,
   beginLooking,
   isBroken,
+  /** Code runs that is alone, and waits: a setup. */
+  isSole,
   /** Code of a thread runs. */
   isThread: (): boolean => !isAlone(),
   /** Code of a thread runs, or what makes the state that threads begin with. */

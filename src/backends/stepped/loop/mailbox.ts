@@ -18,16 +18,12 @@ export class Mailbox<Message> {
    * sent leaves its place to the next.
    */
   put(message: Message, told: string): void {
-    this.putAt(this.sent, message, told)
-    this.sent++
-  }
-
-  /** Sends what has its place in the order. */
-  putAt(index: number, message: Message, told: string): void {
+    const index = this.sent
     const cells = this.cellsOf(index)
     host.tell(told)
     Atomics.store(cells, index % CELLS, 1)
     this.messages[index] = message
+    this.sent++
   }
 
   /** Where it is told that the next is there. */
@@ -40,16 +36,16 @@ export class Mailbox<Message> {
     const cells = this.cellsOf(this.taken)
     host.tell(told)
     Atomics.load(cells, this.taken % CELLS)
-    return this.messages[this.taken] !== undefined
+    return this.next() !== undefined
   }
 
-  /** The next, which is there. */
-  next(): Message {
-    return this.messages[this.taken]!
+  /** The next, if it is there. */
+  next(): Message | undefined {
+    return this.messages[this.taken]
   }
 
   take(): Message {
-    const message = this.next()
+    const message = this.next()!
     this.messages[this.taken++] = undefined
     return message
   }

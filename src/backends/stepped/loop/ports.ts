@@ -2,9 +2,9 @@
 // looking.
 
 import { cloneMessage } from './clone.ts'
-import { Receiver } from './emitter.ts'
 import { type EventLoop, type Owned, type Place, type Source, host, takeOut } from './host.ts'
 import { Mailbox } from './mailbox.ts'
+import { PortTarget } from './port-target.ts'
 
 const Native = globalThis.MessagePort
 const NativeChannel = globalThis.MessageChannel
@@ -21,10 +21,12 @@ export class End extends Mailbox<Message> {}
 const SEND = 'send a message'
 const LOOK = 'find a message'
 
-export class MessagePort extends Receiver implements Source, Owned {
+export class MessagePort extends PortTarget implements Source, Owned {
   /** The thread that it belongs to: the first that uses it. */
   loop: EventLoop | null = null
   isReferenced = false
+  /** Messages are received; else only, where somebody listens to that, that the other one was closed. */
+  isReceiving = false
   isClosed = false
   /** It was handed to another thread. */
   isDetached = false
@@ -57,8 +59,14 @@ export class MessagePort extends Receiver implements Source, Owned {
     this.use()
     if (!host.isThread())
       host.refuse('a listener in the setup', 'let the thread listen that is to have the port')
+    if (this.isClosed) return
+    this.isReceiving = true
+    this.watch$()
+  }
+
+  watch$(): void {
     const { ports } = host.loop()
-    if (!ports.includes(this) && !this.isClosed) ports.push(this)
+    if (!ports.includes(this)) ports.push(this)
   }
 
   ref(): void {
@@ -73,8 +81,9 @@ export class MessagePort extends Receiver implements Source, Owned {
     return this.isReferenced
   }
 
-  close(): void {
+  close(called?: unknown): void {
     this.use()
+    if (typeof called === 'function') this.once('close', called)
     if (this.isClosed || this.isDetached) return
     this.put({ data: undefined, isEnd: true })
     this.end()
@@ -85,7 +94,12 @@ export class MessagePort extends Receiver implements Source, Owned {
     this.isClosed = true
     this.isReferenced = false
     this.forget()
-    host.loop().ticks.push(() => this.emit('close'))
+    host.loop().ticks.push(() => this.emit('close', { type: 'close', target: this }))
+  }
+
+  /** What is at the place may be no event. */
+  get isVague(): boolean {
+    return !this.isReceiving
   }
 
   place(): Place {
@@ -94,7 +108,7 @@ export class MessagePort extends Receiver implements Source, Owned {
 
   /** Whether there is something for those who listen. */
   looks(): boolean {
-    return this.own.looks(LOOK)
+    return this.own.looks(LOOK) && (this.isReceiving || this.own.next()!.isEnd)
   }
 
   deliver(): void {
@@ -106,8 +120,7 @@ export class MessagePort extends Receiver implements Source, Owned {
   /** See receiveMessageOnPort(). */
   take(): { message: unknown } | undefined {
     this.use()
-    if (!this.looks()) return undefined
-    if (this.own.next().isEnd) return undefined
+    if (!this.own.looks(LOOK) || this.own.next()!.isEnd) return undefined
     return { message: this.own.take().data }
   }
 
@@ -133,15 +146,34 @@ export class MessagePort extends Receiver implements Source, Owned {
 
   /** Its thread has ended: a Worker's ports are closed with it. */
   ownerEnds(isWorker = false): void {
+    if (host.isSole()) this.leaveSetup()
     if (!isWorker || this.isClosed || this.isDetached) return
     this.isClosed = true
     this.put({ data: undefined, isEnd: true })
   }
 
-  override listened$(name: string | symbol, count: number): void {
+  /** What has used it was alone: whoever does so first now has it. */
+  leaveSetup(): void {
+    if (this.listenerCount('message') > 0)
+      host.refuse('a listener that the setup leaves', 'let the thread listen that is to have the port')
+    this.loop = null
+  }
+
+  override listened$(name: string, count: number, isMore: boolean): void {
+    if (name === 'close' && isMore && host.isThread() && !this.isClosed) {
+      this.use()
+      this.watch$()
+    }
     if (name !== 'message') return
-    this.isReferenced = count > 0
-    if (count === 1) this.start()
+    if (isMore && count === 1) {
+      this.start()
+      this.isReferenced = !this.isClosed
+    }
+    if (isMore || count > 0) return
+    // What comes now stays where it is until somebody listens again.
+    this.isReceiving = false
+    this.isReferenced = false
+    if (this.listenerCount('close') === 0) takeOut(this.loop?.ports ?? [], this)
   }
 }
 

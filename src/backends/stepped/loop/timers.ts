@@ -1,6 +1,7 @@
 // Timers of threads. Nobody knows how long anything takes, so a timer may be due at any moment once it is set, before
-// and after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first; so
-// is the one with the shorter time, if they were set in the same turn of the loop. Else either may be.
+// and after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first;
+// else either may be, as time passes between any two statements. The time-outs of Atomics.waitAsync are the engine's,
+// and have an order only among each other.
 
 import { promisify } from 'node:util'
 import { type EventLoop, type Job, type Timed, host } from './host.ts'
@@ -14,8 +15,8 @@ class Timeout implements Timed {
   readonly repeats: boolean
   readonly called: Job
   readonly loop: EventLoop
-  turn = 0
   order = 0
+  isOfWait = false
   isReferenced = true
   hasFired = false
 
@@ -64,7 +65,6 @@ class Immediate extends Timeout {}
 
 function set(loop: EventLoop, timer: Timed): void {
   forget(loop.timers, timer)
-  timer.turn = loop.turn
   timer.order = ++loop.timersSet
   loop.timers.push(timer)
 }
@@ -102,6 +102,13 @@ function newTimer(called: unknown, delay: unknown, args: unknown[], repeats: boo
   return timer
 }
 
+/** The time-out of an `Atomics.waitAsync`. It does not keep the thread: Node ends a thread that has nothing else. */
+export function setWaitTimeout(called: Job, delay: number): { readonly order: number } {
+  const timer = newTimer(called, delay, [], false)
+  timer.isOfWait = true
+  return timer.unref()
+}
+
 export function setImmediate(called: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setImmediate(called as Called, ...args)
   const own = callable(called)
@@ -133,8 +140,7 @@ export function nextTimers({ timers, immediates }: EventLoop): Timed[] {
 }
 
 function isBefore(one: Timed, other: Timed): boolean {
-  if (one.order < other.order) return one.delay <= other.delay
-  return one.turn === other.turn && one.delay < other.delay
+  return one.isOfWait === other.isOfWait && one.order < other.order && one.delay <= other.delay
 }
 
 /** The timer is due. */

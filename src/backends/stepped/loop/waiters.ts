@@ -5,7 +5,7 @@
 import type { AsyncWaiter, Watched } from '../thread.ts'
 import { type EventLoop, type Place, host, takeOut } from './host.ts'
 import { deferred } from './promise.ts'
-import { clearTimeout, setTimeout } from './timers.ts'
+import { clearTimeout, setWaitTimeout } from './timers.ts'
 
 declare global {
   interface Atomics {
@@ -22,7 +22,7 @@ class Waiter implements AsyncWaiter {
   readonly promise: unknown
   readonly loop: EventLoop
   readonly resolve: (value: unknown) => void
-  timer: { unref(): void } | null = null
+  timer: unknown = null
 
   constructor(array: Watched, index: number, waitCell: number) {
     const { promise, resolve } = deferred()
@@ -79,10 +79,6 @@ export function newWaiter({
   timeout: number
 }): AsyncWaiter {
   const waiter = new Waiter(array, index, waitCell)
-  if (timeout !== Infinity) {
-    waiter.timer = setTimeout(() => waiter.timeOut(), timeout) as { unref(): void }
-    // It does not keep the thread: Node ends a thread that has nothing else.
-    waiter.timer.unref()
-  }
+  if (timeout !== Infinity) waiter.timer = setWaitTimeout(() => waiter.timeOut(), timeout)
   return waiter
 }

@@ -9,7 +9,7 @@ import type { ThreadCode } from '../thread-modules.ts'
 import { cloneMessage } from './clone.ts'
 import { type Context, contextOf } from './context.ts'
 import { Receiver } from './emitter.ts'
-import { driveLoop, guarded } from './event-loop.ts'
+import { driveLoop, guarded, neverSettled } from './event-loop.ts'
 import { EventLoop, type Owned, type Place, type Slot, type Source, host, takeOut } from './host.ts'
 import { Mailbox } from './mailbox.ts'
 import { evaluate, importModule } from './modules.ts'
@@ -136,7 +136,7 @@ export class Worker extends Receiver implements Owned {
 
   constructor(script: unknown, options: WorkerOptions = {}) {
     super()
-    if (!host.isThread()) host.refuse('a Worker in the setup', 'let a thread make it')
+    if (!host.isThread() || host.isSole()) host.refuse('a Worker in the setup', 'let a thread make it')
     checkOptions(options)
     this.stdout = outputOf(options.stdout)
     this.stderr = outputOf(options.stderr)
@@ -150,6 +150,7 @@ export class Worker extends Receiver implements Owned {
     this.news$ = new NewsQueue(this)
     this.online$ = new Online(this)
     this.port$.worker = this
+    this.port$.isReceiving = true
     const { argv, execArgv, env, environmentData } = settingsOf(parent, options)
     const name = scriptOf(script, options)
     this.threadName = options.name ?? 'WorkerThread'
@@ -164,6 +165,7 @@ export class Worker extends Receiver implements Owned {
   run$({ data, argv, execArgv, env, environmentData, script }: Started): void {
     host.ownsLoop()
     const loop = host.loop()
+    loop.isScript = true
     this.ownLoop$ = loop
     this.childPort$.loop = loop
     const exit = (code: unknown): never => this.exit$(code)
@@ -200,6 +202,7 @@ export class Worker extends Receiver implements Owned {
       this.news$.put({ kind: 'error', error: sentError(error) })
       code = 1
     }
+    if (code === 0 && loop.isPending) throw neverSettled(loop)
     ownProcess.emit('exit', code)
     this.leave$(code)
   }
@@ -271,7 +274,8 @@ export class Worker extends Receiver implements Owned {
 
   interrupt$(): void {
     this.stop$()
-    if (!this.isOver$) this.leave$(1)
+    // Where it had not begun, Node says that it has ended well (24.x, src/node_worker.cc, Worker::Exit).
+    if (!this.isOver$) this.leave$(this.ownLoop$ === null ? 0 : 1)
   }
 
   ref(): void {
@@ -381,6 +385,7 @@ function exitMain(loop: EventLoop, given: unknown): never {
 
 /** Runs a script as the main thread of a process. */
 export function runScript(url: string): unknown {
+  host.loop().isScript = true
   host.ownsScope(contextOf().process)
   return evaluate(readScript({ kind: 'worker', specifier: url }))
 }
