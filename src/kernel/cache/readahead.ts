@@ -161,9 +161,9 @@ function hasFreeFrames(cpu: Task): boolean {
 }
 
 /**
- * The same, but where frames are freed before they are used up, others leave memory for a window. Only one CPU at a time
- * sees to that: when each that reads freed frames for itself, eight of them took half as long again for a page, as all
- * wait for each other's flushes.
+ * The same, but where frames are freed before they are used up, others leave memory for a window. Only one CPU at a
+ * time sees to that: when each that reads freed frames for itself, eight of them took half as long again for a page, as
+ * all wait for each other's flushes.
  */
 function hasRoom(cpu: Task): boolean {
   if (hasFreeFrames(cpu)) return true
