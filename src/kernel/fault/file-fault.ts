@@ -93,8 +93,9 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
 }
 
 /**
- * The program has said that what is around the page is of no use to it (MADV_RANDOM). Linux maps that all the same; but
- * who looks at 16 places of the file for each page that is to be read finds few of them in memory where memory is short.
+ * The program has said that what is around the page is of no use to it (MADV_RANDOM). Linux maps that all the same;
+ * but who looks at 16 places of the file for each page that is to be read finds few of them in memory where memory is
+ * short.
  */
 function mapsPageOnly(cpu: Task, fault: FaultContext): boolean {
   if ((fault.vmFlags & VM_RAND_READ) === 0) return false

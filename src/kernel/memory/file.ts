@@ -339,8 +339,8 @@ export function deleteFromPageCache(cpu: Task, frame: number, replacement: numbe
 }
 
 /**
- * `__delete_from_page_cache` of pages of one file of the host, the first `count` of `frames`, all locked, under one lock.
- * The cache's references are the caller's then.
+ * `__delete_from_page_cache` of pages of one file of the host, the first `count` of `frames`, all locked, under one
+ * lock. The cache's references are the caller's then.
  */
 export function deleteManyFromPageCache(cpu: Task, file: number, frames: Int32Array, count: number): void {
   const { heap } = cpu
