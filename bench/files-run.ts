@@ -12,6 +12,8 @@ export interface FilesResult {
   readonly blocksPerSecond: number
   /** From the end of the accesses until everything is safe on disk. */
   readonly syncMs: number
+  /** What the processors were busy with the accesses, of all threads of this process, for each access. */
+  readonly cpuNanoseconds: number
   /** Reads that did not find what had been written. */
   readonly wrong: number
   /** How often each block was written. */
@@ -45,10 +47,12 @@ export async function runFiles(run: FilesRun, sync: () => void): Promise<FilesRe
   const exits = workers.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())))
   await Promise.race([until(control, READY, threads), failed])
   const start = performance.now()
+  const cpuBefore = process.cpuUsage()
   Atomics.store(control, STARTED, 1)
   Atomics.notify(control, STARTED)
   await Promise.race([until(control, FINISHED, threads), failed])
   const worked = performance.now()
+  const cpu = process.cpuUsage(cpuBefore)
   sync()
   await Promise.race([Promise.all(exits), failed])
   const synchronised = performance.now()
@@ -57,6 +61,7 @@ export async function runFiles(run: FilesRun, sync: () => void): Promise<FilesRe
   return {
     blocksPerSecond: (threads * operations * 1000) / (worked - start),
     syncMs: synchronised - worked,
+    cpuNanoseconds: (1000 * (cpu.user + cpu.system)) / (threads * operations),
     wrong,
     versions,
   }

@@ -46,7 +46,7 @@ interface Settings {
   readonly node: string
 }
 
-type Run = Pick<FilesResult, 'blocksPerSecond' | 'syncMs'>
+type Run = Pick<FilesResult, 'blocksPerSecond' | 'cpuNanoseconds' | 'syncMs'>
 
 function wrongCall(message: string): never {
   console.error(`bench:files: ${message}`)
@@ -144,9 +144,9 @@ async function measure(
   return checked(await runFiles({ way, path, blocks, threads, operations, pattern, seed }, sync))
 }
 
-function checked({ wrong, versions, blocksPerSecond, syncMs }: FilesResult): Run {
+function checked({ wrong, versions, blocksPerSecond, cpuNanoseconds, syncMs }: FilesResult): Run {
   wrongBlocks += wrong + countWrong(versions)
-  return { blocksPerSecond, syncMs }
+  return { blocksPerSecond, cpuNanoseconds, syncMs }
 }
 
 /** The same accesses through a package, in a process of a Node that can load it. */
@@ -235,13 +235,19 @@ try {
         runs.get(name)!.push(await way(pattern, round + 1))
       }
     }
-    console.log(`\n${title}: MiB/s as median (range), then what it takes until all is safe on disk`)
+    console.log(
+      `\n${title}: MiB/s as median (range), CPU of an access, then what it takes until all is safe on disk`,
+    )
     for (const [name, list] of runs) {
       const speed = spread(list.map(({ blocksPerSecond }) => (blocksPerSecond * BLOCK) / 2 ** 20))
+      const cpu = spread(list.map(({ cpuNanoseconds }) => cpuNanoseconds / 1000))
       const sync = spread(list.map(({ syncMs }) => syncMs))
       const [low, middle, high] = [speed.min, speed.median, speed.max].map((value) => value.toFixed(0))
       const syncText = `${sync.median.toFixed(0)} ms (${sync.min.toFixed(0)}–${sync.max.toFixed(0)})`
-      console.log(`  ${name.padEnd(28)}${middle!.padStart(6)} (${low}–${high})`.padEnd(56) + syncText)
+      const cpuText = `${cpu.median.toFixed(1)} µs (${cpu.min.toFixed(1)}–${cpu.max.toFixed(1)})`.padEnd(20)
+      console.log(
+        `  ${name.padEnd(28)}${middle!.padStart(6)} (${low}–${high})`.padEnd(56) + cpuText + syncText,
+      )
     }
   }
 } finally {

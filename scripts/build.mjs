@@ -18,8 +18,10 @@ const fresh = join(root, 'dist.new')
 const previous = join(root, 'dist.old')
 const { bin, exports } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** Modules of the threads backend that are not in its bundle: what comes before it, and what a thread begins with. */
-const threadsApart = ['node-version', 'flusher-worker'].map((name) => `backends/threads/${name}`)
+/** Modules of the threads backend that are not in its bundle: what comes before it, `#host`, and a thread's first. */
+const threadsApart = ['node-version', 'node-host', 'browser-host', 'flusher-worker'].map(
+  (name) => `backends/threads/${name}`,
+)
 
 // With --if-needed it does nothing where dist is up to date; with --emitted it takes what typecheck.mjs has just
 // emitted.

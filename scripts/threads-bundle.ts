@@ -1,5 +1,8 @@
-// Bundles the threads backend into one module: what `faultline/memory` loads is then four files, and half of what an
+// Bundles the threads backend into one module: what `faultline/memory` loads is then five files, and half of what an
 // import of forty costs is finding, reading and linking them.
+//
+// What it has of Node it gets from `#host`: Node and bundlers look into package.json for what that is, so that in a
+// program for a browser it is another module (src/backends/threads/node-host.ts).
 //
 // The kernel stays a module of its own, since the checker and the simulator load it without this one; so does the check
 // of Node's version, which has to run before the kernel and before anything else. Whoever imports this backend imports
@@ -12,10 +15,14 @@ import { inputOptions, makeFoldable, unfoldable } from './kernel-bundle.ts'
 /** What the bundle imports, as index.ts does. */
 const apart = ['../../kernel/index.ts', './node-version.ts']
 
+const HOST = '#host'
+
 const keepApart: RolldownPlugin = {
   name: 'apart',
-  resolveId: (source) =>
-    apart.includes(source) ? { id: source.replace(/\.ts$/, '.js'), external: 'relative' } : null,
+  resolveId(source) {
+    if (source === HOST || source.startsWith('node:')) return { id: HOST, external: true }
+    return apart.includes(source) ? { id: source.replace(/\.ts$/, '.js'), external: 'relative' } : null
+  },
 }
 
 /**
@@ -29,6 +36,7 @@ export async function bundleThreads(input: string, output: string): Promise<void
     ...inputOptions,
     input,
     platform: 'node',
+    transform: { inject: { Buffer: [HOST, 'Buffer'], process: [HOST, 'process'] } },
     plugins: [
       keepApart,
       { name: 'foldable', renderChunk: (code) => ({ code: makeFoldable(code), map: null }) },

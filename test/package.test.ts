@@ -42,7 +42,7 @@ test('the package is not larger than its limit', () => {
   )
 })
 
-test('faultline/memory loads four files', () => {
+test('faultline/memory loads five files', () => {
   const loaded = printed(`
     import { registerHooks } from 'node:module'
     const loaded = []
@@ -52,6 +52,7 @@ test('faultline/memory loads four files', () => {
   const files = loaded.map((url) => fileURLToPath(url))
   assert.deepEqual(files.map((file) => file.slice(dist.length + 1)).sort(), [
     'backends/threads/index.js',
+    'backends/threads/node-host.js',
     'backends/threads/node-version.js',
     'kernel/index.js',
     'memory.js',

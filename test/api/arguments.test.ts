@@ -432,6 +432,8 @@ const calls: Readonly<Record<string, (objects: Objects, values: readonly unknown
   'swapOn size': ({ machine }, [v]) => machine.swapOn(join(folder, 'none', 'swap'), { size: never(v) }),
   'setStorage storage': ({ machine }, [v]) => machine.setStorage(never(v)),
   'read offset': ({ file }, [v]) => file.read(never(v), 1),
+  'file readInto offset': ({ file }, [v]) => file.readInto(never(v), new Uint8Array(1)),
+  'file readInto target': ({ file }, [v]) => file.readInto(0, never(v)),
   'write offset': ({ file }, [v]) => file.write(never(v), new Uint8Array(1)),
   'populate pages': ({ file }, [v]) => file.populate(0, never(v)),
   'truncate bytes': ({ disk }, [v]) => disk.truncate(never(v)),

@@ -68,6 +68,7 @@ interface World {
 
 const calls: Readonly<Record<string, (world: World, bytes: Uint8Array) => void>> = {
   'target of readInto': ({ space, at }, bytes) => space.readInto(at + 100, bytes),
+  "target of a file's readInto": ({ file }, bytes) => void file.readInto(100, bytes),
   'bytes of write': ({ space, at }, bytes) => space.write(at + 100, bytes),
   'bytes written to a file': ({ file }, bytes) => file.write(100, bytes),
   'bytes that make a file longer': ({ file }, bytes) => file.write(PAGES * PAGE, bytes),

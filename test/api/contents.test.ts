@@ -281,6 +281,35 @@ describe('accesses', () => {
     })
   })
 
+  test('a file is read into an array of any kind, as far as it goes', () => {
+    withSpace((_, machine) => {
+      const contents = Uint8Array.from({ length: 2 * PAGE + 10 }, (_byte, index) => index * 7)
+      const file = machine.createFile({ size: contents.length, contents })
+      const shared = new Uint8Array(new SharedArrayBuffer(PAGE + 10))
+      assert.equal(file.readInto(PAGE - 5, shared), PAGE + 10)
+      assert.deepEqual([...shared], [...contents.subarray(PAGE - 5, 2 * PAGE + 5)])
+      const numbers = new Float64Array(4).fill(Number.NaN)
+      assert.equal(file.readInto(2 * PAGE, numbers.subarray(1)), 10)
+      const seen = new Uint8Array(numbers.buffer)
+      assert.deepEqual([...seen.subarray(8, 18)], [...contents.subarray(2 * PAGE)])
+      assert.deepEqual(
+        [...seen.subarray(18)],
+        [...new Uint8Array(new Float64Array(4).fill(Number.NaN).buffer, 18)],
+      )
+      assert.equal(file.readInto(2 * PAGE + 10, new DataView(new ArrayBuffer(3))), 0)
+      assert.equal(file.readInto(2 ** 40, new Uint8Array(3)), 0)
+      assert.equal(file.readInto(0, new Uint8Array(0)), 0)
+      file.write(8, Float64Array.of(0.5, -2))
+      const view = new DataView(file.read(8, 16).slice().buffer)
+      assert.deepEqual([view.getFloat64(0, true), view.getFloat64(8, true)], [0.5, -2])
+      const copy = machine.createFile({ size: 16, contents: Uint32Array.of(1, 2, 3, 4).subarray(1) })
+      assert.deepEqual([...new Uint32Array(copy.read(0, 16).slice().buffer)], [2, 3, 4, 0])
+      copy.close()
+      file.close()
+      assert.throws(() => file.readInto(0, shared), { errno: 'EBADF' })
+    })
+  })
+
   test('ranges: written, read, read into, filled, over pages and mappings; what precedes the fault is written', () => {
     withSpace((space) => {
       mapAt(space, 0, 4)

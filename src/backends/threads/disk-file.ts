@@ -26,6 +26,7 @@ import {
   checkPath,
   checkWhole,
   plainBytes,
+  viewedBytes,
   checkString,
   rangeError,
   readOptions,
@@ -151,11 +152,11 @@ export class DiskFile extends MachineFile {
   }
 
   /**
-   * Writes `bytes` at `offset`, as pwrite does; a file that ends before grows, and what lies between is zeros. When it
-   * fails, a part may have been written. Errors: EBADF (opened for reading only), EFBIG, ENOMEM, and what reading from
-   * disk gives, for a page that is written in part.
+   * Writes `bytes`, of an array of any kind or a DataView, at `offset`, as pwrite does; a file that ends before grows,
+   * and what lies between is zeros. When it fails, a part may have been written. Errors: EBADF (opened for reading
+   * only), EFBIG, ENOMEM, and what reading from disk gives, for a page that is written in part.
    */
-  write(offset: number, bytes: Uint8Array): void {
+  write(offset: number, bytes: ArrayBufferView): void {
     const plain = checkWrite(offset, bytes)
     const { length } = plain
     if (offset + length > FILE_SIZE_MAX)
@@ -169,8 +170,8 @@ export class DiskFile extends MachineFile {
    * and finds them there. The file system hears of the new size with the bytes, at the latest when they are
    * synchronised. Errors: EBADF (opened for reading only), EFBIG, ENOMEM, and what reading the last page gives.
    */
-  append(bytes: Uint8Array): number {
-    const plain = plainBytes(bytes, 'bytes')
+  append(bytes: ArrayBufferView): number {
+    const plain = viewedBytes(bytes, 'bytes')
     super.assertOpen()
     if (!super.writable) throw new MemoryError('EBADF', 'append', 'the file is open for reading only')
     const pointer = MachineFile.pointerOf(this)

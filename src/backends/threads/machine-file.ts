@@ -18,7 +18,7 @@ import {
   truncateFile,
   writeToFile,
 } from '../../kernel/index.ts'
-import { allocateBytes, checkBytes, checkWhole, goneInCall, plainBytes, typeError } from './arguments.ts'
+import { allocateBytes, checkBytes, checkWhole, goneInCall, typeError, viewedBytes } from './arguments.ts'
 import { type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
@@ -36,6 +36,9 @@ export function fileSize(value: unknown, name: string): number {
 }
 /** Bytes that are moved in one stay in the kernel: others may be waiting for this CPU. */
 const BYTES_AT_A_TIME = 64 * PAGE_SIZE
+
+/** Instead of how many bytes were read: there is no room for them any more. */
+const GONE = 2 * BYTES_AT_A_TIME
 
 /** A file that can be mapped: a MemoryFile or a DiskFile. */
 export abstract class MachineFile {
@@ -172,16 +175,34 @@ export abstract class MachineFile {
     checkBytes(offset, 'offset')
     checkBytes(length, 'length')
     const bytes = allocateBytes(Math.max(0, Math.min(length, this.#size() - offset)))
-    for (let done = 0; done < bytes.length;) {
-      const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
-      const read = this.#call('read', (task) =>
-        readFromFile(task, this.#pointer, offset + done, bytes, done, run),
-      )
+    const done = this.#readInto(offset, bytes, bytes.length)
+    // Another thread has made the file shorter.
+    return done < bytes.length ? bytes.slice(0, done) : bytes
+  }
+
+  /**
+   * Reads from `offset` on into a typed array or DataView of any kind, without making an array for it. Returns how many
+   * bytes it read: all of them, or what is left of the file there. Errors: those of read.
+   */
+  readInto(offset: number, target: ArrayBufferView): number {
+    this.#assertOpen()
+    checkBytes(offset, 'offset')
+    const bytes = viewedBytes(target, 'target')
+    return this.#readInto(offset, bytes, bytes.length)
+  }
+
+  #readInto(offset: number, bytes: Uint8Array, length: number): number {
+    for (let done = 0; done < length;) {
+      const run = Math.min(BYTES_AT_A_TIME, length - done)
+      const read = this.#call('read', (task) => {
+        const got = readFromFile(task, this.#pointer, offset + done, bytes, done, run)
+        return got === -EFAULT ? GONE : got
+      })
+      if (read === GONE) goneInCall('target')
       done += read
-      // Another thread has made the file shorter.
-      if (read < run) return bytes.slice(0, done)
+      if (read < run) return done
     }
-    return bytes
+    return length
   }
 
   /**
@@ -269,5 +290,5 @@ export function sizeInPages(bytes: number): [pages: number, lastBytes: number] {
 /** Throws a TypeError or RangeError unless `bytes` can be written at `offset` of some file. */
 export function checkWrite(offset: number, bytes: unknown): Uint8Array {
   checkBytes(offset, 'offset')
-  return plainBytes(bytes, 'bytes')
+  return viewedBytes(bytes, 'bytes')
 }

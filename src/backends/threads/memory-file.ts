@@ -15,7 +15,7 @@ import {
   type OptionChecks,
   checkBoolean,
   checkString,
-  plainBytes,
+  viewedBytes,
   rangeError,
   readOptions,
 } from './arguments.ts'
@@ -33,7 +33,7 @@ export interface MemoryFileOptions {
   /** Size in bytes, or as '64MiB'; 0 to 8 TiB less a page. */
   readonly size: number | string
   /** What the file contains from its beginning; the rest is zeros. */
-  readonly contents?: Uint8Array
+  readonly contents?: ArrayBufferView
   /** Whether a read fault maps the cached pages around it too. Default true. */
   readonly faultAround?: boolean
   /** Whether the first write to a page through a shared mapping faults, as files on disk need it. Default false. */
@@ -43,7 +43,7 @@ export interface MemoryFileOptions {
 const checks: OptionChecks<MemoryFileOptions> = {
   name: checkString,
   size: (value, name) => void fileSize(value, name),
-  contents: plainBytes,
+  contents: viewedBytes,
   faultAround: checkBoolean,
   dirtyTracking: checkBoolean,
 }
@@ -68,7 +68,7 @@ export class MemoryFile extends MachineFile {
     assureRoomForSteps()
     const options = readOptions(given, 'createFile options', checks)
     const size = fileSize(options.size, 'size')
-    const contents = options.contents === undefined ? undefined : plainBytes(options.contents, 'contents')
+    const contents = options.contents === undefined ? undefined : viewedBytes(options.contents, 'contents')
     const length = contents?.length ?? 0
     if (length > size) rangeError('contents', length, `at most ${size} bytes, the size of the file`)
     const [pages, lastBytes] = sizeInPages(size)
@@ -123,7 +123,7 @@ export class MemoryFile extends MachineFile {
   }
 
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
-  write(offset: number, bytes: Uint8Array): void {
+  write(offset: number, bytes: ArrayBufferView): void {
     const plain = checkWrite(offset, bytes)
     super.assertOpen()
     const size = super.size

@@ -1,7 +1,8 @@
 // Imported first by whatever a user begins with: an older Node is refused in words, and not by what it lacks.
 
 const OLDEST = 24
-const version = process.versions.node
+// In a browser there is none.
+const version = typeof process === 'undefined' ? `${OLDEST}` : process.versions.node
 
 if (!(Number.parseInt(version, 10) >= OLDEST)) {
   const error = new Error(`faultline needs Node ${OLDEST} or newer, and this is Node ${version}`)

@@ -15,10 +15,15 @@ export const flusherMutants: MutantTable = {
   'read-ahead-shown-early': {
     guard: 'a page that is being read ahead is not up to date before it was read',
     scenario: 'read-ahead-read',
-    patches: at(readPages, 'readRun').replace(
-      'freshPage(cpu, index === needed ? allocPage(cpu) : allocZoneFrame(cpu), PG_LOCKED)',
-      'freshPage(cpu, index === needed ? allocPage(cpu) : allocZoneFrame(cpu), PG_LOCKED | PG_UPTODATE)',
+    patches: at(readPages, 'takeFrames').replace(
+      'PG_LOCKED | PG_REFERENCED',
+      'PG_LOCKED | PG_REFERENCED | PG_UPTODATE',
     ),
+  },
+  'two-pages-read-ahead': {
+    guard: 'pages that are read enter the page cache only where there are none, under the lock of the file',
+    scenario: 'read-ahead-both',
+    patches: at('memory/file.ts', 'addManyToPageCache').drop('Atomics.load(heap, slot) !== 0'),
   },
   'read-ahead-keeps-no-file': {
     guard: 'a fault that reads on holds a reference on the file meanwhile',

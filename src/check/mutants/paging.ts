@@ -28,7 +28,7 @@ const slotUnpinned: readonly SourcePatch[] = [
   at(filemap, 'pinSwapEntry').drop('if (present) $'),
 ]
 const unlockedFirst: readonly SourcePatch[] = [
-  at(reclaim, 'unmapAndFree').drop('for (let n = 0; n < clockCount; n++) unlockPage(...$)'),
+  at(reclaim, 'unmapAndFree').replace('freeCleanPages(cpu)', '0'),
   at(reclaim, 'unmapCold').before(
     'flushAllCpus(cpu, mm)',
     'for (let n = 0; n < cpu.clockCount; n++) unlockPage(cpu, cpu.clockFrames[n])',

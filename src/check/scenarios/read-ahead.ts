@@ -32,6 +32,12 @@ export default kernelScenarios({
     threads: [[useMarker], [(cpu) => cpu.readFile(PAGES - 1)]],
     pages: [last],
   },
+  // Two calls that both miss the page: it is read once, and both see it.
+  'read-ahead-both': {
+    setup: readAtTheBeginning,
+    threads: [[(cpu) => cpu.readFile(PAGES - 1)], [(cpu) => cpu.readFile(PAGES - 1)]],
+    pages: [last],
+  },
   // The last page is cut off as it is read ahead, and the file made longer again: what is read then is zeros.
   'read-ahead-truncate': {
     setup: readAtTheBeginning,

@@ -29,7 +29,8 @@ import { END_OF_FILES, cutBack, extendCached, growFile } from './truncate.ts'
 
 /**
  * `pread`: reads `length` bytes from `offset` on into `target`, from its byte `start` on. Returns the bytes read, fewer
- * at the end of the file, or a negative errno when there are none because of it. May sleep.
+ * at the end of the file, or a negative errno when there are none because of it; -EFAULT where `target` is shorter by
+ * then, as in {@link writeToFile}. May sleep.
  */
 export function readFromFile(
   cpu: Task,
@@ -45,6 +46,7 @@ export function readFromFile(
     const within = (offset + done) % PAGE_SIZE
     const run = Math.min(length - done, bytesInPage(cpu, file, index) - within)
     if (run <= 0) return done
+    if (target.length < start + length) return -EFAULT
     if (isHole(cpu, file, index)) {
       cpu.memory.copyOut(ZERO_FRAME * PAGE_SIZE, run, target, start + done)
       done += run
@@ -58,6 +60,10 @@ export function readFromFile(
       asyncReadAhead(cpu, file, index, pages)
     }
     if (isOnHost) noteReadTo(cpu, file, index)
+    if (target.length < start + length) {
+      putPage(cpu, frame)
+      return -EFAULT
+    }
     const from = frame * PAGE_SIZE + within
     cpu.memory.copyOut(from, run, target, start + done)
     setPageFlags(cpu, frame, PG_REFERENCED)

@@ -4,7 +4,7 @@
 // failed; then it stays, not up to date, and the next CPU that wants it tries again. All of this may sleep.
 
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
-import { File, addToPageCache, bytesInPage, deleteFromPageCache, isHostHole } from '../memory/file.ts'
+import { File, addManyToPageCache, bytesInPage, deleteFromPageCache, isHostHole } from '../memory/file.ts'
 import { readFromHost } from '../memory/host-io.ts'
 import { allocZoneFrame, putPage } from '../memory/page-alloc.ts'
 import { pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
@@ -67,25 +67,22 @@ export function readRun(
   marker = -1,
 ): number {
   const { ioFrames } = cpu
-  let count = 0
-  let error = 0
-  for (let index = start; index < end && error === 0; index++) {
-    const frame = freshPage(cpu, index === needed ? allocPage(cpu) : allocZoneFrame(cpu), PG_LOCKED)
-    const added = frame === 0 ? -1 : addToPageCache(cpu, file, index, frame, 0)
-    if (added === 1 && index < Atomics.load(cpu.heap, file + File.pages)) {
-      ioFrames[count++] = frame
-      continue
-    }
-    if (added === 1) {
-      deleteFromPageCache(cpu, frame, 0)
-      putPage(cpu, frame)
-    }
-    if (frame !== 0) {
-      unlockPage(cpu, frame)
-      putPage(cpu, frame)
-    }
-    if (added < 0 && index >= needed) error = -ENOMEM
-    break
+  const wanted = Math.min(end - start, ioFrames.length)
+  const taken = takeFrames(cpu, start, wanted, needed)
+  const entered = addManyToPageCache(cpu, file, start, ioFrames, taken)
+  const added = entered < 0 ? -1 - entered : entered
+  const short = entered < 0 || (added === taken && taken < wanted)
+  const error = short && start + added >= needed ? -ENOMEM : 0
+  // As dropIfTruncated() does: these have been locked since before they entered the cache, too.
+  const within = Math.max(0, Atomics.load(cpu.heap, file + File.pages) - start)
+  const count = Math.min(added, within)
+  for (let n = count; n < added; n++) {
+    deleteFromPageCache(cpu, ioFrames[n], 0)
+    putPage(cpu, ioFrames[n])
+  }
+  for (let n = count; n < taken; n++) {
+    unlockPage(cpu, ioFrames[n])
+    putPage(cpu, ioFrames[n])
   }
   if (count === 0) return error
   const read = readPages(cpu, file, start, count)
@@ -95,14 +92,31 @@ export function readRun(
     const left = read < 0 ? read : Math.max(0, read - n * PAGE_SIZE)
     const failed = finishRead(cpu, file, start + n, frame, left)
     if (start + n === marker) setPageFlags(cpu, frame, PG_READAHEAD)
-    if (start + n === needed) {
-      neededError = failed
-      setPageFlags(cpu, frame, PG_REFERENCED)
-    }
+    if (start + n === needed) neededError = failed
     unlockPage(cpu, frame)
     putPage(cpu, frame)
   }
   return neededError
+}
+
+/**
+ * Puts frames for `wanted` pages from `start` on into `cpu.ioFrames`, locked. Only for the page `needed` others have to
+ * leave memory. All count as used: else reclaim, which finds them mapped nowhere yet, would take what is read ahead
+ * before what was used once. Returns how many it found.
+ */
+function takeFrames(cpu: Task, start: number, wanted: number, needed: number): number {
+  const { ioFrames } = cpu
+  let taken = 0
+  for (; taken < wanted; taken++) {
+    const free = start + taken === needed ? allocPage(cpu) : allocZoneFrame(cpu)
+    const frame = freshPage(cpu, free, PG_LOCKED | PG_REFERENCED)
+    if (frame === 0) break
+    // In their order, as the host reads into frames that follow each other as into one: they often come the last first.
+    let place = taken
+    for (; place > 0 && ioFrames[place - 1] > frame; place--) ioFrames[place] = ioFrames[place - 1]
+    ioFrames[place] = frame
+  }
+  return taken
 }
 
 /** Reads `count` pages into `cpu.ioFrames`, as far as the host keeps any. Returns bytes or a negative errno. */

@@ -32,9 +32,8 @@ const ASYNC_SHIFT = 16
  * was not read after all; or a negative errno.
  */
 export function readAhead(cpu: Task, file: number, index: number, pages: number, vmFlags: number): number {
-  if (!hasRoom(cpu)) return readRun(cpu, file, index, index + 1, index)
+  if ((vmFlags & VM_RAND_READ) !== 0 || !hasRoom(cpu)) return readRun(cpu, file, index, index + 1, index)
   if (vmFlags === 0) return syncReadAhead(cpu, file, index, pages)
-  if ((vmFlags & VM_RAND_READ) !== 0) return readRun(cpu, file, index, index + 1, index)
   if ((vmFlags & VM_SEQ_READ) !== 0) return syncReadAhead(cpu, file, index, READAHEAD_PAGES)
   if (countMiss(cpu, file) > MMAP_LOTSAMISS) return readRun(cpu, file, index, index + 1, index)
   const start = Math.max(0, index - READAHEAD_PAGES / 2)
@@ -156,12 +155,16 @@ export function forceReadAhead(cpu: Task, file: number, first: number, end: numb
 /** The most pages that one window may leave of those that are free: those who need a page come first. */
 const FREE_FRAMES_MIN = 4 * READAHEAD_PAGES
 
-/** Whether there is room for pages that nobody has asked for: they are not worth reclaiming others. */
+/** Whether there is room for pages that nobody has asked for, and for which no others need leave memory. */
 function hasFreeFrames(cpu: Task): boolean {
   return zonesFree(cpu.heap) >= FREE_FRAMES_MIN
 }
 
-/** The same, but where frames are freed before they are used up, others leave memory for a window. */
+/**
+ * The same, but where frames are freed before they are used up, others leave memory for a window. Only one CPU at a
+ * time sees to that: when each that reads freed frames for itself, eight of them took half as long again for a page, as
+ * all wait for each other's flushes.
+ */
 function hasRoom(cpu: Task): boolean {
   if (hasFreeFrames(cpu)) return true
   if (cpu.lowFrames === 0) return false

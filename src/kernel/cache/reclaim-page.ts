@@ -1,7 +1,7 @@
 // Taking one page out of its cache, with what it contains (mm/vmscan.c, shrink_page_list and __remove_mapping).
 
 import { Header } from '../machine/header.ts'
-import { FILE_HOST, File, deleteFromPageCache } from '../memory/file.ts'
+import { FILE_HOST, File, deleteFromPageCache, deleteManyFromPageCache } from '../memory/file.ts'
 import { writeSwapSlots } from '../memory/host-io.ts'
 import { freeFrame, putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
@@ -26,6 +26,50 @@ export function reclaimPage(cpu: Task, frame: number): boolean {
   if ((pageFlags(cpu, frame) & PG_SWAPCACHE) !== 0) return reclaimSwapCachePage(cpu, frame)
   unlockPage(cpu, frame)
   return putIsLast(cpu, frame)
+}
+
+/**
+ * `__remove_mapping` of many. Of the first `cpu.clockCount` of `cpu.clockFrames`, all locked and with a reference of
+ * the caller, frees those that are clean pages of files of the host which nobody else refers to. The others are
+ * unlocked, and the first `cpu.clockCount` then. Returns how many were freed.
+ */
+export function freeCleanPages(cpu: Task): number {
+  const { clockFrames, clockCount, reclaimFrames } = cpu
+  let top = clockCount
+  let run = 0
+  let runFile = 0
+  // The last first: who then reads pages that follow each other gets the first frame first, so that frames which follow
+  // each other go on doing so, and are read into with one buffer.
+  for (let n = clockCount - 1; n >= 0; n--) {
+    const frame = clockFrames[n]
+    const file = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping)
+    if (!isHostFile(cpu, file) || !freezeIfClean(cpu, frame)) {
+      unlockPage(cpu, frame)
+      clockFrames[--top] = frame
+      continue
+    }
+    if (run === reclaimFrames.length || (run !== 0 && file !== runFile)) {
+      freeRun(cpu, runFile, run)
+      run = 0
+    }
+    runFile = file
+    reclaimFrames[run++] = frame
+  }
+  if (run !== 0) freeRun(cpu, runFile, run)
+  clockFrames.copyWithin(0, top, clockCount)
+  cpu.clockCount = clockCount - top
+  return top
+}
+
+function isHostFile(cpu: Task, file: number): boolean {
+  return file !== 0 && (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
+}
+
+/** The first `count` of `cpu.reclaimFrames`, frozen pages of one file, leave its tree. */
+function freeRun(cpu: Task, file: number, count: number): void {
+  const { reclaimFrames } = cpu
+  deleteManyFromPageCache(cpu, file, reclaimFrames, count)
+  for (let n = 0; n < count; n++) freeFrozen(cpu, reclaimFrames[n])
 }
 
 /**
@@ -60,7 +104,7 @@ function lockIfDirty(cpu: Task, frame: number): number {
   if ((pageFlags(cpu, frame) & PG_DIRTY) === 0 || Atomics.load(cpu.heap, page + Page.refcount) !== 2) return 0
   if (!tryLockPage(cpu, frame)) return 0
   const file = Atomics.load(cpu.heap, page + Page.mapping)
-  if (file !== 0 && (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0) return file
+  if (isHostFile(cpu, file)) return file
   const slot = file === 0 ? swapCacheSlot(cpu, frame) : 0
   if (slot !== 0 && swapCount(cpu, slot) !== 0) return cpu.heap[Header.swapFile]
   unlockPage(cpu, frame)

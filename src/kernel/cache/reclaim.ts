@@ -61,7 +61,7 @@ import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { reclaimEnd, reclaimStart } from '../tables/mmu-notifier.ts'
 import { findPteTable, nextPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
-import { reclaimPage, writeCold } from './reclaim-page.ts'
+import { freeCleanPages, reclaimPage, writeCold } from './reclaim-page.ts'
 
 /** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
 const RECLAIM_FRAMES = 32
@@ -265,13 +265,10 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
   reclaimStart(cpu, mm)
   unmapCold(cpu, mm, start, end, all)
   reclaimEnd(cpu, mm)
+  if (cpu.clockCount === 0) return 0
+  let freed = freeCleanPages(cpu)
   const { clockFrames, clockCount } = cpu
-  if (clockCount === 0) return 0
-  for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])
   writeCold(cpu, clockFrames, clockCount)
-  let freed = 0
-  // The last first: who then reads pages that follow each other gets the first frame first, so that frames which follow
-  // each other go on doing so, and are read into with one buffer.
   for (let n = clockCount - 1; n >= 0; n--) {
     // The reference of the entry that is gone becomes this CPU's.
     if (reclaimPage(cpu, clockFrames[n])) freed++

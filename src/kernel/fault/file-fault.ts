@@ -80,7 +80,7 @@ function fileIndex(fault: FaultContext, page: number): number {
 
 /** `do_read_fault`: maps what is cached around the page; only if that did not map it, brings the page in. */
 function doReadFault(cpu: Task, fault: FaultContext): number {
-  const around = doFaultAround(cpu, fault)
+  const around = mapsPageOnly(cpu, fault) ? 0 : doFaultAround(cpu, fault)
   if (around !== 0) return around & ~VM_FAULT_NOPAGE
   if (!fault.hold.mayCallFault(cpu, fault)) return VM_FAULT_RETRY
   const failed = faultPage(cpu, fault)
@@ -90,6 +90,16 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
   // While the page is locked it stays in the cache, so that it can be unlocked whatever became of the reference.
   unlockPage(cpu, frame)
   return result
+}
+
+/**
+ * The program has said that what is around the page is of no use to it (MADV_RANDOM). Linux maps that all the same;
+ * but who looks at 16 places of the file for each page that is to be read finds few of them in memory where memory is
+ * short.
+ */
+function mapsPageOnly(cpu: Task, fault: FaultContext): boolean {
+  if ((fault.vmFlags & VM_RAND_READ) === 0) return false
+  return (Atomics.load(cpu.heap, fault.vmFile + File.flags) & FILE_HOST) !== 0
 }
 
 /** `do_cow_fault`: a private copy of the file's page. */

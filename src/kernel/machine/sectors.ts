@@ -34,6 +34,11 @@ export function noteWritten(cpu: Cpu, frame: number, mask: number): void {
   if (cpu.config.ZERO_WRITTEN_SECTORS) Atomics.or(cpu.heap, cpu.heap[Header.writtenSectors] + frame, mask)
 }
 
+/** The whole of a frame that belongs to this CPU alone is about to be written. */
+export function noteWhole(cpu: Cpu, frame: number): void {
+  if (cpu.config.ZERO_WRITTEN_SECTORS) cpu.heap[cpu.heap[Header.writtenSectors] + frame] = -1
+}
+
 /** The sectors of the bytes [offset, offset + length) of a frame; the length is at least 1. */
 export function sectorMask(offset: number, length: number): number {
   const first = offset >> SECTOR_SHIFT
@@ -67,6 +72,6 @@ export function clearFrame(cpu: Cpu, frame: number): void {
 /** Copies frame `from` to frame `to`, which belongs to this CPU alone. */
 export function copyFrame(cpu: Cpu, to: number, from: number): void {
   // All of them: another CPU may write the source meanwhile, and note the sector after its bits were read here.
-  if (cpu.config.ZERO_WRITTEN_SECTORS) cpu.heap[cpu.heap[Header.writtenSectors] + to] = -1
+  noteWhole(cpu, to)
   cpu.memory.copyFrame(to, from)
 }

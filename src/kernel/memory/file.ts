@@ -291,6 +291,38 @@ export function addToPageCache(
 }
 
 /**
+ * `filemap_add_folio` of many: puts the first `count` of `frames` in the places of the pages from `index` on into the
+ * tree of a file of the host, each with a reference of the cache's own, until a place is taken. Returns how many; where
+ * there was no memory for a node, -1 less that.
+ */
+export function addManyToPageCache(
+  cpu: Task,
+  file: number,
+  index: number,
+  frames: Int32Array,
+  count: number,
+): number {
+  const { heap } = cpu
+  spinLock(cpu, file + File.lock)
+  let added = 0
+  let slot = -1
+  for (; added < count; added++) {
+    const at = index + added
+    slot = added === 0 || (at & RADIX_MASK) === 0 ? makeRadixSlot(cpu, file, at) : slot + 1
+    if (slot === 0 || Atomics.load(heap, slot) !== 0) break
+    const page = pageStruct(cpu, frames[added])
+    refcountInc(cpu, page + Page.refcount)
+    Atomics.store(heap, page + Page.mapping, file)
+    Atomics.store(heap, page + Page.index, at)
+    Atomics.store(heap, slot, frames[added])
+  }
+  heap[file + File.cachedPages] += added
+  if (added !== 0) Atomics.add(heap, Header.cachedPages, added)
+  spinUnlock(cpu, file + File.lock)
+  return slot === 0 ? -1 - added : added
+}
+
+/**
  * `__delete_from_page_cache`: puts `replacement` (0, or minus a slot of the swap area) in the place of the page, which
  * the caller has locked. The cache's reference is the caller's then.
  */
@@ -303,6 +335,23 @@ export function deleteFromPageCache(cpu: Task, frame: number, replacement: numbe
   Atomics.store(heap, page + Page.mapping, 0)
   heap[file + File.cachedPages]--
   if ((Atomics.load(heap, file + File.flags) & FILE_HOST) !== 0) Atomics.sub(heap, Header.cachedPages, 1)
+  spinUnlock(cpu, file + File.lock)
+}
+
+/**
+ * `__delete_from_page_cache` of pages of one file of the host, the first `count` of `frames`, all locked, under one
+ * lock. The cache's references are the caller's then.
+ */
+export function deleteManyFromPageCache(cpu: Task, file: number, frames: Int32Array, count: number): void {
+  const { heap } = cpu
+  spinLock(cpu, file + File.lock)
+  for (let n = 0; n < count; n++) {
+    const page = pageStruct(cpu, frames[n])
+    Atomics.store(heap, findRadixSlot(cpu, file, Atomics.load(heap, page + Page.index)), 0)
+    Atomics.store(heap, page + Page.mapping, 0)
+  }
+  heap[file + File.cachedPages] -= count
+  Atomics.sub(heap, Header.cachedPages, count)
   spinUnlock(cpu, file + File.lock)
 }
 

@@ -2,7 +2,7 @@
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
-import { noteWritten } from '../machine/sectors.ts'
+import { noteWhole } from '../machine/sectors.ts'
 import { leaveForHost, returnFromHost } from '../machine/sleep.ts'
 import { EIO } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
@@ -20,7 +20,7 @@ export function readFromHost(
 ): number {
   const { host } = cpu
   if (host === null) return -EIO
-  for (let n = 0; n < count; n++) noteWritten(cpu, frames[n], -1)
+  for (let n = 0; n < count; n++) noteWhole(cpu, frames[n])
   leaveForHost(cpu)
   const result = host.readPages(file, index, frames, count)
   returnFromHost(cpu)
