@@ -42,7 +42,7 @@ function step(c: Context, node: Node, label: string): Node {
     return readOf(c, node, object)
   }
   if (node.type !== 'CallExpression' || isCallOfChain(node)) return c.expression(node)
-  const callee = node.callee as Node
+  const callee = calleeOf(node)
   if (callee.type === 'MemberExpression' && callee.object.type !== 'Super') {
     const object = guarded(c, step(c, callee.object as Node, label), callee.optional, label)
     if (!node.optional && !isElement(callee)) {
@@ -61,6 +61,11 @@ function step(c: Context, node: Node, label: string): Node {
 /** `(a?.b)(…)`: a chain of its own, which is called. */
 function isCallOfChain(node: Call): boolean {
   return node.callee.type === 'ChainExpression' && !node.optional
+}
+
+/** In `(a?.b)?.()`, the parentheses make no difference: where there is no `a`, nothing is called. */
+function calleeOf({ callee, optional }: Call): Node {
+  return callee.type === 'ChainExpression' && optional ? callee.expression : (callee as Node)
 }
 
 function guarded(c: Context, value: Node, optional: boolean, label: string): Node {
@@ -88,7 +93,7 @@ function link(c: Context, node: Node, then: (value: Node) => Node): Node {
     )
   }
   if (node.type !== 'CallExpression' || isCallOfChain(node)) return then(c.expression(node))
-  const callee = node.callee as Node
+  const callee = calleeOf(node)
   const args = (): Node[] => node.arguments.map((each) => c.expression(each as Node))
   if (callee.type !== 'MemberExpression' || callee.object.type === 'Super') {
     return link(c, callee, (value) =>

@@ -8,7 +8,7 @@ import { type Carried, carriedBy } from './waiting.ts'
 import { boundIn, declareAs, pattern, takeApart } from './patterns.ts'
 import { asNodes, guarded, plain, statement } from './statements.ts'
 import { takesByNumber } from './elements.ts'
-import { type Node, refuse } from './syntax.ts'
+import { type Node, childrenOf, isFunction, refuse } from './syntax.ts'
 import * as tree from './tree.ts'
 
 export type Loop = Node & {
@@ -112,23 +112,26 @@ function counting(
   const inTest = c.stops(test)
   const asked = test && !inTest ? c.expression(test) : null
   const then = update && !tail ? c.expression(update) : null
+  // Each turn has variables of its own, which begin as those of the last, or of the head.
+  const renew = (): void => {
+    for (const cell of cells) {
+      const value = tree.object([tree.property(tree.name('v'), tree.member(tree.name(cell), 'v'))])
+      c.emit(tree.does(tree.assign(tree.name(cell), value)))
+    }
+  }
+  if (init && makesClosures(init)) renew()
   const body = c.gather(() => {
     if (inTest) unless(c, test!, label)
     if (!tail) return turn(c, node, carries)
     c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, carries)) })
-    // Each turn has variables of its own, which begin as those of the last.
-    for (const cell of cells)
-      c.emit(
-        tree.does(
-          tree.assign(
-            tree.name(cell),
-            tree.object([tree.property(tree.name('v'), tree.member(tree.name(cell), 'v'))]),
-          ),
-        ),
-      )
+    renew()
     if (update) c.emit(tree.does(c.expression(update)))
   })
   c.push({ kind: 'loop', label, test: asked, update: then, body })
+}
+
+function makesClosures(node: Node): boolean {
+  return isFunction(node) || childrenOf(node).some(makesClosures)
 }
 
 function testing(
