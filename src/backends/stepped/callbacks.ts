@@ -114,6 +114,9 @@ function callForElements(site: number, array: Indexed, name: string, args: reado
       ? of[index]
       : read(of as unknown as Watched, index, site)
   const [called, self] = args
+  // It throws of a view that has lost its memory.
+  if (array instanceof typedArray)
+    Reflect.apply((typedArray.prototype as Objects)['keys'] as Method, array, [])
   const count = (array instanceof typedArray ? lengthOf.get!.call(array) : array.length) as number
   if (name === 'reduce' || name === 'reduceRight')
     return library().reduce(array, count, name === 'reduceRight', called, args.slice(1), elementOf)

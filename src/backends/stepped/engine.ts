@@ -362,6 +362,13 @@ export function takeNext(at: Cursor | object): unknown {
   return !at.done && step(at) ? at.value : undefined
 }
 
+/** A pattern passes over a value. */
+export function skipNext(at: Cursor | object): unknown {
+  if (!(at instanceof Cursor)) return library().skipNext(at)
+  if (!at.done) step(at)
+  return undefined
+}
+
 /** All that is left of what a pattern takes from. */
 export function takeRest(at: Cursor | object): unknown {
   if (!(at instanceof Cursor)) return library().takeRest(at)

@@ -100,7 +100,11 @@ function unary(c: Context, node: Node & { type: 'UnaryExpression' }): Node {
   }
   if (argument.type === 'ChainExpression')
     return c.changing({ ...node, argument: mapChildren(argument, (inner) => plainLinks(c, inner)) } as Node)
-  return { ...node, argument: c.expression(argument) } as Node
+  const value = c.expression(argument)
+  // What is no reference is there no more: its value may be in a variable here.
+  return argument.type === 'Identifier'
+    ? ({ ...node, argument: value } as Node)
+    : tree.sequence([value, tree.literal(true)])
 }
 
 function sequenceExpression(c: Context, node: Node & { type: 'SequenceExpression' }): Node {

@@ -167,6 +167,16 @@ export function takeNext(cursor: Cursor): unknown {
   return advance(cursor) ? cursor.value : undefined
 }
 
+/** A pattern passes over a value, which nobody asks for. */
+export function skipNext(cursor: Cursor): void {
+  if (cursor.done) return
+  cursor.done = true
+  const { iterator, next } = cursor
+  const result = next.call(iterator) as IteratorResult<unknown>
+  if (!isObject(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`)
+  cursor.done = Boolean(result.done)
+}
+
 /** All that is left of what a pattern takes from. */
 export function takeRest(cursor: Cursor): unknown[] {
   const values: unknown[] = []

@@ -5,7 +5,7 @@
 
 import type { Context } from './context.ts'
 import { type Carried, carriedBy } from './waiting.ts'
-import { boundIn, declareAs, pattern, takeApart } from './patterns.ts'
+import { boundIn, declareAs, earlyCell, pattern, takeApart } from './patterns.ts'
 import { asNodes, guarded, plain, statement } from './statements.ts'
 import { takesByNumber } from './elements.ts'
 import { type Node, childrenOf, isFunction, refuse } from './syntax.ts'
@@ -23,10 +23,20 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
     return c.emit(written)
   }
   const stops = c.stops(node)
+  if (node.type === 'ForOfStatement' || node.type === 'ForInStatement') headCellsEarly(c, node)
   const carries = stops ? carriedBy(node, c.module.scopes, c.options.spins, c.options.turns) : 'variables'
   if (carries !== 'variables') c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
   if (node.type === 'ForOfStatement' && c.reach.iterationStops) iterating(c, node, labels, carries)
   else turning(c, node, labels, carries, null)
+}
+
+/** Closures in what is gone through have the variables of the head, which have no value yet. */
+function headCellsEarly(c: Context, { left, right }: Over): void {
+  if (left.type !== 'VariableDeclaration' || !makesClosures(right)) return
+  for (const id of boundIn(left.declarations[0]!.id as Node)) {
+    const local = c.localOf(id)
+    if (local?.cell === true) c.emit(tree.does(tree.assign(tree.name(local.name), earlyCell(c, local))))
+  }
 }
 
 /** What is gone through may be an iterator of the program: to close it may stop, where the loop is left early. */

@@ -194,7 +194,7 @@ function takeElementsApart(
 ): void {
   const cursor = c.point(c.help('openCursor', value))
   const each = (element: Node | null): void => {
-    if (element === null) c.point(c.help('takeNext', cursor))
+    if (element === null) c.point(c.help('skipNext', cursor))
     else if (element.type !== 'RestElement')
       take(c, element, declares, () => c.point(c.help('takeNext', cursor)))
     else take(c, element.argument as Node, declares, () => c.point(c.help('takeRest', cursor)))

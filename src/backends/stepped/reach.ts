@@ -614,9 +614,8 @@ export class Reach {
     const common = [this.iterationStops, this.hasProxies, this.tellsAsync, this.#anyEscapes, ...assigned]
     const facts = common.map(String)
     for (const info of this.#functionsIn(module)) {
-      facts.push(
-        `${info.name} ${info.stepped} ${this.mayBeMade(info)} ${info.calls.map(({ target }) => this.#factOf(target)).join('')}`,
-      )
+      const calls = info.calls.map(({ target }) => this.#factOf(target)).join('')
+      facts.push(`${info.name} ${info.stepped} ${this.mayBeMade(info)} ${calls}`)
       if (info.base !== null) facts.push(`${this.steppedBase(info) !== null} ${this.hasOpenBase(info)}`)
     }
     for (const [name, { kind, from, imported }] of module.scopes.topLevel) {

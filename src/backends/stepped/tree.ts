@@ -52,7 +52,7 @@ export function namedAs(text: string, value: Node): Node {
   const { inner } = value as { inner?: Node }
   if (inner !== undefined) return (value as unknown as Wrapped).around(namedAs(text, inner))
   if (!isAnonymous(value)) return value
-  return member(object([property(literal(text), value, true)]), literal(text))
+  return member(object([property(literal(text), value, text === '__proto__')]), literal(text))
 }
 
 interface Wrapped {

@@ -126,7 +126,8 @@ async function runLevel(paths: readonly string[], stops: Stops, form: 'alone' | 
     } else if (!isSame(one, other)) {
       counts.different.push(path)
       process.stdout.write(
-        `different ${form} ${stops} ${path}\n  engine  ${JSON.stringify(one)}\n  stepped ${JSON.stringify(other).slice(0, 600)}\n`,
+        `different ${form} ${stops} ${path}\n  engine  ${JSON.stringify(one)}\n` +
+          `  stepped ${JSON.stringify(other).slice(0, 600)}\n`,
       )
     } else if (form === 'beside') {
       if (one[0] === 'pass') counts.passed++
@@ -171,8 +172,9 @@ const table = (map: Map<string, number>): string =>
     .toSorted((a, b) => b[1] - a[1])
     .map(([key, count]) => `  ${count} ${key}\n`)
     .join('')
+const same = counts.passed + counts.failed
 process.stdout.write(
-  `run ${paths.length}: same ${counts.passed + counts.failed} (the engine fails ${counts.failed}; with fewer stops ${counts.fewer}), different ${counts.different.length}\n` +
-    `refused\n${table(counts.refused)}skipped\n${table(counts.skipped)}`,
+  `run ${paths.length}: same ${same} (of which the engine fails ${counts.failed}, and ${counts.fewer} with fewer ` +
+    `stops), different ${counts.different.length}\nrefused\n${table(counts.refused)}skipped\n${table(counts.skipped)}`,
 )
 process.exitCode = counts.different.length > 0 ? 1 : 0
