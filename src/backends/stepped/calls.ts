@@ -110,10 +110,14 @@ function takesText(c: Context, callee: Node): boolean {
 /** Its callee and arguments; a text is refused in a thread, and where it would see variables that have moved. */
 function textCall(c: Context, node: Call | (Node & { type: 'NewExpression' })): Node[] {
   const [called, ...given] = c.list([node.callee as Node, ...(node.arguments as Node[])])
-  const sees = c.frame.stops && node.callee.type === 'Identifier' && node.callee.name === 'eval'
-  const last = given.at(-1)
-  if (last === undefined || last.type === 'SpreadElement') return [called!, ...given]
-  return [called!, ...given.slice(0, -1), c.help('text', last, c.site(node, 'text'), sees)]
+  const isEval = node.callee.type === 'Identifier' && node.callee.name === 'eval'
+  const at = isEval ? 0 : given.length - 1
+  const code = given[at]
+  if (code === undefined) return [called!]
+  if (given.some(({ type }) => type === 'SpreadElement'))
+    return [called!, c.refusal(node, 'code that is made of a text is not stepped', 'write it into a module')]
+  const told = c.help('text', code, c.site(node, 'text'), isEval && c.frame.stops)
+  return [called!, ...given.slice(0, at), told, ...given.slice(at + 1)]
 }
 
 /**

@@ -88,7 +88,10 @@ function operate(
   thread.array = array
   // In this order, as each may be an object with a method that is called, or not be taken.
   thread.index = typeof operand === 'number' ? index : indexOf(array, index)
-  thread.operand = typeof operand === 'number' ? operand : integerOf(array, operand)
+  // What is stored is given back as it is.
+  const isGiven =
+    typeof operand === 'number' || (kind === STORE && typeof operand === 'bigint' && isBig(array))
+  thread.operand = isGiven ? operand : integerOf(array, operand)
   return announce(thread) ? stop() : (perform(thread) as number)
 }
 
@@ -99,16 +102,24 @@ function indexOf(array: Watched, index: unknown): number {
   const isInteger = /^(Big)?(Ui|I)nt(8|16|32|64)Array$/.test(String(tagOf.get!.call(array)))
   // The engine says what it does not take.
   if (!isInteger) Atomics.load(array, index as number)
-  const at = Math.trunc(Number(index)) || 0
+  const at = Math.trunc(toNumber(index)) || 0
   if (at < 0 || at >= array.length) Atomics.load(array, at)
   return at
 }
 
+/** As the language does it, which throws of a big integer. */
+function toNumber(value: unknown): number {
+  return +(value as number)
+}
+
+function isBig(array: unknown): boolean {
+  return array instanceof BigInt64Array || array instanceof BigUint64Array
+}
+
 /** What `Atomics` makes of an operand before it does anything. */
 function integerOf(array: Watched, value: unknown): number {
-  const isBig = (array as unknown) instanceof BigInt64Array || (array as unknown) instanceof BigUint64Array
   // Big integers are left as they are; BigInt() would take numbers, which Atomics does not.
-  return isBig ? (BigInt.asIntN(64, value as bigint) as unknown as number) : Number(value)
+  return isBig(array) ? (BigInt.asIntN(64, value as bigint) as unknown as number) : toNumber(value)
 }
 
 export function store(site: number, array: Watched, index: number, value: number): number {
@@ -168,9 +179,10 @@ export function wait(
 
 /** Notes what the thread is to wait for. Returns the index. */
 function waitsFor(array: Watched, index: number, expected: number, timeout: number | undefined): number {
-  const at = typeof expected === 'number' ? index : indexOf(array, index)
-  const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
-  const limit = timeout === undefined ? Infinity : Number(timeout)
+  const isGiven = typeof expected === 'number' && !isBig(array)
+  const at = isGiven ? index : indexOf(array, index)
+  const wanted = isGiven ? expected : integerOf(array, expected)
+  const limit = timeout === undefined ? Infinity : toNumber(timeout)
   current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
   current.timeout = Number.isNaN(limit) ? Infinity : limit
   return at
@@ -220,6 +232,6 @@ function isWaitable(array: Watched): boolean {
 export function notify(site: number, array: Watched, index: number, count: number | undefined): number {
   if (!isWaitable(array)) Atomics.notify(array, index, 0)
   const at = count === undefined || typeof count === 'number' ? index : indexOf(array, index)
-  const most = count === undefined ? Infinity : Math.max(Math.trunc(Number(count)) || 0, 0)
+  const most = count === undefined ? Infinity : Math.max(Math.trunc(toNumber(count)) || 0, 0)
   return operate(NOTIFY, site, array, at, most)
 }
