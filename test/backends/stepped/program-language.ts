@@ -35,7 +35,7 @@ async function* later(cells, log) { try { for (let n = 0; n < 3; n++) log.push(y
 `
 
 const withEnds = (n: number): string =>
-  ['{}', '{ next: 1 }', '{ throws: true }', '{ wrong: true }', '{ lacks: true }'][n % 5]!
+  ['{}', '{ next: 1 }', '{ throws: true }', '{ wrong: true }', '{ lacks: true }'][Math.abs(n) % 5]!
 
 export const statements: readonly ((choice: Choice) => string)[] = [
   ({ i, v }) =>
@@ -76,7 +76,7 @@ export const statements: readonly ((choice: Choice) => string)[] = [
       log.push('b', step(cells)) } }, null]) { log.push(step(cells)); if (${v} % 2) break } }`,
   ({ v }) =>
     `{ const fs = []; for (let n = 0, g = () => n; n < 3; n += 1 + step(cells, 0) * 0) { fs.push(() => n, g);
-      if (n === 1) n += ${v} % 2; step(cells) } for (const k in { a: 1, b: 2 }) { step(cells);
+      if (n === 1) n += ${Math.abs(v) % 2}; step(cells) } for (const k in { a: 1, b: 2 }) { step(cells);
       fs.push(() => k) } log.push(fs.map((f) => f())) }`,
   ({ v }) =>
     `{ const mapped = function (a, b) { arguments[0] = step(cells); b = ${v}; step(cells); return [a, b,
@@ -151,7 +151,7 @@ export const statements: readonly ((choice: Choice) => string)[] = [
     `{ function* g(a, [b = step(cells)] = [], { c = a } = {}) { try { const x = yield [a, b, c]; log.push(x);
       yield* iterable(cells, log, 2, ${withEnds(v)}); return step(cells) } catch (e) { log.push(String(e));
       yield 'caught' } finally { log.push('f', step(cells)) } } const it = g(1); seen(log, () => it.next(5));
-      seen(log, () => it.next(6)); seen(log, () => it.${['next', 'return', 'throw'][v % 3]}(7)); seen(log,
+      seen(log, () => it.next(6)); seen(log, () => it.${['next', 'return', 'throw'][Math.abs(v) % 3]}(7)); seen(log,
       () => it.next(8)) }`,
   () =>
     `{ const o = { *[Symbol.iterator]() { yield step(cells); yield* [1, 2] } }; log.push([...o],
@@ -198,7 +198,7 @@ export const statements: readonly ((choice: Choice) => string)[] = [
       catch (e) { log.push(e.name) } finally { log.push(await step(cells)) } })()`,
   ({ v }) =>
     `{ const g = later(cells, log); g.next(1).then((r) => log.push(r)); g.${
-      ['next', 'return', 'throw'][v % 3]
+      ['next', 'return', 'throw'][Math.abs(v) % 3]
     }(2).then((r) => log.push(r), (e) => log.push(['rejected', e]));
       g.next(3).then((r) => log.push(r)) }`,
   () =>

@@ -128,7 +128,7 @@ function ask(
       if (kind === 'return') return { kind, value }
       const close = iterator.return
       if (close !== undefined && close !== null) check(close.call(iterator))
-      throw new TypeError("The iterator does not provide a 'throw' method")
+      throw new TypeError("The iterator does not provide a 'throw' method.")
     }
     const result = method.call(iterator, value)
     check(result)
