@@ -14,6 +14,7 @@ interface Case {
   readonly verdict: 'pass' | 'fail' | 'refused'
   /** What is said of it. */
   readonly says?: RegExp
+  readonly extension?: string
 }
 
 const alike = (thread: string, invariant: string): string => `
@@ -50,6 +51,54 @@ ${alike('function (a) { new Counter(a).value++ }', 'a[0] === 2')}`,
 ${alike('function (a) { Atomics.store(a, 0, new Counter(a) + 1) }', 'a[0] === 2')}`,
     verdict: 'refused',
     says: /:1: Atomics\.load\(this\.a, 0\) comes to a shared access where nothing can stop; call it/,
+  },
+  {
+    name: 'a function without this, which new calls',
+    text: `function Ticket(a) { Atomics.add(a, 0, 1) }
+Ticket.prototype.count = 1
+${alike('function (a) { Atomics.add(a, 1, new Ticket(a).count) }', 'a[0] === 2 && a[1] === 2')}`,
+    verdict: 'pass',
+  },
+  {
+    name: 'code that is made of a text',
+    text: alike("function (a) { new Function('a', 'a[0]++')(a) }", 'a[0] === 2'),
+    verdict: 'refused',
+    says: /:2: code that is made of a text is not stepped; write it into a module/,
+  },
+  {
+    name: 'eval, which sees the variables of a function',
+    text: alike("function (a) { let n = Atomics.load(a, 0); eval('n++'); Atomics.store(a, 0, n) }", 'a[0]'),
+    verdict: 'refused',
+    says: /:2: code that is made of a text is not stepped; write it into a module/,
+  },
+  {
+    name: 'with',
+    text: `module.exports = {
+  title: 'with',
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [(a) => { with ({ a }) Atomics.add(a, 0, 1) }, (a) => { Atomics.add(a, 0, 1) }],
+}`,
+    verdict: 'refused',
+    says: /:4: with; name the object in front of its properties/,
+    extension: 'cjs',
+  },
+  {
+    name: 'super() in an arrow function of a constructor that stops',
+    text: `class Base { constructor(a) { Atomics.add(a, 0, 1) } }
+class Derived extends Base { constructor(a) { const make = () => super(a); make(); Atomics.add(a, 0, 1) } }
+${alike('function (a) { new Derived(a) }', 'a[0] === 4')}`,
+    verdict: 'refused',
+    says: /:2: super\(\) in an arrow function; call it in the constructor itself/,
+  },
+  {
+    name: 'a getter that stops while the engine copies an object, before an await',
+    text: `const thread = async (a) => {
+  const copy = { ...{ get v() { return Atomics.add(a, 0, 1) } } }
+  await copy
+}
+export default { setup: () => new Int32Array(new SharedArrayBuffer(8)), threads: [thread, thread] }`,
+    verdict: 'refused',
+    says: /:2: Atomics\.add\(a, 0, 1\) comes to a shared access where nothing can stop; call it/,
   },
   {
     name: 'an access in the callback of a sort, which the engine calls',
@@ -193,9 +242,9 @@ describe('the language as it is written', () => {
   const folder = mkdtempSync(join(tmpdir(), 'language-'))
   after(() => rmSync(folder, { recursive: true }))
 
-  cases.forEach(({ name, text, verdict, says }, number) => {
+  cases.forEach(({ name, text, verdict, says, extension = 'mjs' }, number) => {
     it(`${verdict}: ${name}`, async () => {
-      const file = join(folder, `case-${number}.mjs`)
+      const file = join(folder, `case-${number}.${extension}`)
       writeFileSync(file, text)
       const check = checkFile(file, { seconds: 600 })
       if (verdict === 'refused') {

@@ -53,14 +53,83 @@ export function rewriteGenerators(node: Node, chosen: ReadonlySet<number>): bool
 }
 
 function rewriteFunction(node: Function): void {
-  const { body, generator } = node
+  const { generator } = node
   assignParameters(node)
+  if (!generator) moveParameters(node)
+  const { body } = node
   markLabeled(body as Node)
   rewriteForAwait(body as Node)
   rewriteAwaitUsing(body as Node)
   replaceAwaits(body as Node, generator ? 'async generator' : 'async function')
   if (generator) Object.assign(node, { runsGenerator: true })
   writeOuter(node, (inner) => operation(generator ? 'asyncGenerate' : 'asyncRun', body as Node, [inner]))
+}
+
+/**
+ * What an async function throws while it takes its parameters rejects its promise: it takes those in its body that may
+ * throw, and all that follow.
+ */
+function moveParameters(node: Function): void {
+  const params = node.params as Node[]
+  const first = params.findIndex((each) => !takesQuietly(each))
+  if (first < 0 || declaresFunction(node, params.flatMap(patternNames))) return
+  const at = { start: params[first]!.start, end: params[first]!.start }
+  const kept: Node[] = []
+  const declarations: Node[] = []
+  params.forEach((each, index) => {
+    if (index < first) return void kept.push(each)
+    const given = (where: number): Node => place(identifier(`$given${index}`), where, where)
+    // No two nodes overlap: what is taken stands before the body, which begins where it stood.
+    const before = at.start - 0.5 + index / 1000
+    const { start, end } = each
+    const declare = (id: Node, init: Node): void => {
+      declarations.push({ type: 'VariableDeclarator', id, init, start, end } as unknown as Node)
+    }
+    if (each.type === 'RestElement') {
+      kept.push({ ...each, argument: given(before), start: before, end: before } as unknown as Node)
+      declare(each.argument as Node, given(end))
+    } else if (each.type === 'AssignmentPattern') {
+      const left = each.left as Node
+      const pattern = { ...each, left: given(before), right: nothing(before, before) }
+      kept.push({ ...pattern, start: before, end: before } as unknown as Node)
+      const test = { operator: '===', left: given(left.end), right: nothing(left.end, left.end) }
+      const value = {
+        type: 'ConditionalExpression',
+        test: { type: 'BinaryExpression', ...test, start: left.end, end: left.end },
+        consequent: each.right,
+        alternate: given(end),
+        start: left.end,
+        end,
+      }
+      declare(left, value as unknown as Node)
+    } else {
+      kept.push(given(before))
+      declare(each, given(end))
+    }
+  })
+  const declaration = { type: 'VariableDeclaration', kind: 'var', declarations, ...at }
+  const block = node.body.type === 'BlockStatement' ? node.body : null
+  const { end } = node.body
+  const own = block?.body ?? [{ type: 'ReturnStatement', argument: node.body, start: node.body.start, end }]
+  const directives = own.findIndex((each) => !('directive' in each))
+  const from = directives < 0 ? own.length : directives
+  const statements = [...own.slice(0, from), declaration, ...own.slice(from)]
+  const body = { type: 'BlockStatement', body: statements, start: at.start, end }
+  Object.assign(node, { params: kept, body, expression: false })
+}
+
+/** Taking it neither throws nor calls anything. */
+function takesQuietly(parameter: Node): boolean {
+  if (parameter.type === 'RestElement') return takesQuietly(parameter.argument as Node)
+  if (parameter.type === 'AssignmentPattern')
+    return parameter.left.type === 'Identifier' && parameter.right.type === 'Literal'
+  return parameter.type === 'Identifier'
+}
+
+/** A function of its body has the name of a parameter, which it is then. */
+function declaresFunction({ body }: Function, names: readonly string[]): boolean {
+  if (body.type !== 'BlockStatement') return false
+  return body.body.some((each) => each.type === 'FunctionDeclaration' && names.includes(each.id?.name ?? ''))
 }
 
 /** The function returns what `run` makes of its body, which is a function of its own. */

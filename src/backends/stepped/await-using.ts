@@ -15,8 +15,12 @@ export const STACK = '$asyncStack'
 export function rewriteAwaitUsing(node: Node): void {
   if (isFunction(node)) return
   for (const child of childrenOf(node)) rewriteAwaitUsing(child)
-  if (node.type === 'ForOfStatement' && isAwaitUsing(node.left as Node)) declareInside(node)
-  if (node.type === 'ForStatement' && isAwaitUsing(node.init as Node | null)) declareBefore(node)
+  if (node.type === 'ForOfStatement' && isAwaitUsing(node.left as Node)) rewrite(declareInside(node))
+  if (node.type === 'ForStatement' && isAwaitUsing(node.init as Node | null)) {
+    const block = declareBefore(node)
+    rewrite(block)
+    write(node, block)
+  }
   if (node.type === 'BlockStatement' && node.body.some((each) => isAwaitUsing(each as Node))) rewrite(node)
 }
 
@@ -24,30 +28,39 @@ export function isAwaitUsing(node: Node | null): node is Declaration {
   return node?.type === 'VariableDeclaration' && (node as { kind: string }).kind === 'await using'
 }
 
+/** Lets blocks declare what heads of loops do with `using`: who guards it looks at blocks. */
+export function rewriteUsingHeads(node: Node): void {
+  for (const child of childrenOf(node)) rewriteUsingHeads(child)
+  if (node.type === 'ForOfStatement' && isUsing(node.left as Node)) declareInside(node)
+  if (node.type === 'ForStatement' && isUsing(node.init as Node | null)) write(node, declareBefore(node))
+}
+
+function isUsing(node: Node | null): boolean {
+  return node?.type === 'VariableDeclaration' && (node as { kind: string }).kind === 'using'
+}
+
 let made = 0
 
 /** `for (await using x of y)` declares it anew in each turn. */
-function declareInside(loop: Node & { type: 'ForOfStatement' }): void {
+function declareInside(loop: Node & { type: 'ForOfStatement' }): Block {
   const { left, body } = loop as unknown as { left: Declaration; body: Node }
   const { start, end } = left
   const name = `$each${++made}`
   const [declarator] = left.declarations
   const own = { ...left, declarations: [{ ...declarator!, init: identifier(name, end) }] }
   const block = { type: 'BlockStatement', start, end: body.end, body: [own, body] } as unknown as Block
-  rewrite(block)
   const each = { ...declarator!, id: identifier(name, start), init: null }
   const declaration = { type: 'VariableDeclaration', kind: 'const', declarations: [each], start, end }
   Object.assign(loop, { left: declaration, body: block })
+  return block
 }
 
 /** `for (await using x = y; …)` declares it once, around the loop. */
-function declareBefore(loop: Node & { type: 'ForStatement' }): void {
+function declareBefore(loop: Node & { type: 'ForStatement' }): Block {
   const { init, start, end } = loop
   // What is declared before it is in none of its turns.
   const rest = { ...loop, init: null, start: init!.end }
-  const block = { type: 'BlockStatement', start, end, body: [init, rest] } as unknown as Block
-  rewrite(block)
-  write(loop, block)
+  return { type: 'BlockStatement', start, end, body: [init, rest] } as unknown as Block
 }
 
 /** The whole block is guarded: what it declares goes on being seen in all of it. */

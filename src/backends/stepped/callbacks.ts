@@ -1,7 +1,7 @@
 // Methods of the engine that call functions of the program: what they are given can stop, as the runtime, and
 // library.ts, call it.
 
-import { listOf, nativeCursor, tags, typedArray } from './engine.ts'
+import { listOf, tags, typedArray } from './engine.ts'
 import * as runtime from './runtime.ts'
 import { library, read } from './runtime.ts'
 import { SHARED } from './tags.ts'
@@ -18,11 +18,7 @@ export function callback(site: number, object: unknown, name: string, args: read
     const [items, mapper] = args
     if (typeof mapper !== 'function')
       return after(listOf(items), (list) => Reflect.apply(method as Method, object, [list, mapper]))
-    return library().arrayFrom(
-      nativeCursor(items) === undefined ? items : [...(items as [])],
-      mapper,
-      args[2],
-    )
+    return library().arrayFrom(items, mapper, args[2])
   }
   if (typeof self === 'function' && (method === Object.groupBy || method === Map.groupBy))
     return groups(method as Method, object, called, self as Method)
@@ -39,8 +35,12 @@ export function callback(site: number, object: unknown, name: string, args: read
       return callForElements(site, object as never, name, args)
     if (object instanceof typedArray && method === (typedArray.prototype as Objects)[name])
       return callForElements(site, object as never, name, args)
-    if (name === 'forEach' && (object instanceof Map || object instanceof Set))
-      return library().callForEntries(object, object.entries(), called, self)
+    const holder =
+      name !== 'forEach' ? null : object instanceof Map ? Map : object instanceof Set ? Set : null
+    if (holder !== null && method === (holder.prototype.forEach as unknown as Method)) {
+      const entries = (holder.prototype.entries as unknown as Method).call(object)
+      return library().callForEntries(object, entries, called, self)
+    }
   }
   const view = (tags(object) as { [SHARED]?: unknown })[SHARED]
   return view === undefined
@@ -114,30 +114,58 @@ function callForElements(site: number, array: Indexed, name: string, args: reado
       ? of[index]
       : read(of as unknown as Watched, index, site)
   const [called, self] = args
+  // It throws of a view that has lost its memory.
+  if (array instanceof typedArray)
+    Reflect.apply((typedArray.prototype as Objects)['keys'] as Method, array, [])
+  const count = (array instanceof typedArray ? lengthOf.get!.call(array) : array.length) as number
   if (name === 'reduce' || name === 'reduceRight')
-    return library().reduce(array, name === 'reduceRight', called, args.slice(1), elementOf)
-  return library().callForElements(array, name, called, self, elementOf, finishing(array, name))
+    return library().reduce(array, count, name === 'reduceRight', called, args.slice(1), elementOf)
+  const finish = array instanceof typedArray ? finishing(array, name) : null
+  return library().callForElements(array, count, name, called, self, elementOf, { like, put, finish })
 }
 
-/** What the engine's method makes of the results of the calls. */
+/** A new array like `array` (ECMAScript 2025, 23.1.5.2): its class is asked, which may be one of the program. */
+function like(array: Indexed, count: number): object {
+  const own: unknown = array['constructor']
+  const isObject = (typeof own === 'object' && own !== null) || typeof own === 'function'
+  const kind: unknown = isObject ? ((own as Objects)[Symbol.species] ?? undefined) : own
+  return kind === undefined || kind === Array
+    ? sized(count)
+    : (new (kind as new (length: number) => object)(count) as object)
+}
+
+function sized(count: number): unknown[] {
+  const array: unknown[] = []
+  array.length = count
+  return array
+}
+
+function put(target: object, index: number, value: unknown): void {
+  Object.defineProperty(target, index, { value, writable: true, enumerable: true, configurable: true })
+}
+
+/** What the engine's method of typed arrays makes of the results of the calls. */
 function finishing(
   array: Indexed,
   name: string,
 ): (elements: unknown[], results: readonly unknown[]) => unknown {
   return (elements, results) => {
-    if (name === 'find' || name === 'findLast') return elements[results.findIndex(Boolean)]
-    const isTyped = array instanceof typedArray
-    const native = ((isTyped ? typedArray.prototype : Array.prototype) as Objects)[name] as Method
-    return native.call(
-      isTyped ? unwatched(array, elements) : elements,
-      (_: unknown, index: number) => results[index],
-    )
+    const native = (typedArray.prototype as Objects)[name] as Method
+    return native.call(unwatched(array, elements), (_: unknown, index: number) => results[index])
   }
 }
 
-/** An array like a shared one, whose elements nobody watches. */
+const [lengthOf, kindOf] = ['length', Symbol.toStringTag].map((key) =>
+  Object.getOwnPropertyDescriptor(typedArray.prototype, key)!,
+) as [PropertyDescriptor, PropertyDescriptor]
+
+/** A typed array like another, whose elements nobody watches. */
 function unwatched(array: Indexed, elements: readonly unknown[]): object {
-  const copy = new (array['constructor'] as new (length: number) => Indexed)(elements.length)
+  const kind = (globalThis as Objects)[kindOf.get!.call(array) as string] as new (length: number) => Indexed
+  const copy = new kind(elements.length)
   elements.forEach((element, index) => (copy[index] = element))
+  // It is asked for what its likes are made by.
+  const own = array['constructor']
+  if (own !== kind) Object.defineProperty(copy, 'constructor', { value: own })
   return copy
 }

@@ -97,9 +97,27 @@ export function writeCall(c: Context, node: Call): Node {
     return { ...node, callee: written, arguments: given } as Node
   }
   if (callee.type === 'MemberExpression') return callOfMember(c, node, callee)
-  const [called, ...given] = c.list([callee, ...args])
+  const [called, ...given] = takesText(c, callee) ? textCall(c, node) : c.list([callee, ...args])
   const plain = called!.type === 'MemberExpression' ? tree.sequence([tree.literal(0), called!]) : called!
   return outsideCall(c, node, { ...node, callee: plain, arguments: given } as Call, null)
+}
+
+/** What makes code of a text: nobody steps that. */
+function takesText(c: Context, callee: Node): boolean {
+  return /^(eval|Function)$/.test(globalName(c, callee) ?? '')
+}
+
+/** Its callee and arguments; a text is refused in a thread, and where it would see variables that have moved. */
+function textCall(c: Context, node: Call | (Node & { type: 'NewExpression' })): Node[] {
+  const [called, ...given] = c.list([node.callee as Node, ...(node.arguments as Node[])])
+  const isEval = node.callee.type === 'Identifier' && node.callee.name === 'eval'
+  const at = isEval ? 0 : given.length - 1
+  const code = given[at]
+  if (code === undefined) return [called!]
+  if (given.some(({ type }) => type === 'SpreadElement'))
+    return [called!, c.refusal(node, 'code that is made of a text is not stepped', 'write it into a module')]
+  const told = c.help('text', code, c.site(node, 'text'), isEval && c.frame.stops)
+  return [called!, ...given.slice(0, at), told, ...given.slice(at + 1)]
 }
 
 /**
@@ -108,7 +126,12 @@ export function writeCall(c: Context, node: Call): Node {
  */
 function superCall(c: Context, node: Call): Node {
   const args = c.list(node.arguments as Node[])
-  if (c.frame.constructs !== 'derived') return { ...node, arguments: args } as Node
+  if (c.frame.constructs !== 'derived') {
+    // The variable that holds the object is one of the constructor's.
+    const isInner = c.isInDerived && c.frame.info.constructs === null
+    if (isInner) return c.refusal(node, 'super() in an arrow function', 'call it in the constructor itself')
+    return { ...node, arguments: args } as Node
+  }
   const self = tree.name('$self')
   const target = tree.make('MetaProperty', { meta: tree.name('new'), property: tree.name('target') })
   if (c.frame.stops && c.reach.hasOpenBase(c.frame.info)) return superOfOpenBase(c, node, args, target)
@@ -162,11 +185,46 @@ function callOfMember(c: Context, node: Call, callee: Member): Node {
     callee.object as Node,
     ...(isElement(callee) || callee.computed ? [callee.property as Node] : []),
   ]
-  const [object, ...rest] = c.list([...parts, ...(node.arguments as Node[])])
+  const args = node.arguments as Node[]
+  if (args.some((each) => c.stops(each))) return callBehindSteps(c, node, callee, parts, args)
+  const [object, ...rest] = c.list([...parts, ...args])
   const key = parts.length > 1 ? rest.shift()! : null
   if (key !== null && isElement(callee))
     return c.help('computedCall', object!, key, c.site(node, 'call'), tree.list(rest))
   return methodCall(c, node, object!, rest)
+}
+
+/** The method is taken before the arguments are evaluated; where nobody can tell, it is looked at only. */
+function callBehindSteps(
+  c: Context,
+  node: Call,
+  callee: Member,
+  parts: readonly Node[],
+  args: readonly Node[],
+): Node {
+  const given = c.list(parts).map((each, index) => c.settle(each, parts[index]!))
+  const [object, key] = given as [Node, Node?]
+  const site = c.site(node, 'call')
+  if (key !== undefined && isElement(callee)) {
+    const method = c.keep(tree.member(object, key))
+    return c.help('computedCall', object, key, site, tree.list(c.list(args)), method)
+  }
+  const read = { ...callee, object, property: key ?? callee.property, optional: false } as Node
+  const name = propertyName(callee.property, callee.computed)
+  if (c.isPoint(callee) || name === null || c.reach.assignedProperties.has(name)) {
+    const method = c.isPoint(callee) ? c.point(read) : c.keep(read)
+    if (!c.callsBack(node) && !bulkMethods.has(name ?? '') && !viewMethod.test(name ?? ''))
+      return tree.call(c.runtime('callOn'), [method, object, ...c.list(args)], node)
+  } else if (mayBeNothing(c, callee.object as Node))
+    c.emit(tree.when(tree.binary('==', object, tree.literal(null)), [tree.does(read)]))
+  return methodCall(c, node, object, c.list(args))
+}
+
+/** It may be null or undefined, which have no methods. */
+function mayBeNothing(c: Context, object: Node): boolean {
+  if (object.type !== 'Identifier') return object.type !== 'ThisExpression'
+  const binding = c.module.scopes.bindings.get(object)
+  return binding !== undefined && !/^(import|class|function)$/.test(binding.kind)
 }
 
 /** `object.name(…)`, with everything in it evaluated or to be evaluated as it stands. */
@@ -265,7 +323,9 @@ export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateE
 
 export function newExpression(c: Context, node: Node & { type: 'NewExpression' }): Node {
   const callee = node.callee as Node
-  const [made, ...args] = c.list([callee, ...(node.arguments as Node[])])
+  const [made, ...args] = takesText(c, callee)
+    ? textCall(c, node)
+    : c.list([callee, ...(node.arguments as Node[])])
   if (c.frame.stops && c.goesThroughGiven(node)) args[0] = c.point(c.help('listOf', args[0]!))
   const written = { ...node, callee: made, arguments: args } as Node & { type: 'NewExpression' }
   if (isGlobal(callee, c.module) && calledName(callee) === 'BroadcastChannel')

@@ -42,7 +42,7 @@ function step(c: Context, node: Node, label: string): Node {
     return readOf(c, node, object)
   }
   if (node.type !== 'CallExpression' || isCallOfChain(node)) return c.expression(node)
-  const callee = node.callee as Node
+  const callee = calleeOf(node)
   if (callee.type === 'MemberExpression' && callee.object.type !== 'Super') {
     const object = guarded(c, step(c, callee.object as Node, label), callee.optional, label)
     if (!node.optional && !isElement(callee)) {
@@ -55,12 +55,23 @@ function step(c: Context, node: Node, label: string): Node {
   }
   const called = guarded(c, step(c, callee, label), node.optional, label)
   const args = c.list(node.arguments as Node[])
-  return finishCall(c, node, tree.call(called, args, node))
+  return finishCall(c, node, callOf(c, callee, called, args, node))
 }
 
 /** `(a?.b)(…)`: a chain of its own, which is called. */
 function isCallOfChain(node: Call): boolean {
   return node.callee.type === 'ChainExpression' && !node.optional
+}
+
+/** Calls what `callee` has given; a method of `super` is one of this. */
+function callOf(c: Context, callee: Node, called: Node, args: readonly Node[], node: Call): Node {
+  if (callee.type !== 'MemberExpression') return tree.call(called, args, node)
+  return tree.call(c.runtime('callOn'), [called, tree.make('ThisExpression', {}), ...args], node)
+}
+
+/** In `(a?.b)?.()`, the parentheses make no difference: where there is no `a`, nothing is called. */
+function calleeOf({ callee, optional }: Call): Node {
+  return callee.type === 'ChainExpression' && optional ? callee.expression : (callee as Node)
 }
 
 function guarded(c: Context, value: Node, optional: boolean, label: string): Node {
@@ -88,12 +99,12 @@ function link(c: Context, node: Node, then: (value: Node) => Node): Node {
     )
   }
   if (node.type !== 'CallExpression' || isCallOfChain(node)) return then(c.expression(node))
-  const callee = node.callee as Node
+  const callee = calleeOf(node)
   const args = (): Node[] => node.arguments.map((each) => c.expression(each as Node))
   if (callee.type !== 'MemberExpression' || callee.object.type === 'Super') {
     return link(c, callee, (value) =>
       c.withTemporary((called) =>
-        passOn(node.optional, tree.assign(called, value), then(tree.call(called, args(), node))),
+        passOn(node.optional, tree.assign(called, value), then(callOf(c, callee, called, args(), node))),
       ),
     )
   }

@@ -102,10 +102,14 @@ export interface Parts {
   withOwnCells(context: Context, node: Node, written: Node): Node
   /** Returns a value, by what is to be done first. */
   leaves(context: Context, value: Node | null): void
+  /** A value for a variable, whose name it may get. */
+  valueFor(context: Context, node: Node, value: Node): Node
   /** A pattern whose parts nothing stops. */
   pattern(context: Context, node: Node): Node
   /** Takes a value apart into the variables of a pattern, step by step. */
   takeApart(context: Context, node: Node, value: Node): void
+  /** Does `body`, and then `last`, however that ended. */
+  guarded(context: Context, body: () => void, last: (how: Node, what: Node) => void): void
 }
 
 export class Context {
@@ -120,6 +124,8 @@ export class Context {
   /** Temporaries of what stands outside functions: default values of parameters, fields. */
   moduleTemporaries = 0
   isOutside = false
+  /** The code stands in a constructor that can stop, of a class that extends another, or in an arrow function there. */
+  isInDerived = false
   /** An expression that is a statement, so that nobody looks at its value. */
   unread: Node | null = null
   readonly #sites: SiteTable
@@ -151,12 +157,15 @@ export class Context {
   }
 
   inFrame<T>(frame: Frame, body: () => T): T {
-    const outer = { frame: this.frame, isOutside: this.isOutside }
+    const outer = { frame: this.frame, isOutside: this.isOutside, isInDerived: this.isInDerived }
     this.frame = frame
+    const isArrow = frame.info.node?.type === 'ArrowFunctionExpression'
+    this.isInDerived = frame.constructs === 'derived' || (isArrow && this.isInDerived)
     this.isOutside = false
     const result = body()
     this.frame = outer.frame
     this.isOutside = outer.isOutside
+    this.isInDerived = outer.isInDerived
     return result
   }
 
@@ -379,6 +388,7 @@ export class Context {
     if (!this.frame.stops || constructs === null) return value
     if (constructs === 'perhaps') return value ?? tree.nothing()
     const self = tree.make('ThisExpression', {})
+    if (constructs === 'derived') return this.help('derived', value ?? tree.nothing(), self)
     return value === null ? self : this.help('constructed', value, self)
   }
 
@@ -501,10 +511,17 @@ export class Context {
     return binding && this.locals.get(binding)
   }
 
+  /** The function that declares the variable names it before. */
+  isDead({ binding, dead }: Local, { start }: Node): boolean {
+    if (dead.length === 0 || binding.owner !== (this.frame.info.node as Node)) return false
+    return dead.some(([from, to]) => start >= from && start < to)
+  }
+
   /** What names a variable, as a value or as what is assigned to. */
   variable(node: Node & { type: 'Identifier' }): Node {
     const local = this.localOf(node)
     if (local === undefined) return node
+    if (this.isDead(local, node)) return tree.member(this.help('early', node.name), 'v', node)
     const named = tree.name(local.name, node)
     return local.cell ? tree.member(named, 'v', node) : named
   }

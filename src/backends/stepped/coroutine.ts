@@ -17,6 +17,7 @@ import {
   eventLoops,
   isAlone,
   isBroken,
+  refuseToStop,
   refused,
   save,
   state,
@@ -76,6 +77,8 @@ export function delegates(site: number, value: unknown): unknown {
 }
 
 function leaveFor(kind: 'await' | 'yield' | 'delegate', value: unknown, site: number): unknown {
+  // The engine has lost what said that another thread is to go on: in `{ ...object }`, say, whose getter stops.
+  if (state.stopping) refuseToStop()
   state.awaited = { kind, value, site }
   state.stopping = true
   return stopped
@@ -145,7 +148,7 @@ function refuseOfEngine(value: unknown, site: number): void {
 
 /** What it waited for is there. */
 function resume(coroutine: Coroutine, result: unknown, isError: boolean): unknown {
-  const [frame] = coroutine.frames
+  const frame = coroutine.frames[0]
   if (frame === undefined) return left(coroutine, result, isError)
   return run(coroutine, () => frame[0](frame, result, isError))
 }
@@ -207,7 +210,7 @@ function goOn(body: GeneratorBody, kind: 'next' | 'throw' | 'return', value: unk
     return begin()
   }
   traceGoOn(call)
-  const [frame] = body.frames
+  const frame = body.frames[0]
   if (frame !== undefined && kind === 'return') {
     state.returned = value
     return frame[0](frame, returning, false)

@@ -113,13 +113,14 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
   const variable = c.variable(target as Node & { type: 'Identifier' })
   const isLogical = /^(&&|\|\||\?\?)=$/.test(operator)
   const assigned = (written: Node): Node => (c.isOwn(target) ? written : c.changing(written))
+  const value = (): Node => c.parts.valueFor(c, target, c.expression(node.right))
   if (!c.stops(node.right) || operator === '=')
-    return assigned({ ...node, left: variable, right: c.expression(node.right) } as Node)
+    return assigned({ ...node, left: variable, right: value() } as Node)
   const before = c.keep(variable)
   const plain = operator.slice(0, -1)
   if (!isLogical) return assigned(tree.assign(variable, tree.binary(plain, before, c.expression(node.right))))
   const then = c.gather(() =>
-    c.emit(tree.does(assigned(tree.assign(before, tree.assign(variable, c.expression(node.right)))))),
+    c.emit(tree.does(assigned(tree.assign(before, tree.assign(variable, value()))))),
   )
   c.push({ kind: 'if', test: tree.goesOn(plain, before), yes: then, otherwise: [] })
   return before
@@ -128,7 +129,7 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
 /**
  * All variables of a function that stops are declared at its top: the engine does not know any more which may change.
  */
-function isConstant(c: Context, target: Node): boolean {
+export function isConstant(c: Context, target: Node): boolean {
   return c.localOf(target)?.binding.kind === 'const'
 }
 
@@ -184,12 +185,12 @@ function writePoint(c: Context, node: Node, target: Member, object: Node, key: N
   c.point(c.help('wrote', write))
 }
 
-/** Assigns to a member in which a call may stop. */
-export function assignTo(c: Context, target: Member, value: Node): void {
+/** Evaluates a member that is assigned to. Returns what assigns a value that is kept. */
+export function slotOf(c: Context, target: Member): (value: Node) => void {
   const [o, k] = parts(c, target)
   const object = settle(c, o, target.object as Node)
   const key = target.computed ? settle(c, k, target.property as Node) : k
-  writeKept(c, target, target, object, key, value)
+  return (value) => writeKept(c, target, target, object, key, value)
 }
 
 function writeElement(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): Node {

@@ -11,12 +11,12 @@ import { RUNTIME } from './names.ts'
 import { expression } from './expressions.ts'
 import { classOf, functionOf, withOwnCells } from './functions.ts'
 import { loop } from './loops.ts'
-import { pattern, takeApart } from './patterns.ts'
+import { pattern, takeApart, valueFor } from './patterns.ts'
 import { type ProgramModule, sourceOf } from './program.ts'
 import type { Reach } from './reach.ts'
 import * as runtime from './runtime.ts'
 import { MAP, type Site, SiteTable } from './sites.ts'
-import { asNodes, leaves, statements } from './statements.ts'
+import { guarded, asNodes, leaves, statements } from './statements.ts'
 import { type Node } from './syntax.ts'
 import * as tree from './tree.ts'
 
@@ -34,8 +34,10 @@ const parts: Parts = {
   classOf,
   withOwnCells,
   leaves,
+  valueFor,
   pattern,
   takeApart,
+  guarded,
   loop: loop as Parts['loop'],
 }
 

@@ -31,6 +31,37 @@ export function constant(): never {
   throw new TypeError('Assignment to constant variable.')
 }
 
+/** A variable is named before its declaration has given it a value. */
+export function early(name: string): never {
+  throw new ReferenceError(`Cannot access '${name}' before initialization`)
+}
+
+/** The cell of a variable that closures have before its declaration gives it a value. */
+export function earlyCell(name: string): { v: unknown } {
+  return {
+    get v() {
+      return early(name)
+    },
+    set v(value) {
+      Object.defineProperty(this, 'v', { value, writable: true, enumerable: true, configurable: true })
+    },
+  }
+}
+
+/** A constant that a pattern assigns to. */
+export function constantSlot(): object {
+  return {
+    set value(_: unknown) {
+      constant()
+    },
+  }
+}
+
+/** The key of a property that a pattern takes by what `value` gives. */
+export function propertyKey(value: unknown): unknown {
+  return isPrimitive(value) ? value : Reflect.ownKeys({ [value as string]: 0 })[0]
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Constructing and returning
 
@@ -54,6 +85,16 @@ export function watched<T>(value: T): T {
 /** What a constructor gives that returns `value`. */
 export function constructed(value: unknown, self: unknown): unknown {
   return (typeof value === 'object' && value !== null) || typeof value === 'function' ? value : self
+}
+
+/** As constructed(), of a class that extends another: `self` is undefined until super() was called. */
+export function derived(value: unknown, self: unknown): unknown {
+  if (!isPrimitive(value)) return value
+  if (value !== undefined) throw new TypeError('Derived constructors may only return object or undefined')
+  if (self !== undefined) return self
+  throw new ReferenceError(
+    'Must call super constructor in derived class before returning from derived constructor',
+  )
 }
 
 /** `super(…)` of a class whose constructor is not known: one that can stop must not. */
@@ -186,8 +227,18 @@ export function present(value: unknown): void {
 
 /** The properties of an object that a pattern has not taken. */
 export function rest(value: object, taken: readonly PropertyKey[]): object {
-  const others: Objects = { ...value }
-  for (const key of taken) delete others[key]
+  const others: Objects = {}
+  const names = new Set(taken.map((key) => (typeof key === 'number' ? String(key) : key)))
+  const from = Object(value) as Objects
+  for (const key of Reflect.ownKeys(from)) {
+    if (names.has(key) || Reflect.getOwnPropertyDescriptor(from, key)?.enumerable !== true) continue
+    Object.defineProperty(others, key, {
+      value: from[key],
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    })
+  }
   return others
 }
 
@@ -201,11 +252,13 @@ class Cursor {
   hasFailed = false
   readonly array: readonly unknown[] | null
   readonly iterator: Iterator<unknown> | null
+  readonly next: Method | null
   index = 0
 
   constructor(array: readonly unknown[] | null, iterator: Iterator<unknown> | null) {
     this.array = array
     this.iterator = iterator
+    this.next = iterator === null ? null : (iterator.next as Method)
   }
 }
 
@@ -214,8 +267,19 @@ const arrayValues = Array.prototype[Symbol.iterator]
 export function cursor(iterable: unknown): Cursor {
   if (Array.isArray(iterable) && iterable[Symbol.iterator] === arrayValues) return new Cursor(iterable, null)
   const open = (iterable as Partial<Record<symbol, Method>> | null | undefined)?.[Symbol.iterator]
-  if (typeof open !== 'function') throw new TypeError(`${String(iterable)} is not iterable`)
-  return new Cursor(null, open.call(iterable) as Iterator<unknown>)
+  if (typeof open !== 'function') throw new TypeError(`${inWords(iterable)} is not iterable`)
+  const iterator = Reflect.apply(open, iterable, [])
+  if (isPrimitive(iterator)) throw new TypeError('Result of the Symbol.iterator method is not an object')
+  return new Cursor(null, iterator as Iterator<unknown>)
+}
+
+/** As the engine names it in a message, without calling anything of it. */
+function inWords(value: unknown): string {
+  return isPrimitive(value) ? String(value) : typeof value
+}
+
+function isPrimitive(value: unknown): boolean {
+  return (typeof value !== 'object' || value === null) && typeof value !== 'function'
 }
 
 /** Goes to the next value. Returns whether there is one. */
@@ -230,9 +294,10 @@ export function step(at: Cursor): boolean {
     return true
   }
   at.done = true
-  const { done, value } = at.iterator!.next()
-  if (done === true) return false
-  at.value = value
+  const result = Reflect.apply(at.next!, at.iterator, []) as IteratorResult<unknown>
+  if (isPrimitive(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`)
+  if (result.done) return false
+  at.value = result.value
   at.done = false
   return true
 }
@@ -247,19 +312,25 @@ export function close(at: Cursor): void {
   if (at.done || !at.iterator) return
   at.done = true
   try {
-    at.iterator.return?.()
+    const method = at.iterator.return as Method | null | undefined
+    if (method === undefined || method === null) return
+    const result = Reflect.apply(method, at.iterator, [])
+    if (isPrimitive(result)) throw new TypeError(`${String(result)} is not an object`)
   } catch (error) {
     if (!at.hasFailed) throw error
   }
 }
 
+const { [Symbol.iterator]: stringValues } = String.prototype
+const { entries: mapEntries } = Map.prototype
+const { values: setValues } = Set.prototype
+
 /** Those of the engine cannot stop. */
 export function nativeCursor(iterable: unknown): Cursor | undefined {
-  const isNative =
-    Array.isArray(iterable) ||
-    typeof iterable === 'string' ||
-    iterable instanceof Map ||
-    iterable instanceof Set
+  const isHolder = Array.isArray(iterable) || iterable instanceof Map || iterable instanceof Set
+  if (!isHolder && typeof iterable !== 'string') return undefined
+  const open: unknown = (iterable as unknown as Objects)[Symbol.iterator]
+  const isNative = open === arrayValues || open === mapEntries || open === setValues || open === stringValues
   return isNative ? cursor(iterable) : undefined
 }
 
@@ -285,9 +356,25 @@ function isOfEngine(iterable: unknown): boolean {
   return typeof (iterable as Objects)[Symbol.iterator] !== 'function' || nativeCursor(iterable) !== undefined
 }
 
-/** What a pattern of so many elements takes its values from. */
-export function elementsOf(iterable: unknown, count: number, isRest: boolean): unknown {
-  return isOfEngine(iterable) ? iterable : library().takeElements(iterable, count, isRest)
+/** The next value that a pattern takes: undefined where there is none. */
+export function takeNext(at: Cursor | object): unknown {
+  if (!(at instanceof Cursor)) return library().takeNext(at)
+  return !at.done && step(at) ? at.value : undefined
+}
+
+/** A pattern passes over a value. */
+export function skipNext(at: Cursor | object): unknown {
+  if (!(at instanceof Cursor)) return library().skipNext(at)
+  if (!at.done) step(at)
+  return undefined
+}
+
+/** All that is left of what a pattern takes from. */
+export function takeRest(at: Cursor | object): unknown {
+  if (!(at instanceof Cursor)) return library().takeRest(at)
+  const values: unknown[] = []
+  while (!at.done && step(at)) values.push(at.value)
+  return values
 }
 
 /** What a constructor such as that of sets goes through. */
@@ -296,7 +383,8 @@ export function listOf(iterable: unknown): unknown {
 }
 
 export function spread(iterable: unknown): unknown {
-  return library().spread(iterable, Array.isArray(iterable) ? [...(iterable as unknown[])] : undefined)
+  const isNative = Array.isArray(iterable) && iterable[Symbol.iterator] === arrayValues
+  return library().spread(iterable, isNative ? [...(iterable as unknown[])] : undefined)
 }
 
 /** What `for … in` goes through. */
@@ -399,6 +487,13 @@ export function promised<T>(value: T, site: number): T {
 export function nextTick(called: Method, ...args: readonly unknown[]): void {
   if (isAlone()) process.nextTick(called, ...args)
   else runtime.eventLoops().nextTick(() => Reflect.apply(called, undefined, args))
+}
+
+/** A text of which the engine makes code, which may name variables of a function that stops (`sees`). */
+export function text<T>(value: T, site: number, sees: boolean): T {
+  if (typeof value !== 'string' || /^\s*(return\s+)?(this|globalThis)\s*;?\s*$/.test(value)) return value
+  if (!sees && isAlone() && !/\bAtomics\b/.test(value)) return value
+  return refused(site, 'code that is made of a text is not stepped', 'write it into a module')
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
 import { callExpression, mayChange, newExpression, taggedTemplate } from './calls.ts'
 import type { Context } from './context.ts'
 import { assignment, memberRead, update } from './elements.ts'
-import { type FunctionNode, type Node, childrenOf } from './syntax.ts'
+import { type FunctionNode, type Node, childrenOf, propertyName } from './syntax.ts'
 import { optionalChain, plainLinks } from './chains.ts'
 import * as tree from './tree.ts'
 
@@ -100,7 +100,11 @@ function unary(c: Context, node: Node & { type: 'UnaryExpression' }): Node {
   }
   if (argument.type === 'ChainExpression')
     return c.changing({ ...node, argument: mapChildren(argument, (inner) => plainLinks(c, inner)) } as Node)
-  return { ...node, argument: c.expression(argument) } as Node
+  const value = c.expression(argument)
+  // What is no reference is there no more: its value may be in a variable here.
+  return argument.type === 'Identifier'
+    ? ({ ...node, argument: value } as Node)
+    : tree.sequence([value, tree.literal(true)])
 }
 
 function sequenceExpression(c: Context, node: Node & { type: 'SequenceExpression' }): Node {
@@ -108,7 +112,7 @@ function sequenceExpression(c: Context, node: Node & { type: 'SequenceExpression
     return { ...node, expressions: node.expressions.map((each) => c.expression(each)) } as Node
   const last = node.expressions.at(-1)!
   for (const each of node.expressions.slice(0, -1)) c.emit(tree.does(c.expression(each)))
-  return c.expression(last)
+  return tree.unnamed(c.expression(last))
 }
 
 function logicalExpression(c: Context, node: Node & { type: 'LogicalExpression' }): Node {
@@ -159,7 +163,9 @@ function arrayLiteral(c: Context, node: Node & { type: 'ArrayExpression' }): Nod
 function functionValue(c: Context, node: FunctionNode): Node {
   const written = c.parts.withOwnCells(c, node, c.parts.functionOf(c, node))
   const isValue = node.type !== 'FunctionDeclaration'
-  return isValue && c.showsAsync(node as Node) ? c.help('asAsync', written) : written
+  return isValue && c.showsAsync(node as Node)
+    ? tree.wrapped(written, (inner) => c.help('asAsync', inner))
+    : written
 }
 
 /** Where iterators of the program may stop, the runtime goes through one. */
@@ -175,9 +181,23 @@ function objectLiteral(c: Context, node: Node & { type: 'ObjectExpression' }): N
     const value = isMethod(property) ? [] : [property.value as Node]
     return property.computed ? [property.key as Node, ...value] : value
   })
-  const values = c.list(parts, (part) =>
-    part.type === 'SpreadElement' ? objectSpread(c, part) : c.expression(part),
-  )
+  const keys = new Map<Node, string>()
+  const computed = new Set<Node>()
+  for (const each of node.properties) {
+    if (each.type === 'Property' && each.computed) computed.add(each.key as Node)
+    const key = each.type === 'Property' && !isMethod(each) ? propertyName(each.key, each.computed) : null
+    // Of `__proto__: value`, the value is not named.
+    if (key !== null && key !== '__proto__') keys.set((each as { value: Node }).value, key)
+  }
+  const stops = c.stops(node)
+  const values = c.list(parts, (part) => {
+    if (part.type === 'SpreadElement') return objectSpread(c, part)
+    if (stops && computed.has(part)) return c.help('propertyKey', c.expression(part))
+    const value = c.expression(part)
+    const key = keys.get(part)
+    // What is kept in a variable until the object is made has its name already.
+    return key === undefined || (!stops && !('inner' in value)) ? value : tree.namedAs(key, value)
+  })
   const properties = node.properties.map((property) => {
     if (property.type === 'SpreadElement') return tree.make('SpreadElement', { argument: values.shift()! })
     const key = property.computed ? values.shift()! : property.key

@@ -4,7 +4,7 @@ import type { Context, Frame } from './context.ts'
 import { namesOf } from './context.ts'
 import { type Kept, type Steps, writeBody } from './form.ts'
 import { type Local, localsOf } from './locals.ts'
-import { cellOf, declareAs, pattern } from './patterns.ts'
+import { cellOf, declareAs, defaultOf, earlyCell, pattern } from './patterns.ts'
 import type { FunctionInfo } from './reach.ts'
 import { asNodes, statement, statements, usingFrom } from './statements.ts'
 import { type FunctionNode, type Node, childrenOf, isFunction, refuse } from './syntax.ts'
@@ -33,9 +33,11 @@ export function withOwnCells(c: Context, node: Node, written: Node): Node {
   }
   if (frame.stops && frame.locals.some(({ cell, inLoop }) => cell && inLoop)) visit(node)
   if (taken.size === 0) return written
-  return tree.call(
-    tree.arrow([...taken], [tree.gives(written)]),
-    [...taken].map((each) => tree.name(each)),
+  return tree.wrapped(written, (inner) =>
+    tree.call(
+      tree.arrow([...taken], [tree.gives(inner)]),
+      [...taken].map((each) => tree.name(each)),
+    ),
   )
 }
 
@@ -52,7 +54,7 @@ function checkParameter(c: Context, node: Node): void {
 function plainFunction(c: Context, node: FunctionNode, info: FunctionInfo): Node {
   const frame = c.frameOf(info, false, null, [])
   return c.inFrame(frame, () => {
-    const params = node.params.map((each) => c.outside(() => pattern(c, each as Node)))
+    const params = node.params.map((each) => c.outside(() => pattern(c, each as Node, true)))
     const [directives, own] = directivesOf(node)
     const guard: Node[] = node.async
       ? [tree.when(c.help('asynchronous', c.site(node as Node, 'async')), [tree.gives(null)])]
@@ -150,9 +152,12 @@ function givenNames(info: FunctionInfo): [string, Node][] {
 // Functions that can stop
 
 function steppedFunction(c: Context, node: FunctionNode, info: FunctionInfo): Node {
-  const locals = localsOf(c.module, node, c.names)
   const uses = usesOf(node as Node)
-  const constructs = info.constructs ?? (isConstructor(node) && (uses.this || uses.target) ? 'perhaps' : null)
+  const isMapped = uses.arguments && hasMappedArguments(c, node)
+  const locals = localsOf(c.module, node, c.names, isMapped)
+  const constructs =
+    info.constructs ??
+    (isConstructor(node) && (uses.this || uses.target || c.reach.mayBeMade(info)) ? 'perhaps' : null)
   const frame = c.frameOf(info, true, constructs, [...locals.values()])
   return c.inFrame(frame, () => {
     frame.statement = node.body.start
@@ -163,8 +168,9 @@ function steppedFunction(c: Context, node: FunctionNode, info: FunctionInfo): No
       enterSteps(c, node, info, frame.locals, moved)
       bodySteps(c, node, info, own)
     })
-    const kept = keptOf(c, node, info, frame, uses)
-    const isSingle = holdsStepped(c, node as Node)
+    // Who changes `arguments` changes the parameters of the one activation that has both.
+    const isSingle = isMapped || holdsStepped(c, node as Node)
+    const kept = keptOf(c, node, info, frame, uses, isSingle)
     const names = { state: c.runtime('state'), save: c.runtime('save') }
     let body = writeBody(steps, kept, names, isSingle)
     if (constructs === 'derived')
@@ -179,6 +185,28 @@ function steppedFunction(c: Context, node: FunctionNode, info: FunctionInfo): No
       ? { ...written, expression: false }
       : written) as unknown as Node
   })
+}
+
+/** Its `arguments` change with its parameters: it is not strict, and these are names only. */
+function hasMappedArguments(c: Context, node: FunctionNode): boolean {
+  if (node.type === 'ArrowFunctionExpression' || c.module.format !== 'commonjs') return false
+  if (node.params.length === 0 || node.params.some((each) => each.type !== 'Identifier')) return false
+  return !isStrict(c.module.program, node as Node)
+}
+
+/** A directive, or a class around it, makes it strict. */
+function isStrict(around: Node, node: Node): boolean {
+  if (around.type === 'ClassDeclaration' || around.type === 'ClassExpression') return true
+  const body = (isFunction(around) ? (around.body as Node) : around) as { body?: readonly Node[] }
+  const isBody = around.type === 'Program' || isFunction(around)
+  if (isBody && Array.isArray(body.body) && body.body.some((each) => isUseStrict(each as Node))) return true
+  if (around === node) return false
+  const inner = childrenOf(around).find((each) => each.start <= node.start && each.end >= node.end)
+  return inner !== undefined && isStrict(inner, node)
+}
+
+function isUseStrict(node: Node): boolean {
+  return (node as { directive?: string }).directive === 'use strict'
 }
 
 /** `new` can call it. */
@@ -200,7 +228,7 @@ function parametersOf(c: Context, node: FunctionNode): { params: Node[]; moved: 
   const first = firstMoved(c, node)
   const moved: [Node, string][] = []
   const params = all.map((each, index) => {
-    if (first < 0 || index < first) return c.outside(() => pattern(c, each))
+    if (first < 0 || index < first) return c.outside(() => pattern(c, each, true))
     const given = `$a${index}`
     moved.push([each.type === 'RestElement' ? (each.argument as Node) : each, given])
     if (each.type === 'RestElement') return { ...each, argument: tree.name(given) } as Node
@@ -223,9 +251,10 @@ function enterSteps(
   }
   const given = moved.map(([target, from]): [Node, Node] => [target, c.keep(tree.name(from))])
   const fromBody = new Set(moved.flatMap(([target]) => identifiersIn(target)))
-  for (const { binding, isEarly, name } of locals) {
+  for (const local of locals) {
+    const { binding, isEarly, name } = local
     if (isEarly && binding.scope === (node as Node))
-      c.emit(tree.does(tree.assign(tree.name(name), cellOf(binding.name, tree.nothing()))))
+      c.emit(tree.does(tree.assign(tree.name(name), earlyCell(c, local))))
   }
   for (const { binding, cell, isParameter, name } of locals) {
     if (!cell || !isParameter || fromBody.has(binding.name)) continue
@@ -234,7 +263,7 @@ function enterSteps(
   for (const [target, value] of given) {
     if (target.type !== 'AssignmentPattern') declareAs(c, target, value)
     else {
-      const then = c.gather(() => c.emit(tree.does(tree.assign(value, c.expression(target.right)))))
+      const then = c.gather(() => c.emit(tree.does(tree.assign(value, defaultOf(c, target)))))
       c.push({ kind: 'if', test: tree.binary('===', value, tree.nothing()), yes: then, otherwise: [] })
       declareAs(c, target.left as Node, value)
     }
@@ -267,7 +296,14 @@ function bodySteps(c: Context, node: FunctionNode, info: FunctionInfo, own: read
   c.push({ kind: 'try', body, caught: null, last: ends(c, info) })
 }
 
-function keptOf(c: Context, node: FunctionNode, info: FunctionInfo, frame: Frame, uses: Uses): Kept {
+function keptOf(
+  c: Context,
+  node: FunctionNode,
+  info: FunctionInfo,
+  frame: Frame,
+  uses: Uses,
+  single: boolean,
+): Kept {
   const given = frame.probe?.result === true ? givenNames(info).map(([each]) => each) : []
   const outer = Array.from({ length: frame.outerMax }, (_, index) => `$t${index}`)
   const isDerived = frame.constructs === 'derived'
@@ -295,7 +331,6 @@ function keptOf(c: Context, node: FunctionNode, info: FunctionInfo, frame: Frame
   if (!isArrow && !isDerived && uses.arguments) surroundings.push(['$args', tree.name('arguments')])
   if (!isArrow && !isDerived && uses.target) surroundings.push(['$target', target])
   if (perhaps) surroundings.push(['$new', isNew])
-  const single = holdsStepped(c, node as Node)
   const returns = perhaps ? (single ? [isNew, self] : [tree.name('$new'), tree.name('$self')]) : null
   const wrap = returns && ((value: Node): Node => tree.call(c.runtime('returned'), [...returns, value]))
   const isOwn = !isArrow && !single && !isDerived
@@ -393,7 +428,11 @@ function isTree(value: unknown): value is Node {
 export function classOf(c: Context, node: Node): Node {
   const { superClass, body } = node as Node & { type: 'ClassExpression' }
   const keys = body.body.flatMap((each) => ('computed' in each && each.computed ? [each.key as Node] : []))
-  const written = c.list([...(superClass ? [superClass as Node] : []), ...keys])
+  const stops = keys.some((each) => c.stops(each))
+  const written = c.list([...(superClass ? [superClass as Node] : []), ...keys], (each) => {
+    const value = c.expression(each)
+    return stops && each !== superClass ? c.help('propertyKey', value) : value
+  })
   const base = superClass ? written.shift() : null
   const members = body.body.map((each): Node => {
     if (each.type === 'StaticBlock') return staticBlock(c, each)

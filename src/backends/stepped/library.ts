@@ -19,56 +19,78 @@ type Indexed = ArrayLike<unknown> & Record<PropertyKey, unknown>
 /** Reads an element where it is to be seen. */
 type ReadElement = (array: Indexed, index: number) => unknown
 
-/**
- * A method of arrays that calls back. The results of the calls are found first, one element after the other, and the
- * engine's method (`finish`) then makes of them what it does.
- */
+/** What the runtime does for callForElements(). */
+interface Making {
+  /** A new array like one, for so many elements. */
+  readonly like: (array: Indexed, count: number) => object
+  readonly put: (target: object, index: number, value: unknown) => void
+  /** Of a typed array, what the engine's method makes of the results of the calls. */
+  readonly finish: ((elements: unknown[], results: readonly unknown[]) => unknown) | null
+}
+
+/** A method of arrays that calls back, for one element after the other (ECMAScript 2025, 23.1.3 and 23.2.3). */
 export function callForElements(
   array: Indexed,
+  count: number,
   name: string,
   called: Called,
   self: unknown,
   read: ReadElement,
-  finish: (elements: unknown[], results: readonly unknown[]) => unknown,
+  { like, put, finish }: Making,
 ): unknown {
-  const results: unknown[] = []
-  const backwards = name === 'findLast' || name === 'findLastIndex'
+  const isBackwards = name === 'findLast' || name === 'findLastIndex'
   const finds = name.startsWith('find')
-  const count = array.length
   const elements: unknown[] = []
-  elements.length = count
+  const results: unknown[] = []
+  const makes = finish === null && /^(map|filter|flatMap)$/.test(name)
+  const target = makes ? like(array, name === 'map' ? count : 0) : null
+  let length = 0
   for (let turn = 0; turn < count; turn++) {
-    const index = backwards ? count - 1 - turn : turn
-    if (!finds && !(index in array)) continue
+    const index = isBackwards ? count - 1 - turn : turn
+    if (!finds && finish === null && !(index in array)) continue
     const element = read(array, index)
-    elements[index] = element
     const result = called.call(self, element, index, array)
-    results[index] = result
-    if ((finds || name === 'some') && result) break
-    if (name === 'every' && !result) break
+    if (finds && result) return name.endsWith('Index') ? index : element
+    if (name === 'some' && result) return true
+    if (name === 'every' && !result) return false
+    if (finish !== null) {
+      elements.push(element)
+      results.push(result)
+    } else if (name === 'map') put(target!, index, result)
+    else if (name === 'filter') {
+      if (result) put(target!, length++, element)
+    } else if (name === 'flatMap') {
+      if (!Array.isArray(result)) put(target!, length++, result)
+      else for (let at = 0; at < result.length; at++) if (at in result) put(target!, length++, result[at])
+    }
   }
-  return finish(elements, results)
+  if (target !== null) return target
+  if (finish !== null && (name === 'map' || name === 'filter')) return finish(elements, results)
+  if (name === 'some' || name === 'every') return name === 'every'
+  return finds && name.endsWith('Index') ? -1 : undefined
 }
 
 export function reduce(
   array: Indexed,
+  count: number,
   backwards: boolean,
   called: Called,
   given: readonly unknown[],
   read: ReadElement,
 ): unknown {
-  const count = array.length
   let at = 0
   const indexOf = (turn: number): number => (backwards ? count - 1 - turn : turn)
+  // Of a typed array, an element that is not there any more is undefined.
+  const has = (index: number): boolean => ArrayBuffer.isView(array) || index in array
   let value = given[0]
   if (given.length === 0) {
-    while (at < count && !(indexOf(at) in array)) at++
+    while (at < count && !has(indexOf(at))) at++
     if (at === count) throw new TypeError('Reduce of empty array with no initial value')
     value = read(array, indexOf(at++))
   }
   for (; at < count; at++) {
     const index = backwards ? count - 1 - at : at
-    if (index in array) value = called.call(undefined, value, read(array, index), index, array)
+    if (has(index)) value = called.call(undefined, value, read(array, index), index, array)
   }
   return value
 }
@@ -86,25 +108,35 @@ export function callForEntries(
 
 /** An iterator of the program, and its value. */
 interface Cursor {
-  iterator: Iterator<unknown>
+  readonly iterator: Iterator<unknown>
+  readonly next: Called
   value: unknown
   done: boolean
+}
+
+function isObject(value: unknown): boolean {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 export function openCursor(iterable: unknown, native: unknown): unknown {
   if (native !== undefined) return native
   const open = (iterable as Record<symbol, Called>)[Symbol.iterator]
   if (typeof open !== 'function') throw new TypeError(`${typeof iterable} is not iterable`)
-  return { iterator: open.call(iterable), value: undefined, done: false }
+  return cursorOf(open.call(iterable))
+}
+
+function cursorOf(iterator: unknown): Cursor {
+  if (!isObject(iterator)) throw new TypeError('Result of the Symbol.iterator method is not an object')
+  const { next } = iterator as Record<string, Called>
+  return { iterator: iterator as Iterator<unknown>, next: next!, value: undefined, done: false }
 }
 
 /** Returns whether there is another value. */
 export function advance(cursor: Cursor): boolean {
   cursor.done = true
-  const { iterator } = cursor
-  const result = iterator.next()
-  if (typeof result !== 'object' || result === null)
-    throw new TypeError(`Iterator result ${String(result)} is not an object`)
+  const { iterator, next } = cursor
+  const result = next.call(iterator) as IteratorResult<unknown>
+  if (!isObject(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`)
   if (result.done) return false
   cursor.value = result.value
   cursor.done = false
@@ -116,26 +148,39 @@ export function closeCursor(cursor: Cursor, isThrown: boolean): void {
   if (cursor.done) return
   cursor.done = true
   const { iterator } = cursor
-  if (iterator.return === undefined || iterator.return === null) return
   let result: unknown
   try {
-    result = iterator.return()
+    const method = iterator.return as Called | null | undefined
+    if (method === undefined || method === null) return
+    result = method.call(iterator)
   } catch (error) {
     // Of a loop that throws, what closing throws is of no interest.
     if (isThrown) return
     throw error
   }
-  if (!isThrown && (typeof result !== 'object' || result === null))
-    throw new TypeError(`${String(result)} is not an object`)
+  if (!isThrown && !isObject(result)) throw new TypeError(`${String(result)} is not an object`)
 }
 
-/** What `[a, b] = iterable` takes: so many values, or (`isRest`) all. */
-export function takeElements(iterable: unknown, count: number, isRest: boolean): unknown[] {
+/** The next value that a pattern takes. */
+export function takeNext(cursor: Cursor): unknown {
+  if (cursor.done) return undefined
+  return advance(cursor) ? cursor.value : undefined
+}
+
+/** A pattern passes over a value, which nobody asks for. */
+export function skipNext(cursor: Cursor): void {
+  if (cursor.done) return
+  cursor.done = true
+  const { iterator, next } = cursor
+  const result = next.call(iterator) as IteratorResult<unknown>
+  if (!isObject(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`)
+  cursor.done = Boolean(result.done)
+}
+
+/** All that is left of what a pattern takes from. */
+export function takeRest(cursor: Cursor): unknown[] {
   const values: unknown[] = []
-  const cursor = openCursor(iterable, undefined) as Cursor
-  const most = isRest ? Infinity : count
-  while (values.length < most && advance(cursor)) values.push(cursor.value)
-  closeCursor(cursor, false)
+  while (!cursor.done && advance(cursor)) values.push(cursor.value)
   return values
 }
 
@@ -153,7 +198,7 @@ export function groupKeys(items: Iterable<unknown>, called: Called): { items: un
 /** What `replace` puts in the place of each match: all are found before the first call. */
 export function callForMatches(called: Called, matches: readonly (readonly unknown[])[]): string[] {
   const texts: string[] = []
-  for (const each of matches) texts.push(String(called.apply(undefined, each as unknown[])))
+  for (const each of matches) texts.push(`${called.apply(undefined, each as unknown[])}`)
   return texts
 }
 
@@ -168,7 +213,7 @@ export function spread(iterable: unknown, native: unknown): unknown {
 /** `Array.from(items, called, self)`. */
 export function arrayFrom(items: unknown, called: Called, self: unknown): unknown {
   const values: unknown[] = []
-  const open = (items as Record<symbol, unknown>)[Symbol.iterator]
+  const open = (items as Record<symbol, Called | null | undefined>)[Symbol.iterator]
   if (open === undefined || open === null) {
     const list = Object(items) as Indexed
     const count = Math.min(Math.max(Math.trunc(Number(list.length)) || 0, 0), Number.MAX_SAFE_INTEGER)
@@ -176,7 +221,15 @@ export function arrayFrom(items: unknown, called: Called, self: unknown): unknow
     for (let index = 0; index < count; index++) values[index] = called.call(self, list[index], index)
     return values
   }
-  for (const each of items as Iterable<unknown>) values.push(called.call(self, each, values.length))
+  const cursor = cursorOf(open.call(items))
+  while (advance(cursor)) {
+    try {
+      values.push(called.call(self, cursor.value, values.length))
+    } catch (error) {
+      closeCursor(cursor, true)
+      throw error
+    }
+  }
   return values
 }
 

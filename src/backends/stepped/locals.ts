@@ -21,7 +21,12 @@ export interface Local {
   readonly inLoop: boolean
   /** Where it is named, as offsets in the text, ascending. */
   readonly places: readonly number[]
+  /** Of `let`, `const` and classes: where nothing may ask for it yet, since its declaration comes later. */
+  readonly dead: readonly Span[]
 }
+
+/** Offsets in the text, the second excluded. */
+type Span = readonly [from: number, to: number]
 
 /** Names that are used in a module, and those that were given. */
 export class Names {
@@ -50,13 +55,19 @@ interface Found {
   isVar: boolean
   /** Each turn of a loop has its own. */
   inLoop: boolean
+  readonly dead: Span[]
   readonly places: number[]
   /** Where functions inside begin that name it. */
   readonly takenBy: Node[]
 }
 
-/** The variables of `node`, by their declaration. */
-export function localsOf(module: ProgramModule, node: FunctionNode, names: Names): Map<Binding, Local> {
+/** The variables of `node`, by their declaration; without its parameters, where `arguments` are these. */
+export function localsOf(
+  module: ProgramModule,
+  node: FunctionNode,
+  names: Names,
+  isMapped = false,
+): Map<Binding, Local> {
   const { bindings } = module.scopes
   const found = new Map<Binding, Found>()
   /** Names by which something else is meant in the function. */
@@ -73,6 +84,7 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
       declaration = inner.end
       visit(inner.id as Node, next)
       declaration = 0
+      if (!isVar) for (const id of boundBy(inner.id as Node)) noteDead(id, inner.init ?? null)
       const wasVar = isVar
       if (inner.init) visit(inner.init, next)
       isVar = wasVar
@@ -84,7 +96,8 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
   }
   const noteName = (inner: Node & { type: 'Identifier' }, taker: Node | null): void => {
     const binding = bindings.get(inner)
-    const isOwn = binding !== undefined && isLocal(binding, node)
+    const isMeant = !isMapped || binding?.kind !== 'parameter' || binding.scope !== (node as Node)
+    const isOwn = binding !== undefined && isMeant && isLocal(binding, node)
     let meanings = meantElse.get(inner.name)
     if (meanings === undefined) meantElse.set(inner.name, (meanings = new Set()))
     meanings.add(isOwn || taker === null || binding === undefined ? (binding ?? null) : null)
@@ -93,12 +106,23 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
     if (known === undefined)
       found.set(
         binding,
-        (known = { binding, declared: 0, isVar: false, inLoop: false, places: [], takenBy: [] }),
+        (known = { binding, declared: 0, isVar: false, inLoop: false, dead: [], places: [], takenBy: [] }),
       )
     known.places.push(inner.start)
     known.declared ||= declaration
     if (declaration > 0 && isVar) known.isVar = true
     if (taker !== null) known.takenBy.push(taker)
+  }
+  const noteDead = (id: Node, init: Node | null): void => {
+    const known = found.get(bindings.get(id)!)
+    if (known === undefined) return
+    const { scope } = known.binding
+    // What is gone through knows the variables of the head, which have no value.
+    if (scope.type === 'ForOfStatement' || scope.type === 'ForInStatement')
+      known.dead.push([scope.right.start, scope.right.end])
+    if (/^For|^Catch/.test(scope.type)) return
+    known.dead.push([known.binding.scope.start, id.start])
+    if (init !== null) known.dead.push([init.start, init.end])
   }
   visit(node as Node, null)
   return new Map(
@@ -110,11 +134,30 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
       const cell = !isSafe(each, isParameter)
       const name = alone && !(cell && isParameter) ? binding.name : names.fresh(binding.name)
       const { inLoop } = each
+      const { value } = binding
+      const dead =
+        binding.kind === 'class' && value ? [[binding.scope.start, value.start] as Span] : each.dead
       const isEarly = cell && !isParameter && binding.kind !== 'function' && isTakenEarly(each)
       const all = { binding, name, cell, isEarly, isParameter, inLoop }
-      return [binding, { ...all, places: places.toSorted((a, b) => a - b) }]
+      return [binding, { ...all, dead, places: places.toSorted((a, b) => a - b) }]
     }),
   )
+}
+
+/** The identifiers that a declaration binds. */
+function boundBy(node: Node): Node[] {
+  switch (node.type) {
+    case 'Identifier':
+      return [node]
+    case 'AssignmentPattern':
+      return boundBy(node.left as Node)
+    case 'RestElement':
+      return boundBy(node.argument as Node)
+    case 'Property':
+      return boundBy(node.value as Node)
+    default:
+      return childrenOf(node).flatMap(boundBy)
+  }
 }
 
 /** A name that means no variable. */

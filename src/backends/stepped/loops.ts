@@ -5,10 +5,10 @@
 
 import type { Context } from './context.ts'
 import { type Carried, carriedBy } from './waiting.ts'
-import { boundIn, declareAs, pattern, takeApart } from './patterns.ts'
+import { boundIn, declareAs, earlyCell, pattern, takeApart } from './patterns.ts'
 import { asNodes, guarded, plain, statement } from './statements.ts'
 import { takesByNumber } from './elements.ts'
-import { type Node, refuse } from './syntax.ts'
+import { type Node, childrenOf, isFunction, refuse } from './syntax.ts'
 import * as tree from './tree.ts'
 
 export type Loop = Node & {
@@ -23,10 +23,20 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
     return c.emit(written)
   }
   const stops = c.stops(node)
+  if (node.type === 'ForOfStatement' || node.type === 'ForInStatement') headCellsEarly(c, node)
   const carries = stops ? carriedBy(node, c.module.scopes, c.options.spins, c.options.turns) : 'variables'
   if (carries !== 'variables') c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
   if (node.type === 'ForOfStatement' && c.reach.iterationStops) iterating(c, node, labels, carries)
   else turning(c, node, labels, carries, null)
+}
+
+/** Closures in what is gone through have the variables of the head, which have no value yet. */
+function headCellsEarly(c: Context, { left, right }: Over): void {
+  if (left.type !== 'VariableDeclaration' || !makesClosures(right)) return
+  for (const id of boundIn(left.declarations[0]!.id as Node)) {
+    const local = c.localOf(id)
+    if (local?.cell === true) c.emit(tree.does(tree.assign(tree.name(local.name), earlyCell(c, local))))
+  }
 }
 
 /** What is gone through may be an iterator of the program: to close it may stop, where the loop is left early. */
@@ -112,23 +122,26 @@ function counting(
   const inTest = c.stops(test)
   const asked = test && !inTest ? c.expression(test) : null
   const then = update && !tail ? c.expression(update) : null
+  // Each turn has variables of its own, which begin as those of the last, or of the head.
+  const renew = (): void => {
+    for (const cell of cells) {
+      const value = tree.object([tree.property(tree.name('v'), tree.member(tree.name(cell), 'v'))])
+      c.emit(tree.does(tree.assign(tree.name(cell), value)))
+    }
+  }
+  if (init && makesClosures(init)) renew()
   const body = c.gather(() => {
     if (inTest) unless(c, test!, label)
     if (!tail) return turn(c, node, carries)
     c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, carries)) })
-    // Each turn has variables of its own, which begin as those of the last.
-    for (const cell of cells)
-      c.emit(
-        tree.does(
-          tree.assign(
-            tree.name(cell),
-            tree.object([tree.property(tree.name('v'), tree.member(tree.name(cell), 'v'))]),
-          ),
-        ),
-      )
+    renew()
     if (update) c.emit(tree.does(c.expression(update)))
   })
   c.push({ kind: 'loop', label, test: asked, update: then, body })
+}
+
+function makesClosures(node: Node): boolean {
+  return isFunction(node) || childrenOf(node).some(makesClosures)
 }
 
 function testing(

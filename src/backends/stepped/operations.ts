@@ -86,16 +86,40 @@ function operate(
   thread.isPlain = false
   thread.site = site
   thread.array = array
-  thread.index = index
-  thread.operand = typeof operand === 'number' ? operand : integerOf(array, operand)
+  // In this order, as each may be an object with a method that is called, or not be taken.
+  thread.index = typeof operand === 'number' ? index : indexOf(array, index)
+  // What is stored is given back as it is.
+  const isGiven =
+    typeof operand === 'number' || (kind === STORE && typeof operand === 'bigint' && isBig(array))
+  thread.operand = isGiven ? operand : integerOf(array, operand)
   return announce(thread) ? stop() : (perform(thread) as number)
+}
+
+const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.prototype), Symbol.toStringTag)!
+
+/** The index of an element, before operands are looked at. Throws where `Atomics` does. */
+function indexOf(array: Watched, index: unknown): number {
+  const isInteger = /^(Big)?(Ui|I)nt(8|16|32|64)Array$/.test(String(tagOf.get!.call(array)))
+  // The engine says what it does not take.
+  if (!isInteger) Atomics.load(array, index as number)
+  const at = Math.trunc(toNumber(index)) || 0
+  if (at < 0 || at >= array.length) Atomics.load(array, at)
+  return at
+}
+
+/** As the language does it, which throws of a big integer. */
+function toNumber(value: unknown): number {
+  return +(value as number)
+}
+
+function isBig(array: unknown): boolean {
+  return array instanceof BigInt64Array || array instanceof BigUint64Array
 }
 
 /** What `Atomics` makes of an operand before it does anything. */
 function integerOf(array: Watched, value: unknown): number {
-  const isBig = (array as unknown) instanceof BigInt64Array || (array as unknown) instanceof BigUint64Array
   // Big integers are left as they are; BigInt() would take numbers, which Atomics does not.
-  return isBig ? (BigInt.asIntN(64, value as bigint) as unknown as number) : Number(value)
+  return isBig(array) ? (BigInt.asIntN(64, value as bigint) as unknown as number) : toNumber(value)
 }
 
 export function store(site: number, array: Watched, index: number, value: number): number {
@@ -133,8 +157,12 @@ export function compareExchange(
   expected: number,
   operand: number,
 ): number {
-  current.expected = typeof expected === 'number' ? expected : integerOf(array, expected)
-  return operate(COMPARE_EXCHANGE, site, array, index, operand)
+  const isPlain = typeof expected === 'number' && typeof operand === 'number'
+  const at = isPlain ? index : indexOf(array, index)
+  const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
+  const replacement = typeof operand === 'number' ? operand : integerOf(array, operand)
+  current.expected = wanted
+  return operate(COMPARE_EXCHANGE, site, array, at, replacement)
 }
 
 export function wait(
@@ -144,14 +172,23 @@ export function wait(
   expected: number,
   timeout: number | undefined,
 ): string {
-  const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
-  // The engine says of what it does not take what it says to everybody; it does not come to wait for 0 milliseconds.
-  if (!isWaitable(array)) Atomics.wait(array, index, wanted, 0)
-  current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
-  const limit = timeout === undefined ? Infinity : Number(timeout)
-  current.timeout = Number.isNaN(limit) ? Infinity : limit
-  return operate(WAIT, site, array, index, 0) as unknown as string
+  // The engine says of what it does not take what it says to everybody, and does not come to wait.
+  if (!isWaitable(array)) Atomics.wait(array, index, expected, timeout)
+  return operate(WAIT, site, array, waitsFor(array, index, expected, timeout), 0) as unknown as string
 }
+
+/** Notes what the thread is to wait for. Returns the index. */
+function waitsFor(array: Watched, index: number, expected: number, timeout: number | undefined): number {
+  const isGiven = typeof expected === 'number' && !isBig(array)
+  const at = isGiven ? index : indexOf(array, index)
+  const wanted = isGiven ? expected : integerOf(array, expected)
+  const limit = timeout === undefined ? Infinity : toNumber(timeout)
+  current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
+  current.timeout = Number.isNaN(limit) ? Infinity : limit
+  return at
+}
+
+type WaitAsync = (array: Watched, index: number, expected: number, timeout: number | undefined) => unknown
 
 export function waitAsync(
   site: number,
@@ -160,19 +197,9 @@ export function waitAsync(
   expected: number,
   timeout: number | undefined,
 ): unknown {
-  if (current === soloThread)
-    return (Atomics as unknown as { waitAsync: (...args: unknown[]) => unknown }).waitAsync(
-      array,
-      index,
-      expected,
-      timeout,
-    )
-  const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
-  if (!isWaitable(array)) Atomics.wait(array, index, wanted, 0)
-  current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
-  const limit = timeout === undefined ? Infinity : Number(timeout)
-  current.timeout = Number.isNaN(limit) ? Infinity : limit
-  return operate(WAIT_ASYNC, site, array, index, 0)
+  if (current === soloThread || !isWaitable(array))
+    return (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync(array, index, expected, timeout)
+  return operate(WAIT_ASYNC, site, array, waitsFor(array, index, expected, timeout), 0)
 }
 
 /** Takes a waiter out of its queue. Returns whether it was there. */
@@ -204,5 +231,7 @@ function isWaitable(array: Watched): boolean {
 
 export function notify(site: number, array: Watched, index: number, count: number | undefined): number {
   if (!isWaitable(array)) Atomics.notify(array, index, 0)
-  return operate(NOTIFY, site, array, index, count ?? Infinity)
+  const at = count === undefined || typeof count === 'number' ? index : indexOf(array, index)
+  const most = count === undefined ? Infinity : Math.max(Math.trunc(toNumber(count)) || 0, 0)
+  return operate(NOTIFY, site, array, at, most)
 }

@@ -1,28 +1,42 @@
 // Declaring variables and taking values apart.
 
 import type { Context } from './context.ts'
-import { assignTo, slot } from './elements.ts'
+import { isConstant, slot, slotOf } from './elements.ts'
+import type { Local } from './locals.ts'
 import { type Node, propertyName } from './syntax.ts'
 import * as tree from './tree.ts'
 
-/** A pattern, or what is assigned to: in it nothing stops. */
-export function pattern(c: Context, node: Node): Node {
+/** A pattern, or what is assigned to (unless it `declares`): in it nothing stops. */
+export function pattern(c: Context, node: Node, declares = false): Node {
   switch (node.type) {
     case 'Identifier':
+      if (!declares && isConstant(c, node)) return tree.member(c.help('constantSlot'), 'value')
       return c.variable(node)
     case 'MemberExpression':
       return slot(c, node)
     case 'ArrayPattern':
-      return { ...node, elements: node.elements.map((each) => each && pattern(c, each as Node)) } as Node
+      return {
+        ...node,
+        elements: node.elements.map((each) => each && pattern(c, each as Node, declares)),
+      } as Node
     case 'AssignmentPattern':
-      return { ...node, left: pattern(c, node.left as Node), right: c.expression(node.right) } as Node
+      return {
+        ...node,
+        left: pattern(c, node.left as Node, declares),
+        right: valueFor(c, node.left as Node, c.expression(node.right)),
+      } as Node
     case 'RestElement':
-      return { ...node, argument: pattern(c, node.argument as Node) } as Node
+      return { ...node, argument: pattern(c, node.argument as Node, declares) } as Node
     case 'ObjectPattern': {
       const properties = node.properties.map((property) => {
-        if (property.type === 'RestElement') return pattern(c, property as Node)
+        if (property.type === 'RestElement') return pattern(c, property as Node, declares)
         const key = property.computed ? c.expression(property.key as Node) : property.key
-        return { ...property, key, value: pattern(c, property.value as Node), shorthand: false } as Node
+        return {
+          ...property,
+          key,
+          value: pattern(c, property.value as Node, declares),
+          shorthand: false,
+        } as Node
       })
       return { ...node, properties } as Node
     }
@@ -75,89 +89,119 @@ export function earlyCells(c: Context, nodes: readonly Node[]): void {
     for (const id of ids) {
       const local = c.localOf(id)
       if (local?.isEarly === true && local.binding.scope !== (c.frame.info.node as Node))
-        c.emit(tree.does(tree.assign(tree.name(local.name), cellOf(id.name, tree.nothing()))))
+        c.emit(tree.does(tree.assign(tree.name(local.name), earlyCell(c, local))))
     }
   }
 }
 
-/** A cell. */
-export function cellOf(name: string, value: Node): Node {
-  return tree.object([tree.property(tree.name('v'), namedAs(name, value))])
+/** The cell of a variable before its declaration. */
+export function earlyCell(c: Context, { binding, dead }: Local): Node {
+  return dead.length > 0 ? c.help('earlyCell', binding.name) : cellOf(binding.name, tree.nothing())
 }
 
-/** A function or class without a name is named after its variable, as by a declaration. */
-function namedAs(name: string, value: Node): Node {
-  const isNamed = !/^(Arrow)?FunctionExpression$|^ClassExpression$/.test(value.type)
-  if (isNamed || (value as { id?: unknown }).id) return value
-  return tree.member(tree.object([tree.property(tree.literal(name), value, true)]), tree.literal(name))
+/** A cell. */
+export function cellOf(name: string, value: Node): Node {
+  return tree.object([tree.property(tree.name('v'), tree.namedAs(name, value))])
+}
+
+/** A value for a variable, whose name it gets where it has none: in the steppable form that may be another. */
+export function valueFor(c: Context, node: Node, value: Node): Node {
+  if (node.type !== 'Identifier') return value
+  const variable = c.variable(node)
+  const isSame = variable.type === 'Identifier' && variable.name === node.name
+  return isSame && !('inner' in value) ? value : tree.namedAs(node.name, value)
 }
 
 /** Gives the variables of a declaration their first values. */
 export function declareAs(c: Context, node: Node, value: Node): void {
   if (node.type === 'Identifier') {
     if (newCell(c, node, value)) return
-    const variable = c.variable(node)
-    const isSame = variable.type === 'Identifier' && variable.name === node.name
-    c.emit(tree.does(tree.assign(variable, isSame ? value : namedAs(node.name, value))))
+    c.emit(tree.does(tree.assign(c.variable(node), valueFor(c, node, value))))
     return
   }
   newCells(c, node)
-  if (c.stops(node)) takeApart(c, node, c.keep(value))
-  else c.emit(tree.does(tree.assign(pattern(c, node), value)))
+  if (c.stops(node)) takeApart(c, node, c.keep(value), true)
+  else c.emit(tree.does(tree.assign(pattern(c, node, true), value)))
 }
 
-/** Takes a value, which stays what it is, apart step by step. */
-export function takeApart(c: Context, node: Node, value: Node): void {
+/** Takes a value, which stays what it is, apart step by step; the variables are there, or it `declares` them. */
+export function takeApart(c: Context, node: Node, value: Node, declares = false): void {
   switch (node.type) {
-    case 'AssignmentPattern': {
-      const given = c.keep(value)
-      const then = c.gather(() => c.emit(tree.does(tree.assign(given, c.expression(node.right)))))
-      c.push({ kind: 'if', test: tree.binary('===', given, tree.nothing()), yes: then, otherwise: [] })
-      takeApart(c, node.left as Node, given)
-      return
-    }
+    case 'AssignmentPattern':
+    case 'MemberExpression':
+      return take(c, node, declares, () => value)
     case 'ObjectPattern':
-      takePropertiesApart(c, node, value)
-      return
+      return takePropertiesApart(c, node, value, declares)
     case 'ArrayPattern':
-      takeElementsApart(c, node, value)
-      return
+      return takeElementsApart(c, node, value, declares)
     default:
-      if (node.type === 'MemberExpression' && c.stops(node)) assignTo(c, node, value)
-      else c.emit(tree.does(tree.assign(pattern(c, node), value)))
+      c.emit(tree.does(tree.assign(pattern(c, node, declares), value)))
   }
 }
 
-function takePropertiesApart(c: Context, node: Node & { type: 'ObjectPattern' }, value: Node): void {
+/** A part of a pattern: what is assigned to is evaluated first, then comes the value, and then its default. */
+function take(c: Context, node: Node, declares: boolean, get: () => Node): void {
+  const target = node.type === 'AssignmentPattern' ? (node.left as Node) : node
+  const write = target.type === 'MemberExpression' ? slotOf(c, target) : null
+  let value = get()
+  if (node.type === 'AssignmentPattern') {
+    const given = c.keep(value)
+    const then = c.gather(() => c.emit(tree.does(tree.assign(given, defaultOf(c, node)))))
+    c.push({ kind: 'if', test: tree.binary('===', given, tree.nothing()), yes: then, otherwise: [] })
+    value = given
+  }
+  if (write === null) takeApart(c, target, value, declares)
+  else write(value)
+}
+
+/** A default value, which may be named after what it is for. */
+export function defaultOf(c: Context, { left, right }: Node & { type: 'AssignmentPattern' }): Node {
+  const value = c.expression(right)
+  return left.type === 'Identifier' ? tree.namedAs(left.name, value) : value
+}
+
+function takePropertiesApart(
+  c: Context,
+  node: Node & { type: 'ObjectPattern' },
+  value: Node,
+  declares: boolean,
+): void {
   c.emit(tree.does(c.help('present', value)))
   const taken: Node[] = []
   for (const property of node.properties) {
     if (property.type === 'RestElement') {
-      takeApart(c, property.argument as Node, c.keep(c.help('rest', value, tree.list(taken))))
+      take(c, property.argument as Node, declares, () => c.keep(c.help('rest', value, tree.list(taken))))
       continue
     }
-    const key = property.computed ? c.keep(c.expression(property.key as Node)) : (property.key as Node)
+    const key = property.computed
+      ? c.keep(c.help('propertyKey', c.expression(property.key as Node)))
+      : (property.key as Node)
     const named = property.computed ? null : propertyName(key, false)
     taken.push(named === null ? key : tree.literal(named))
     const read = tree.member(value, named !== null && key.type === 'Identifier' ? named : key)
-    takeApart(c, property.value as Node, c.isPoint(property as Node) ? c.point(read) : c.keep(read))
+    take(c, property.value as Node, declares, () =>
+      c.isPoint(property as Node) ? c.point(read) : c.keep(read),
+    )
   }
 }
 
-function takeElementsApart(c: Context, node: Node & { type: 'ArrayPattern' }, value: Node): void {
-  const elements = node.elements.map((each) => each && { each: each as Node, kept: c.keep(null) })
-  const targets = elements.map((element) => {
-    if (element === null) return null
-    return element.each.type === 'RestElement'
-      ? tree.make('RestElement', { argument: element.kept })
-      : element.kept
-  })
-  const isRest = node.elements.at(-1)?.type === 'RestElement'
-  const from = c.isPoint(node) ? c.point(c.help('elementsOf', value, elements.length, isRest)) : value
-  c.emit(tree.does(tree.assign(tree.make('ArrayPattern', { elements: targets }), from)))
-  for (const element of elements) {
-    if (element === null) continue
-    const { each, kept } = element
-    takeApart(c, each.type === 'RestElement' ? (each.argument as Node) : each, kept)
+/** Elements come one after the other; where the pattern takes no more, or throws, what they come from is closed. */
+function takeElementsApart(
+  c: Context,
+  node: Node & { type: 'ArrayPattern' },
+  value: Node,
+  declares: boolean,
+): void {
+  const cursor = c.point(c.help('openCursor', value))
+  const each = (element: Node | null): void => {
+    if (element === null) c.point(c.help('skipNext', cursor))
+    else if (element.type !== 'RestElement')
+      take(c, element, declares, () => c.point(c.help('takeNext', cursor)))
+    else take(c, element.argument as Node, declares, () => c.point(c.help('takeRest', cursor)))
   }
+  c.parts.guarded(
+    c,
+    () => (node.elements as (Node | null)[]).forEach(each),
+    (how) => c.point(c.help('closeCursor', cursor, tree.binary('===', how, tree.literal(1)))),
+  )
 }

@@ -165,13 +165,19 @@ export function dataView(
   return Reflect.apply((object as unknown as Methods)[name]!, object, args)
 }
 
-/** `object[name](...args)`, where the name is computed. */
-export function computedCall(object: Watched, name: string, site: number, args: readonly unknown[]): unknown {
+/** `object[name](...args)`, where the name is computed; `method` is what was there before the arguments. */
+export function computedCall(
+  object: Watched,
+  name: string,
+  site: number,
+  args: readonly unknown[],
+  method?: unknown,
+): unknown {
   if (ArrayBuffer.isView(object) && object[TRACKED] !== undefined && typeof name === 'string') {
     if (viewMethod.test(name)) return dataView(object as unknown as DataView & Watched, name, site, args)
     return bulk(object, name, site, args)
   }
-  return Reflect.apply((object as unknown as Methods)[name]!, object, args)
+  return Reflect.apply((method ?? (object as unknown as Methods)[name]) as Methods[string], object, args)
 }
 
 /** Notes that every element of an array is read, if it is shared. Returns it. */

@@ -194,15 +194,19 @@ function parseOnce(
   const generators = [...(stops ?? [])].join()
   if (present?.source === source && present.format === format && present.generators === generators)
     return present.module
-  const plan = isOfThread ? planOf(resolveScopes(parseModule(file, source, format).program)) : null
+  const plan = isOfThread ? planOf(scopesOf(parseModule(file, source, format))) : null
   const module = withScopes(parseModule(file, source, format, plan, stops))
   parsedFiles.set(key, { source, format, generators, module })
   sources.set(module.program, `${key} ${format} ${generators}\n${source}`)
   return module
 }
 
+function scopesOf({ program, format }: SourceModule): Scopes {
+  return resolveScopes(program, format)
+}
+
 export function withScopes(module: SourceModule): ParsedModule {
-  return { ...module, scopes: resolveScopes(module.program) }
+  return { ...module, scopes: scopesOf(module) }
 }
 
 /** What a package names that has to do with shared memory, or with messages between threads. */

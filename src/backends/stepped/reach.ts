@@ -52,6 +52,8 @@ export interface FunctionInfo {
   disposes: boolean
   /** It is used as a value, so that a call of an unknown value can mean it. */
   escapes: boolean
+  /** `new` calls it by its name, or a class extends it. */
+  isMade: boolean
 }
 
 const tellsAsync =
@@ -92,6 +94,8 @@ export class Reach {
   readonly #dynamic = new Set<FunctionInfo>()
   /** Iterators of the program may stop. */
   iterationStops = false
+  /** `new` calls what is not known. */
+  #makesUnknown = false
   /** Names of properties that are assigned to somewhere. */
   readonly assignedProperties = new Set<string>()
 
@@ -114,6 +118,10 @@ export class Reach {
         node.type === 'NewExpression' ? this.#targetOfNew(caller.module, node) : this.#targetOf(caller, node)
       this.targets.set(node, target)
       caller.calls.push({ node, target })
+    }
+    for (const { module, node } of this.#extended) {
+      const { functions, unknown } = this.valuesOf(module, node)
+      this.#noteMade(functions, unknown)
     }
     for (const { node, caller } of this.#members) {
       const functions = this.#accessorsOf(node)
@@ -173,6 +181,7 @@ export class Reach {
       iterates: false,
       disposes: false,
       escapes: false,
+      isMade: false,
     }
     if (node !== null) this.functions.set(node, info)
     this.#all.push(info)
@@ -213,9 +222,11 @@ export class Reach {
     if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && node.superClass) {
       const own = node.body.body.find(isConstructor)
       if (own !== undefined) this.#bases.set(own, node.superClass)
+      this.#extended.push({ module: caller.module, node: node.superClass })
     }
   }
 
+  readonly #extended: { readonly module: ProgramModule; readonly node: Node }[] = []
   /** What the classes of constructors extend. */
   readonly #bases = new Map<Node, Node>()
   readonly #tags: { node: Node; caller: FunctionInfo }[] = []
@@ -420,6 +431,7 @@ export class Reach {
     ) {
       const { functions, unknown } = this.valuesOf(module, node.arguments[0] as Node)
       const constructors = name === 'construct' ? this.#constructors : []
+      if (name === 'construct') this.#noteMade(functions, unknown)
       if (name === 'apply' || name === 'construct')
         return { operation: null, functions: [...functions, ...constructors], unknown, exact: false }
     }
@@ -457,9 +469,20 @@ export class Reach {
       : { operation: null, functions, unknown, exact: false }
   }
 
+  #noteMade(functions: readonly FunctionInfo[], isUnknown: boolean): void {
+    for (const info of functions) info.isMade = true
+    this.#makesUnknown ||= isUnknown
+  }
+
+  /** `new` may call it, which it need not know. */
+  mayBeMade(info: FunctionInfo): boolean {
+    return info.isMade || (this.#makesUnknown && (info.escapes || this.#opaque))
+  }
+
   #targetOfNew(module: ProgramModule, node: Node & { type: 'NewExpression' }): Target {
     const callee = node.callee as Node
     const { functions: values, unknown } = this.valuesOf(module, callee)
+    this.#noteMade(values, unknown)
     if (callee.type === 'Identifier') {
       const found = this.bindingOf(module, callee)
       if (found === null && !unknown) return outside
@@ -591,9 +614,8 @@ export class Reach {
     const common = [this.iterationStops, this.hasProxies, this.tellsAsync, this.#anyEscapes, ...assigned]
     const facts = common.map(String)
     for (const info of this.#functionsIn(module)) {
-      facts.push(
-        `${info.name} ${info.stepped} ${info.calls.map(({ target }) => this.#factOf(target)).join('')}`,
-      )
+      const calls = info.calls.map(({ target }) => this.#factOf(target)).join('')
+      facts.push(`${info.name} ${info.stepped} ${this.mayBeMade(info)} ${calls}`)
       if (info.base !== null) facts.push(`${this.steppedBase(info) !== null} ${this.hasOpenBase(info)}`)
     }
     for (const [name, { kind, from, imported }] of module.scopes.topLevel) {

@@ -29,6 +29,8 @@ export interface Scopes {
 
 class Scope {
   readonly names = new Map<string, Binding>()
+  /** Those of `let` and `const`. */
+  readonly lexical = new Set<string>()
   readonly parent: Scope | null
   readonly node: Node
   /** Where `var` and function declarations of the blocks inside go. */
@@ -48,18 +50,27 @@ class Scope {
 type Kind = Binding['kind']
 
 /** Resolves the variables of a module. */
-export function resolveScopes(program: Node): Scopes {
-  const resolver = new Resolver()
+export function resolveScopes(program: Node, format: 'module' | 'commonjs'): Scopes {
+  const resolver = new Resolver(format === 'module' || beginsStrict(program))
   const top = new Scope(null, program, true)
   resolver.block(program, top)
   const { bindings, atomics, assignsGlobals } = resolver
   return { bindings, topLevel: top.names, atomics, assignsGlobals }
 }
 
+function beginsStrict(node: Node): boolean {
+  return childrenOf(node).some((each) => (each as { directive?: string }).directive === 'use strict')
+}
+
 class Resolver {
+  #isStrict: boolean
   readonly bindings = new Map<Node, Binding>()
   readonly atomics = new Set<Node>()
   assignsGlobals = false
+
+  constructor(isStrict: boolean) {
+    this.#isStrict = isStrict
+  }
 
   /** Visits what is directly in a block, after declaring its names. */
   block(node: Node, scope: Scope): void {
@@ -77,10 +88,13 @@ class Resolver {
       case 'ExportDefaultDeclaration':
         if (node.declaration) this.#declareStatement(node.declaration, scope)
         return
-      case 'FunctionDeclaration':
-        if (node.id) this.#declare(scope, node.id.name, 'function', node)
-        if (node.id) this.bindings.set(node.id, scope.names.get(node.id.name)!)
+      case 'FunctionDeclaration': {
+        if (!node.id) return
+        const holder = this.#holderOf(node.id.name, scope)
+        this.#declare(holder, node.id.name, 'function', node)
+        this.bindings.set(node.id, holder.names.get(node.id.name)!)
         return
+      }
       case 'ClassDeclaration':
         if (node.id) this.#declare(scope, node.id.name, 'class', node)
         if (node.id) this.bindings.set(node.id, scope.names.get(node.id.name)!)
@@ -94,6 +108,20 @@ class Resolver {
     }
   }
 
+  /**
+   * Where a function is declared: in code that is not strict, one of a block is a variable of the function around it,
+   * unless its name means something else on the way there (ECMAScript 2025, B.3.2.1).
+   */
+  #holderOf(name: string, scope: Scope): Scope {
+    const { functionScope } = scope
+    if (this.#isStrict || scope === functionScope) return scope
+    for (let at: Scope | null = scope; at !== null && at !== functionScope; at = at.parent)
+      if (at.names.has(name)) return scope
+    const present = functionScope.names.get(name)
+    const isFree = present === undefined || present.kind === 'variable' || present.kind === 'function'
+    return isFree && !functionScope.lexical.has(name) ? functionScope : scope
+  }
+
   /** The `var`s in nested statements belong to the function. */
   #declareVars(node: Node, scope: Scope): void {
     if (isFunction(node) || node.type === 'ClassDeclaration' || node.type === 'ClassExpression') return
@@ -105,6 +133,7 @@ class Resolver {
   #declareVariables(node: Node & { type: 'VariableDeclaration' }, scope: Scope): void {
     for (const { id, init } of node.declarations) {
       const isConst = node.kind === 'const'
+      if (node.kind !== 'var') for (const name of patternNames(id)) scope.lexical.add(name)
       if (id.type === 'Identifier')
         this.#declare(scope, id.name, isConst ? 'const' : 'variable', isConst ? (init ?? null) : null)
       else for (const name of patternNames(id)) this.#declare(scope, name, 'variable', null)
@@ -215,6 +244,13 @@ class Resolver {
   }
 
   #visitFunction(node: FunctionNode, scope: Scope): void {
+    const wasStrict = this.#isStrict
+    this.#isStrict ||= beginsStrict(node.body as Node)
+    this.#visitStrictly(node, scope)
+    this.#isStrict = wasStrict
+  }
+
+  #visitStrictly(node: FunctionNode, scope: Scope): void {
     const inner = new Scope(scope, node as Node, true)
     if (node.type === 'FunctionExpression' && node.id)
       this.#declare(inner, node.id.name, 'function', node as Node)
@@ -226,6 +262,13 @@ class Resolver {
   }
 
   #visitClass(node: Node & { type: 'ClassDeclaration' | 'ClassExpression' }, scope: Scope): void {
+    const wasStrict = this.#isStrict
+    this.#isStrict = true
+    this.#visitMembers(node, scope)
+    this.#isStrict = wasStrict
+  }
+
+  #visitMembers(node: Node & { type: 'ClassDeclaration' | 'ClassExpression' }, scope: Scope): void {
     const inner = new Scope(scope, node, false)
     if (node.id) this.#declare(inner, node.id.name, 'class', node)
     if (node.superClass) this.visit(node.superClass, inner)

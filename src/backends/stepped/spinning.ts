@@ -33,8 +33,10 @@ const VAIN_PAUSES_MAX = 10_000
  * `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. One that has read
  * nothing waits for what another writes plainly, which is a data race; it lets the others come to that.
  */
-export function pause(site: number): unknown {
+export function pause(site: number, turns?: number): unknown {
   const thread = current
+  // The engine says what it does not take.
+  if (turns !== undefined) (Atomics as unknown as { pause: (turns: number) => void }).pause(turns)
   if (thread === soloThread) return undefined
   if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false

@@ -28,8 +28,8 @@ export function hoist(c: Context, nodes: readonly Node[]): void {
   earlyCells(c, nodes)
   for (const node of nodes) {
     if (node.type !== 'FunctionDeclaration' || !node.id) continue
-    const local = c.localOf(node.id)!
-    const id = local.name === node.id.name && !local.cell ? null : node.id
+    const local = c.localOf(node.id)
+    const id = local === undefined || (local.name === node.id.name && !local.cell) ? null : node.id
     const written = { ...c.parts.functionOf(c, node), type: 'FunctionExpression', id } as Node
     const shown = c.showsAsync(node) ? c.help('asAsync', written) : written
     declareAs(c, node.id, c.parts.withOwnCells(c, node, shown))
@@ -94,6 +94,8 @@ function write(c: Context, node: Node): void {
     case 'ForOfStatement':
     case 'ForInStatement':
       return c.parts.loop(c, node, [])
+    case 'WithStatement':
+      return c.emit(tree.does(c.refusal(node, 'with', 'name the object in front of its properties')))
     default:
       c.emit(exported(c, node))
   }
@@ -153,7 +155,7 @@ function variables(c: Context, node: Node & { type: 'VariableDeclaration' }): vo
       init !== null && takesByNumber(each.id as Node)
         ? c.help('unpacked', init, c.site(each, 'pattern'))
         : init
-    return { ...each, id: pattern(c, each.id as Node), init: given }
+    return { ...each, id: pattern(c, each.id as Node, true), init: given }
   })
   c.emit({ ...node, declarations } as Node)
 }
@@ -293,7 +295,7 @@ function plainTry(c: Context, node: Node & { type: 'TryStatement' }): Node {
     tree.block(asNodes(c.gather(() => statements(c, (each as Node & { type: 'BlockStatement' }).body))))
   const handler = node.handler && {
     ...node.handler,
-    param: node.handler.param ? pattern(c, node.handler.param as Node) : null,
+    param: node.handler.param ? pattern(c, node.handler.param as Node, true) : null,
     body: blockOf(node.handler.body),
   }
   return {

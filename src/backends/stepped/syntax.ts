@@ -14,6 +14,7 @@ import {
   type Token,
   parse,
 } from 'acorn'
+import { rewriteUsingHeads } from './await-using.ts'
 import { rewriteAsync, rewriteGenerators } from './async-syntax.ts'
 import { importLoop, isOfLoop, rewriteImports, rewriteNames } from './loop-imports.ts'
 import { rewriteRacy } from './racy.ts'
@@ -100,6 +101,7 @@ export function parseText(
       throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)
     })
     const url = pathToFileURL(file).href
+    if (words.has('using')) rewriteUsingHeads(program as Node)
     if (words.has('eval')) rewriteNames(program as Node)
     const thread = plan && writeThreadForm(program as Node, format, plan, text)
     const mayImport = words.has('Function') || importCall.test(text)

@@ -32,8 +32,41 @@ export function member(object: Node, key: Node | string, origin?: Node): Node {
   return make('MemberExpression', { object, property, computed, optional: false }, origin)
 }
 
-export const assign = (left: Node, right: Node, operator = '='): Node =>
-  make('AssignmentExpression', { operator, left, right })
+export function assign(left: Node, right: Node, operator = '='): Node {
+  // A variable that the source has not gives its name to no function.
+  const isTemporary = left.type === 'Identifier' && left.name.startsWith('$')
+  return make('AssignmentExpression', { operator, left, right: isTemporary ? unnamed(right) : right })
+}
+
+/** A value that what it is assigned to gives no name. */
+export const unnamed = (value: Node): Node => (isAnonymous(value) ? sequence([literal(0), value]) : value)
+
+/** A function or class without a name, which gets that of what it is the value of. */
+function isAnonymous(value: Node): boolean {
+  const isFunction = /^((Arrow)?Function|Class)Expression$/.test(value.type)
+  return isFunction && !(value as { id?: unknown }).id
+}
+
+/** `value` where it gets the name that it would have in the source. */
+export function namedAs(text: string, value: Node): Node {
+  const { inner } = value as { inner?: Node }
+  if (inner !== undefined) return (value as unknown as Wrapped).around(namedAs(text, inner))
+  if (!isAnonymous(value)) return value
+  return member(object([property(literal(text), value, text === '__proto__')]), literal(text))
+}
+
+interface Wrapped {
+  readonly inner: Node
+  readonly around: (inner: Node) => Node
+}
+
+/** `around(inner)`, whose value is that of `inner`: what names it has to name that. */
+export function wrapped(inner: Node, around: (inner: Node) => Node): Node {
+  return Object.defineProperties(around(inner), {
+    inner: { value: inner },
+    around: { value: (named: Node) => wrapped(named, around) },
+  }) as Node
+}
 
 export const binary = (operator: string, left: Node, right: Node): Node =>
   make('BinaryExpression', { operator, left, right })

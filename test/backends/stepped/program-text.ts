@@ -1,9 +1,10 @@
 // Random small programs over shared memory, made of what JavaScript has to read, write and call with.
 
+import * as more from './program-language.ts'
 import { type Arbitrary, tuple, array, constantFrom, integer, nat, record } from 'fast-check'
 
 /** Of one statement: `i` and `j` are indices, `v` and `w` values, `op` and `type` names. */
-interface Choice {
+export interface Choice {
   readonly i: number
   readonly j: number
   readonly v: number
@@ -48,6 +49,7 @@ function each(list, callback) { const out = []; list.forEach((x, n) => out.push(
 `
 
 const statements: readonly ((choice: Choice) => string)[] = [
+  ...more.statements,
   ({ i, op, v }) => `log.push(Atomics.${op}(cells, ${i}, ${v}))`,
   ({ i, v }) => `log.push(Atomics.store(cells, ${i}, ${v}.7), Atomics.store(cells, ${i}, '${v}'))`,
   ({ i, v, w }) => `log.push(Atomics.compareExchange(cells, ${i}, ${v}, ${w}), cells[${i}])`,
@@ -245,7 +247,7 @@ export const rigid: readonly string[] = [
 export function programOf(body: readonly string[], form: 'module' | 'commonjs'): string {
   const blocks = body.map((text) => `  try { ${text} } catch (error) { log.push(String(error)) }`)
   const exported = form === 'module' ? 'export { main, run }' : 'module.exports = { main, run }'
-  return `${prelude}
+  return `${prelude}${more.prelude}
 function main() {
   const log = []
   const cells = new Int32Array(new SharedArrayBuffer(16))

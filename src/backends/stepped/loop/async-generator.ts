@@ -7,6 +7,7 @@ import { isObject } from './iteration-result.ts'
 import { Promise, react } from './promise.ts'
 
 type Kind = 'next' | 'throw' | 'return'
+type Method = (this: unknown, value?: unknown) => unknown
 type Settle = (value: unknown) => void
 
 /** Why a body has left: see runGenerator() in ../coroutine.ts. */
@@ -35,7 +36,7 @@ interface Work {
   state: 'suspended-start' | 'suspended-yield' | 'executing' | 'draining-queue' | 'completed'
   readonly queue: Request[]
   /** Of a `yield*`: whose values it yields. */
-  source: AsyncIterated | null
+  source: { readonly iterator: AsyncIterated; readonly next: Method } | null
 }
 
 const works = new WeakMap<object, Work>()
@@ -192,7 +193,8 @@ function awaitReturn(work: Work): void {
 
 function delegate(work: Work, iterable: unknown): void {
   try {
-    work.source = openAsyncIterator(iterable)
+    const iterator = openAsyncIterator(iterable)
+    work.source = { iterator, next: iterator.next as Method }
   } catch (error) {
     failed(work, error)
     return
@@ -204,13 +206,13 @@ function delegate(work: Work, iterable: unknown): void {
 function askSource(work: Work, kind: Kind, value: unknown): void {
   let result: unknown
   try {
-    const source = work.source!
-    if (kind !== 'next' && (source[kind] === undefined || source[kind] === null)) {
-      lacks(work, source, kind, value)
+    const { iterator, next } = work.source!
+    const method = kind === 'next' ? next : (iterator[kind] as Method | null | undefined)
+    if (method === undefined || method === null) {
+      lacks(work, iterator, kind, value)
       return
     }
-    if (kind === 'next') result = source.next(value)
-    else result = kind === 'throw' ? source.throw!(value) : source.return!(value)
+    result = method.call(iterator, value)
   } catch (error) {
     failed(work, error)
     return
@@ -248,12 +250,13 @@ function lacks(work: Work, source: AsyncIterated, kind: Kind, value: unknown): v
     return
   }
   const fail = (): void => failed(work, new TypeError("The iterator does not provide a 'throw' method."))
-  if (source.return === undefined || source.return === null) {
+  const method = source.return as Method | null | undefined
+  if (method === undefined || method === null) {
     fail()
     return
   }
   waitFor(
-    source.return(undefined),
+    method.call(source),
     (answer) => {
       if (isObject(answer)) fail()
       else failed(work, new TypeError(`${String(answer)} is not an object`))

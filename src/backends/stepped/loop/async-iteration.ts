@@ -4,20 +4,25 @@ import { host } from './host.ts'
 import { type Result, isObject } from './iteration-result.ts'
 import { Promise } from './promise.ts'
 
+type Method = (this: unknown, value?: unknown) => unknown
+
 class AsyncCursor {
   readonly iterator: AsyncIterated
+  readonly next: Method
   value: unknown = undefined
   isDone = false
   hasFailed = false
+  #return: Method | null | undefined = null
 
   constructor(iterator: AsyncIterated) {
     this.iterator = iterator
+    this.next = iterator.next as Method
   }
 
   /** Begins a step: what is to be awaited. */
   step(): unknown {
     this.isDone = true
-    return this.iterator.next()
+    return this.next.call(this.iterator)
   }
 
   /** The step is done. Returns whether there is a value. */
@@ -33,14 +38,22 @@ class AsyncCursor {
     this.hasFailed = true
   }
 
+  /** There is something to close; it is asked for its method once. */
   isOpen(): boolean {
-    return !this.isDone && this.iterator.return !== undefined && this.iterator.return !== null
+    if (this.isDone) return false
+    try {
+      this.#return = this.iterator.return as Method | null | undefined
+    } catch (error) {
+      this.closingFails(error)
+      return false
+    }
+    return this.#return !== undefined && this.#return !== null
   }
 
   /** Begins to close it: what is to be awaited. */
   close(): unknown {
     this.isDone = true
-    return this.iterator.return!()
+    return this.#return!.call(this.iterator)
   }
 
   check(result: unknown): void {
@@ -65,26 +78,39 @@ type Synchronous = Iterator<unknown, unknown, unknown>
 /** The iterator of an iterable that is none of promises: its values are awaited (27.1.6). */
 class AsyncFromSync implements AsyncIterated {
   readonly iterator: Synchronous
+  readonly #next: Method
 
   constructor(iterator: Synchronous) {
     this.iterator = iterator
+    this.#next = iterator.next as Method
   }
 
   next(value: unknown): unknown {
-    return settled(this.iterator, () => this.iterator.next(value), true)
+    return settled(this.iterator, () => this.#next.call(this.iterator, value), true)
   }
 
   return(value: unknown): unknown {
     const { iterator } = this
-    if (iterator.return === undefined || iterator.return === null)
-      return Promise.resolve({ value, done: true } as never)
-    return settled(iterator, () => iterator.return!(value), false)
+    let method: Method | null | undefined
+    try {
+      method = iterator.return as Method | null | undefined
+    } catch (error) {
+      return rejected(error)
+    }
+    if (method === undefined || method === null) return Promise.resolve({ value, done: true } as never)
+    return settled(iterator, () => method.call(iterator, value), false)
   }
 
   throw(error: unknown): unknown {
     const { iterator } = this
-    if (iterator.throw !== undefined && iterator.throw !== null)
-      return settled(iterator, () => iterator.throw!(error), true)
+    let method: Method | null | undefined
+    try {
+      method = iterator.throw as Method | null | undefined
+    } catch (reason) {
+      return rejected(reason)
+    }
+    if (method !== undefined && method !== null)
+      return settled(iterator, () => method.call(iterator, error), true)
     return settled(
       iterator,
       () => {
@@ -94,6 +120,11 @@ class AsyncFromSync implements AsyncIterated {
       false,
     )
   }
+}
+
+function rejected(error: unknown): unknown {
+  if (host.isBroken()) throw error
+  return Promise.reject(error)
 }
 
 /** The result of an ordinary iterator, with its value awaited; where that is rejected, the iterator may be closed. */
@@ -107,8 +138,7 @@ function settled(iterator: Synchronous, ask: () => unknown, closes: boolean): un
     done = Boolean(result.done)
     ;({ value } = result)
   } catch (error) {
-    if (host.isBroken()) throw error
-    return Promise.reject(error)
+    return rejected(error)
   }
   const fails = (error: unknown): never => {
     if (closes && !done) closeFailed(iterator)
@@ -130,8 +160,9 @@ function closeFailed(iterator: Synchronous): void {
 }
 
 function closeSync(iterator: Synchronous): void {
-  if (iterator.return === undefined || iterator.return === null) return
-  const result: unknown = iterator.return()
+  const method = iterator.return as Method | null | undefined
+  if (method === undefined || method === null) return
+  const result: unknown = method.call(iterator)
   if (!isObject(result)) throw new TypeError(`${String(result)} is not an object`)
 }
 

@@ -6,11 +6,13 @@ import { type Result, isObject } from './iteration-result.ts'
 
 type Kind = 'next' | 'throw' | 'return'
 
+type Method = (this: unknown, value?: unknown) => unknown
+
 /** Of a `yield*`: whose values it yields. */
 interface Iterated {
-  next(value?: unknown): unknown
-  return?(value?: unknown): unknown
-  throw?(error?: unknown): unknown
+  readonly iterator: Readonly<Record<Kind, Method | null | undefined>>
+  /** Asked for once. */
+  readonly next: Method
 }
 
 interface Work {
@@ -107,28 +109,28 @@ function goOn(work: Work, first: Kind, given: unknown): Result {
 function open(iterable: unknown): Iterated {
   const method = (iterable as Record<symbol, (() => unknown) | undefined>)[Symbol.iterator]
   if (typeof method !== 'function') throw new TypeError(`${String(iterable)} is not iterable`)
-  const iterator = method.call(iterable)
+  const iterator = method.call(iterable) as Iterated['iterator']
   if (!isObject(iterator)) throw new TypeError('Result of the Symbol.iterator method is not an object')
-  return iterator as Iterated
+  return { iterator, next: iterator.next! }
 }
 
 /** What the source says, which is yielded as it is; or how the body goes on. */
 function ask(
   work: Work,
-  source: Iterated,
+  { iterator, next }: Iterated,
   kind: Kind,
   value: unknown,
 ): { readonly kind: Kind | 'yield'; readonly value: unknown } {
   try {
-    const lacks = kind !== 'next' && (source[kind] === undefined || source[kind] === null)
-    if (lacks) {
+    const method = kind === 'next' ? next : iterator[kind]
+    if (method === undefined || method === null) {
       work.source = null
       if (kind === 'return') return { kind, value }
-      if (source.return !== undefined && source.return !== null) check(source.return())
-      throw new TypeError("The iterator does not provide a 'throw' method")
+      const close = iterator.return
+      if (close !== undefined && close !== null) check(close.call(iterator))
+      throw new TypeError("The iterator does not provide a 'throw' method.")
     }
-    const result =
-      kind === 'next' ? source.next(value) : kind === 'throw' ? source.throw!(value) : source.return!(value)
+    const result = method.call(iterator, value)
     check(result)
     if (!(result as Result).done) return { kind: 'yield', value: result }
     work.source = null

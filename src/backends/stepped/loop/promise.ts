@@ -105,7 +105,9 @@ class LoopPromise {
     if (!host.isThread()) return Native.race(values)
     const first = new LoopPromise(nothing)
     const { resolve, reject } = settling(first)
-    for (const each of values) resolved(each).then(resolve, reject)
+    rejecting(reject, () => {
+      for (const each of values) resolved(each).then(resolve, reject)
+    })
     return first
   }
 }
@@ -252,7 +254,7 @@ function gather(values: Iterable<unknown>, how: 'all' | 'allSettled' | 'any'): L
     else resolve(found)
   }
   let index = 0
-  for (const each of values) {
+  const add = (each: unknown): void => {
     const at = index++
     found[at] = undefined
     left++
@@ -269,8 +271,21 @@ function gather(values: Iterable<unknown>, how: 'all' | 'allSettled' | 'any'): L
       )
     }
   }
-  finish()
+  rejecting(reject, () => {
+    for (const each of values) add(each)
+    finish()
+  })
   return result
+}
+
+/** What goes wrong in going through the values rejects the promise of them all. */
+function rejecting(reject: Settle, go: () => void): void {
+  try {
+    go()
+  } catch (error) {
+    if (host.isBroken()) throw error
+    reject(error)
+  }
 }
 
 export function queueMicrotask(called: () => unknown): void {
