@@ -40,6 +40,7 @@ const alone = new Set([
   'check/range-tree',
   // Its program is loaded once, and stays the one that is run.
   'check/events',
+  'check/programs',
   'check/workers',
   'trace/pacing',
   'trace/source',

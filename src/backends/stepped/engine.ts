@@ -489,10 +489,14 @@ export function nextTick(called: Method, ...args: readonly unknown[]): void {
   else runtime.eventLoops().nextTick(() => Reflect.apply(called, undefined, args))
 }
 
+/** The global object; and names, of which none is an element of shared memory. */
+const GLOBAL_TEXT = /^\s*(return\s+)?(this|globalThis)\s*;?\s*$/
+const NAMES_TEXT = /^\s*(return\s+)?[\w$]+(\.[\w$]+)*\s*;?\s*$/
+
 /** A text of which the engine makes code, which may name variables of a function that stops (`sees`). */
 export function text<T>(value: T, site: number, sees: boolean): T {
-  if (typeof value !== 'string' || /^\s*(return\s+)?(this|globalThis)\s*;?\s*$/.test(value)) return value
-  if (!sees && isAlone() && !/\bAtomics\b/.test(value)) return value
+  if (typeof value !== 'string' || GLOBAL_TEXT.test(value)) return value
+  if (!sees && (NAMES_TEXT.test(value) || (isAlone() && !/\bAtomics\b/.test(value)))) return value
   return refused(site, 'code that is made of a text is not stepped', 'write it into a module')
 }
 
