@@ -68,22 +68,34 @@ export interface CheckMatchers {
    * What check() or linearizable() is given holds in every interleaving; with `bound`, in all with so few preemptions.
    * Throws where a limit ends the exploration first, and what check() throws but for ScenarioFailed.
    */
-  toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches'>): Promise<void>
+  toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches' | 'shard'>): Promise<void>
+}
+
+function counted(executions: number): string {
+  return executions === 1 ? '1 execution' : `${executions} executions`
+}
+
+function where(bound: number | null, timeouts: number | null): string {
+  const early = timeouts === null ? '' : `, where time-outs pass early at most ${timeouts} times`
+  return bound === null ? `in every interleaving${early}` : `with at most ${bound} preemptions${early}`
 }
 
 /** For `expect.extend()` of vitest and jest. */
 export const matchers = {
   async [MATCHER](
     received: InlineCheck<never> | Linearizable<never>,
-    options: Omit<CheckOptions, 'patches'> = {},
+    options: Omit<CheckOptions, 'patches' | 'shard'> = {},
   ): Promise<{ pass: boolean; message: () => string }> {
     const given = { ...received, ...options }
+    if ('shard' in given) throw new TypeError('a shard is a part of the interleavings: use check()')
     try {
-      const { complete, executions } = await ('create' in given ? linearizable(given) : check(given))
+      const { complete, executions, bound, timeouts } = await ('create' in given
+        ? linearizable(given)
+        : check(given))
       if (complete)
-        return { pass: true, message: () => `it holds in every interleaving: ${executions} executions` }
+        return { pass: true, message: () => `it holds ${where(bound, timeouts)}: ${counted(executions)}` }
       throw new Error(
-        `it held in ${executions} executions, and others were not explored: ` +
+        `it held in ${counted(executions)}, and others were not explored: ` +
           'give it more seconds, a bound, or less to do',
       )
     } catch (error) {

@@ -3,7 +3,15 @@
 // The value that is in the cell before the operation is compared too: whatever a thread reads is compared with what it
 // read the first time.
 
-import { COMPARE_EXCHANGE, LOAD, NOTIFY, type Thread, WAIT, WAIT_ASYNC } from '../backends/stepped/index.ts'
+import {
+  COMPARE_EXCHANGE,
+  LOAD,
+  NOTIFY,
+  PAUSE,
+  type Thread,
+  WAIT,
+  WAIT_ASYNC,
+} from '../backends/stepped/index.ts'
 
 /** The program did something else when it was run again with the same choices. */
 export class NotDeterministic extends Error {
@@ -36,7 +44,8 @@ export class StepLog {
     // What an operation does not have is left over from another one.
     const operand = (kind > LOAD && kind <= COMPARE_EXCHANGE) || kind === NOTIFY ? thread.operand : 0
     const expected = kind === COMPARE_EXCHANGE || kind === WAIT || kind === WAIT_ASYNC ? thread.expected : 0
-    const words = [kind, site, index, operand, expected, array[index]]
+    const words =
+      kind === PAUSE ? [kind, site, 0, 0, 0, 0] : [kind, site, index, operand, expected, array[index]]
     const at = event * STEP_WORDS
     for (let word = 0; word < STEP_WORDS; word++) {
       if (!this.#isComparing) this.#words[at + word] = words[word]

@@ -6,7 +6,7 @@
 import type { Context } from './context.ts'
 import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
 import { isOfLoop } from './loop-imports.ts'
-import { bulkMethods, changingMethod, operations, viewMethod } from './names.ts'
+import { bulkMethods, changingMethod, harmlessMethod, operations, viewMethod } from './names.ts'
 import { directOperation } from './outline.ts'
 import { type Node, propertyName } from './syntax.ts'
 import { TRACKED } from './tags.ts'
@@ -58,6 +58,12 @@ function yieldCall(c: Context, node: Call): Node {
   return value
 }
 
+/** A call of which nothing is left to do but to return what it gives. */
+export function tailCall(c: Context, node: Call): Node {
+  const written = writeCall(c, node)
+  return mayChange(c, node) ? withChange(c, written) : written
+}
+
 /** Counts a change before the call, unless it turns out to be one of the program, which counts its own. */
 function withChange(c: Context, written: Node): Node {
   const callee = written.type === 'CallExpression' ? (written.callee as Node) : null
@@ -74,12 +80,17 @@ function isMethod({ object, property, computed }: Member): boolean {
   return object.type !== 'Super' && property.type !== 'PrivateIdentifier' && !computed
 }
 
-/** A call by a name that stands for a change: of what exactly, only those know who are called. */
+/** A call by a name that stands for a change, or of what is none of the program: of what exactly, only those know. */
 export function mayChange(c: Context, node: Node): boolean {
   if (node.type === 'ChainExpression') return mayChange(c, node.expression)
   if (node.type === 'MemberExpression') return mayChange(c, node.object as Node)
   if (node.type !== 'CallExpression' || directOperation(c.module, node) !== null) return false
-  return changingMethod.test(calledName(node.callee as Node))
+  const name = calledName(node.callee as Node)
+  if (changingMethod.test(name)) return true
+  if (!c.options.turns || isOfLoop(c.module.url) || harmlessMethod.test(name) || node.callee.type === 'Super')
+    return false
+  const target = c.reach.targets.get(node)
+  return target === undefined || target.unknown || target.functions.length === 0
 }
 
 /** The call with its parts written anew; what comes before it is evaluated. */

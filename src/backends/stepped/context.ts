@@ -201,6 +201,14 @@ export class Context {
     return tree.sequence([this.change(), written])
   }
 
+  /**
+   * `this` of a constructor whose class extends none: nobody else has it, unless the constructor has given it away, which
+   * was a change itself.
+   */
+  makes(object: Node): boolean {
+    return object.type === 'ThisExpression' && this.frame.info.constructs === 'class'
+  }
+
   /** A variable of the function itself, which is gone with it. */
   isOwn(node: Node): boolean {
     const binding = this.module.scopes.bindings.get(node)

@@ -166,7 +166,10 @@ function memberAssignment(c: Context, node: Node & { type: 'AssignmentExpression
     writePoint(c, node, target, o, k, v)
     return v
   }
-  if (!isElement(target)) return c.changing(tree.assign(withParts(target, object, key), value!))
+  if (!isElement(target)) {
+    const written = tree.assign(withParts(target, object, key), value!)
+    return c.makes(target.object as Node) ? written : c.changing(written)
+  }
   return namedParts(c, target, object, key, (first, use, useKey) =>
     c.withTemporary((kept) =>
       tree.sequence([...first, tree.assign(kept, value!), writeElement(c, node, target, use, useKey, kept)]),

@@ -161,6 +161,13 @@ export function noteCall(called: unknown): void {
   if (!isOfProgram(called)) runtime.state.changes++
 }
 
+/** A loop goes through it: an iterator goes on for whoever else has it. */
+export function walked<T>(iterable: T): T {
+  const isHolder = Array.isArray(iterable) || isPrimitive(iterable)
+  if (!isHolder && typeof (iterable as { next?: unknown }).next === 'function') runtime.state.changes++
+  return iterable
+}
+
 /** As noteCall(), of a method. */
 export function noteMethod(object: unknown, name: string): void {
   noteCall(typeof object === 'object' && object !== null ? methodOf(object, name) : undefined)
@@ -270,6 +277,8 @@ export function cursor(iterable: unknown): Cursor {
   if (typeof open !== 'function') throw new TypeError(`${inWords(iterable)} is not iterable`)
   const iterator = Reflect.apply(open, iterable, [])
   if (isPrimitive(iterator)) throw new TypeError('Result of the Symbol.iterator method is not an object')
+  // It goes on for whoever else has it.
+  if (iterator === iterable) runtime.state.changes++
   return new Cursor(null, iterator as Iterator<unknown>)
 }
 

@@ -241,7 +241,11 @@ function plainLoop(c: Context, node: Loop): Node {
     case 'ForInStatement': {
       const left = node.left as Node
       const head = left.type === 'VariableDeclaration' ? headOf(c, left) : pattern(c, left)
-      return { ...node, left: head, right: c.expression(node.right), body } as Node
+      const isOwn = left.type === 'VariableDeclaration' || c.isOwn(left)
+      const told = isOwn ? body : tree.block([tree.does(c.change()), body])
+      const right = c.expression(node.right)
+      const isWalk = c.options.turns && node.type === 'ForOfStatement'
+      return { ...node, left: head, right: isWalk ? c.help('walked', right) : right, body: told } as Node
     }
     default:
       return { ...node, test: c.expression(node.test), body } as Node

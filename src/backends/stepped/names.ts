@@ -74,6 +74,19 @@ export const changingMethod = new RegExp(
     'postMessage|receiveMessageOnPort|emit|dispatchEvent|write|send)$',
 )
 
+/**
+ * Methods and functions of the engine that change nothing. Of what else the program does not have, nobody knows: each
+ * call of that counts as a change.
+ */
+export const harmlessMethod = new RegExp(
+  '^(is.*|abs|max|min|floor|ceil|round|trunc|sign|imul|clz32|sqrt|pow|keys|values|entries|at|get|has|hasOwn|' +
+    'includes|indexOf|lastIndexOf|slice|subarray|concat|join|map|filter|forEach|some|every|find.*|reduce.*|flat.*|' +
+    'to[A-Z].*|char.*|codePointAt|startsWith|endsWith|split|trim.*|pad.*|of|log|warn|error|info|debug|now|hrtime|' +
+    'random|getOwn.*|getPrototypeOf|create|stringify|parse|parseInt|parseFloat|structuredClone|bind|String|Number|' +
+    'Boolean|BigInt|Symbol|.*Error|assert.*|ok|equal|strictEqual|deepStrictEqual|notEqual|get(Ui|I)nt.*|' +
+    'get(Float|Big).*|load|store|wait|notify|pause)$',
+)
+
 /** Names of the engine for what happens later, which loop/ has too. */
 export const modelledNames: readonly string[] = (
   'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +

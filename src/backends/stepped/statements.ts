@@ -4,7 +4,7 @@ import type { Context, Detour } from './context.ts'
 import { takesByNumber } from './elements.ts'
 import { type Step, type Steps, Writer } from './form.ts'
 import { declareAs, pattern, earlyCells } from './patterns.ts'
-import { writeCall } from './calls.ts'
+import { tailCall } from './calls.ts'
 import { RUNTIME } from './names.ts'
 import { type Node, isFunction } from './syntax.ts'
 import * as tree from './tree.ts'
@@ -173,8 +173,7 @@ function returns(c: Context, node: Node & { type: 'ReturnStatement' }): void {
     return
   }
   // Nothing is left to do here: who stops there need not come back.
-  if (isTail(c) && value.type === 'CallExpression' && c.isPoint(value))
-    c.emit(tree.gives(writeCall(c, value)))
+  if (isTail(c) && value.type === 'CallExpression' && c.isPoint(value)) c.emit(tree.gives(tailCall(c, value)))
   else leaves(c, c.expression(value))
 }
 

@@ -145,7 +145,7 @@ function nextEvent(loop: Loop): Job | null {
 /** Nothing keeps the thread. A timer that is due all the same, Node may fire before it ends. */
 function lastOf(loop: Loop, timers: readonly Timed[], due: readonly Job[]): Job | null {
   loop.lastTimer = Math.min(loop.lastTimer, loop.timersSet)
-  const last = due.filter((_, index) => !timers[index]!.repeats && timers[index]!.order <= loop.lastTimer)
+  const last = due.filter((_, index) => timers[index]!.order <= loop.lastTimer)
   const choice = last.length === 0 ? 0 : choose(last.length + 1)
   return choice === 0 ? null : last[choice - 1]!
 }

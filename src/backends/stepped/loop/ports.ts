@@ -13,6 +13,8 @@ const NativeChannel = globalThis.MessageChannel
 interface Message {
   readonly data: unknown
   readonly isEnd: boolean
+  /** Those that move with it. */
+  readonly ports?: readonly MessagePort[]
 }
 
 /** One of the two ends of a channel. It stays what it is when its port moves to another thread. */
@@ -48,7 +50,7 @@ export class MessagePort extends PortTarget implements Source, Owned {
     const { data, ports } = cloneMessage(value, transferOf(options), isModelPort, copyOf)
     if (this.isClosed || this.isDetached) return
     for (const { from } of ports) leave(from)
-    this.put({ data, isEnd: false })
+    this.put({ data, isEnd: false, ports: ports.map(({ to }) => to) })
   }
 
   put(message: Message): void {
@@ -112,7 +114,8 @@ export class MessagePort extends PortTarget implements Source, Owned {
   }
 
   deliver(): void {
-    const { data, isEnd } = this.own.take()
+    const { data, isEnd, ports = [] } = this.own.take()
+    for (const each of ports) each.use()
     if (isEnd) this.end()
     else this.emit('message', data)
   }
@@ -121,7 +124,9 @@ export class MessagePort extends PortTarget implements Source, Owned {
   take(): { message: unknown } | undefined {
     this.use()
     if (!this.own.looks(LOOK) || this.own.next()!.isEnd) return undefined
-    return { message: this.own.take().data }
+    const { data, ports = [] } = this.own.take()
+    for (const each of ports) each.use()
+    return { message: data }
   }
 
   /** A port belongs to one thread. */
@@ -148,8 +153,15 @@ export class MessagePort extends PortTarget implements Source, Owned {
   ownerEnds(isWorker = false): void {
     if (host.isSole()) this.leaveSetup()
     if (!isWorker || this.isClosed || this.isDetached) return
-    this.isClosed = true
+    // In this order: who ends here may be ended itself before it has told.
     this.put({ data: undefined, isEnd: true })
+    this.isClosed = true
+    this.dropUnread()
+  }
+
+  /** What was sent and not received is lost: ports in it are closed. */
+  dropUnread(): void {
+    while (this.own.looks(LOOK)) for (const each of this.own.take().ports ?? []) each.ownerEnds(true)
   }
 
   /** What has used it was alone: whoever does so first now has it. */

@@ -127,7 +127,10 @@ export class Worker extends Receiver implements Owned {
   readonly childPort$: MessagePort
   readonly news$: NewsQueue
   readonly online$: Online
-  readonly slot$: Slot
+  /** None yet, where the thread that makes it was ended in the middle of that. */
+  slot$: Slot | undefined = undefined
+  /** The ports that its thread begins with. */
+  readonly given$: readonly MessagePort[]
   /** The event loop of the thread, once that runs. */
   ownLoop$: EventLoop | null = null
   isOver$ = false
@@ -142,7 +145,8 @@ export class Worker extends Receiver implements Owned {
     this.stderr = outputOf(options.stderr)
     this.loop$ = host.loop()
     const parent = contextOf()
-    const { data } = cloneMessage(options.workerData, options.transferList ?? [], isModelPort, moved)
+    const { data, ports } = cloneMessage(options.workerData, options.transferList ?? [], isModelPort, moved)
+    this.given$ = ports.map(({ to }) => to)
     const [one, other] = [new End(), new End()]
     this.port$ = new WorkerPort(one, other)
     this.port$.loop = this.loop$
@@ -167,6 +171,7 @@ export class Worker extends Receiver implements Owned {
     const loop = host.loop()
     loop.isScript = true
     this.ownLoop$ = loop
+    for (const each of this.given$) each.use()
     this.childPort$.loop = loop
     const exit = (code: unknown): never => this.exit$(code)
     const ownProcess = newProcess({ loop, argv, execArgv, env, exit })
@@ -175,7 +180,7 @@ export class Worker extends Receiver implements Owned {
       parentPort: this.childPort$,
       workerData: data,
       isMainThread: false,
-      threadId: slot.id,
+      threadId: slot!.id,
       threadName,
       Worker,
     }
@@ -216,6 +221,11 @@ export class Worker extends Receiver implements Owned {
   /** All that it has goes, and who made it is told. */
   leave$(code: number): void {
     const loop = this.ownLoop$
+    // What it was to begin with, and never had, is closed too.
+    if (loop === null) {
+      for (const each of this.given$) each.ownerEnds(true)
+      this.childPort$.dropUnread()
+    }
     for (const waiter of loop?.waiters ?? []) waiter.leave()
     for (const each of loop?.owned ?? []) {
       if (each instanceof MessagePort) each.ownerEnds(true)
@@ -241,7 +251,7 @@ export class Worker extends Receiver implements Owned {
 
   /** The thread that made it ends, and all that it has made with it. */
   ownerEnds(): void {
-    this.stop$()
+    this.interrupt$()
   }
 
   /**
@@ -249,10 +259,9 @@ export class Worker extends Receiver implements Owned {
    * would tell of the executions in which it was not.
    */
   stop$(): void {
+    if (this.slot$ === undefined) return
     host.tell('end a thread')
     Atomics.stopThread(this.slot$.started, this.slot$.id)
-    if (this.isOver$) return
-    for (const each of this.ownLoop$?.owned ?? []) if (each instanceof Worker) each.ownerEnds()
   }
 
   postMessage(value: unknown, options?: unknown): void {
