@@ -2,7 +2,7 @@
 //
 // What it has to say goes to standard error, as standard output belongs to the command that is recorded; with --json
 // it is the other way round.
-import { existsSync, lstatSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
@@ -124,7 +124,9 @@ function defaultOutput(target: Target): string {
 function requireTarget(host: Host, target: Target): void {
   if (target.kind === 'command' && findProgram(host, target.command[0]!) === null) {
     const name = target.command[0]!
-    if (name.includes('/') && existsSync(name))
+    const found = name.includes('/') ? statSync(name, { throwIfNoEntry: false }) : undefined
+    if (found?.isDirectory() === true) throw new UsageError(`'${name}' is a folder`, 'name a program in it')
+    if (found !== undefined)
       throw new UsageError(
         `'${name}' may not be executed`,
         'allow it: chmod +x, or name the program that runs it',

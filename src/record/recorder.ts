@@ -243,7 +243,9 @@ export class Recorder {
     const tally = await this.#print(data, file, before)
     rmSync(data)
     const command = isCommand && !isCut && !this.#isStopped ? end : null
-    return { file, events: tally.events, lost: tally.lost, bufferBytes, command, leftRunning: tally.alive }
+    const { events, lost } = tally
+    // Who ended may be among what was lost.
+    return { file, events, lost, bufferBytes, command, leftRunning: lost > 0 ? 0 : tally.alive }
   }
 
   /** Prints what was recorded into a file, compressed. */

@@ -18,10 +18,17 @@ export type { Advice } from './less-work.ts'
 
 /** Changes that save less than this share of the recorded time are not worth naming. */
 const LEAST_SHARE = 0.005
+const OWN_PROCESSES = 'Make processes of the threads: each process has an mmap lock of its own.'
 
-/** Everything that would help, the most first. */
+/** Everything that would help, the most first; last what costs time of its own that no recording tells. */
 export function adviceFor(trace: TraceReport): Advice[] {
-  return [...lessWork(trace), ...lessWaiting(trace)].toSorted((a, b) => b.savesMs - a.savesMs)
+  return ranked([...lessWork(trace), ...lessWaiting(trace)])
+}
+
+/** As {@link adviceFor} has them. */
+export function ranked(all: readonly Advice[]): Advice[] {
+  const isLast = ({ change }: Advice): number => Number(change === OWN_PROCESSES)
+  return all.toSorted((a, b) => isLast(a) - isLast(b) || b.savesMs - a.savesMs)
 }
 
 /** Changes by which faults and calls go away, and the work that they are: of each program, where there are several. */
@@ -139,11 +146,11 @@ function ownProcesses(trace: TraceReport): Advice[] {
   if (trace.hotThreads.count < 2 || savesMs < trace.durationMs * HARMFUL_SHARE) return []
   return [
     {
-      change: 'Make processes of the threads: each process has an mmap lock of its own.',
+      change: OWN_PROCESSES,
       savesMs,
       how:
-        `Threads waited for each other ${plural(waits, 'time')}. What it takes to start processes, and the memory that they ` +
-        'do not share, is not counted.',
+        `Threads waited for each other ${plural(waits, 'time')}. It is the most that this can save: what it takes to start processes, ` +
+        'and the memory that they do not share, is not counted, and may be more.',
     },
   ]
 }

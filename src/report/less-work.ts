@@ -180,7 +180,7 @@ function keepMemory(trace: ProgramTrace): Advice[] {
 /** How an allocator is told to keep memory. */
 const KEEPING: Readonly<Record<Allocator, string>> = {
   reserved:
-    'Most of it was unmapped with ranges of 4 GiB or more, as WebAssembly has them for its memories: no allocator does that.',
+    'Most of it was unmapped with ranges of 4 GiB or more, as WebAssembly has them. A program that allocates gigabytes at a time frees them so, too.',
   java: 'Java keeps its heap with -Xms as large as -Xmx, or a larger -XX:MaxHeapFreeRatio.',
   go:
     'Go keeps what its collector frees with a larger GOGC, and then a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
@@ -377,7 +377,7 @@ export function startLess(programs: readonly ProgramSummary[]): Advice[] {
       savesMs: hundredths(((isMostly ? cpuNs : startNs) * all[0]!.elapsedShare) / 1e6),
       how:
         `${formatCount(count)} processes were started for a program each (${named.join(', ')}). Each had a CPU for ${formatDuration(cpuNs / count)}, ` +
-        `${formatDuration(startNs / count)} of that until it was loaded and to end; saved is ${isMostly ? 'all of it' : 'the latter'}. What others do to ` +
+        `${formatDuration(startNs / count)} of that until it was loaded and to end; saved is ${isMostly ? 'at most all of it, as the work itself is left' : 'the latter'}. What others do to ` +
         'start them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).',
     },
   ]

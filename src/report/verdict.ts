@@ -8,7 +8,7 @@
 import type { HeldBy, WaitCount, WaitedBy } from '../trace/lock-history.ts'
 import { overlaps } from '../workloads/statistics.ts'
 import type { WhatIf } from '../simulate/index.ts'
-import { adviceFor, savedByLessWork, type Advice } from './advice.ts'
+import { adviceFor, ranked, savedByLessWork, type Advice } from './advice.ts'
 import { nameOf } from './design-name.ts'
 import { HARMFUL_SHARE, linuxShare, NEGLIGIBLE_SHARE, shareOfAll, shareOfHot } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
@@ -130,7 +130,7 @@ export function othersThan(listed: readonly WaitCount[], all: WaitCount): WaitCo
 /** From the recording and, where it was simulated, from that. */
 function rankedAdvice(trace: TraceReport, whatIf: WhatIf | null): Advice[] {
   const simulated = whatIf === null ? [] : whatIfAdvice(whatIf)
-  return [...adviceFor(trace), ...simulated].toSorted((a, b) => b.savesMs - a.savesMs)
+  return ranked([...adviceFor(trace), ...simulated])
 }
 
 function hurtsAsRecorded(trace: TraceReport): boolean | null {

@@ -344,8 +344,13 @@ export abstract class EventReader extends LineReader {
   /** (pid:tid):(pid:tid), of the new thread and of who creates it. */
   #readFork(at: number, end: number): void {
     const [, pid, tid, parent] =
-      /^\((-?\d+):(\d+)\):\(-?\d+:(\d+)\)/.exec(latin1(this.buffer.subarray(at, end))) ?? []
+      /^\((-?\d{1,10}):(-?\d{1,10})\):\(-?\d{1,10}:(-?\d{1,10})\)/.exec(
+        latin1(this.buffer.subarray(at, Math.min(end, at + 64))),
+      ) ?? []
     if (tid === undefined) throw this.malformed('PERF_RECORD_FORK', at, end)
+    // perf has -1 where it does not know the thread.
+    if (Number(tid) <= 0) return
+    if (Number(tid) > 0x3fffffff) throw this.outOfRange(`thread number ${tid}`)
     this.#forked = { tid: Number(tid), parent: Number(parent) }
     this.#tellProcess(Number(tid), Number(pid))
   }

@@ -70,8 +70,10 @@ export async function importFrom(
   let bytes = 0
   let reported = 0
   let problem: TraceError | null = null
+  let traceLines: number | null = null
   try {
-    for await (const chunk of asPerfScript(source.chunks())) {
+    const chunks = asPerfScript(source.file, source.chunks(), (lines) => (traceLines = lines))
+    for await (const chunk of chunks) {
       bytes += chunk.length
       if (problem !== null) {
         if (bytes > reported + CORRUPTION_SEARCH_BYTES) break
@@ -93,6 +95,7 @@ export async function importFrom(
     }
     if (problem !== null) throw problem
     importer.end()
+    importer.scanner.line = traceLines ?? importer.scanner.line
     return finish(path, source.file, importer, store, options, bytes)
   } catch (error) {
     store.close()

@@ -356,10 +356,11 @@ export class Importer implements TraceEvents {
   }
 }
 
-/** The loader of shared libraries ends with a munmap, of the list of where they are. */
+/** glibc's loader of shared libraries ends with a munmap, of the list of where they are; others do not. */
 function isLoaded(thread: Thread, now: number): void {
   const { process } = thread
-  if (process.isLoading) process.loadNs = thread.cpuNs(now)
+  if (!process.isLoading || !process.allocators.has('glibc')) return
+  process.loadNs = thread.cpuNs(now)
   process.isLoading = false
 }
 

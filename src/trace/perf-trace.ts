@@ -6,16 +6,34 @@
  * that instead of an address: each file gets a range of its own, where nothing else is. A line that stands for what
  * began before is told of when it ended, so that all are put in the order of time first.
  */
+import { bytesOf, joined } from './bytes.ts'
+import { TraceError } from './errors.ts'
 import { CALL_NAMES } from './trace-events.ts'
 
-/** Milliseconds since the beginning, the call's own in parentheses, thread. */
-const LINE =
-  /^ *(\?|\d+\.\d{3}) \( *(?:(\d+\.\d{3}) ms)? *\): (.*?)\/(\d+) +((?:m(?:in|aj)fault \[|\.\.\. \[|[\w:]+\().*)$/
-const FAULT = /^m(?:in|aj)fault \[.*\] => (.*?)@?0x([0-9a-f]+) \(..\)$/
-const CALL = /^(?:\.\.\. \[continued\]: )?(\w+)\((.*?)\)+ +(?:\.\.\.|= (-?\w+).*)$/
+/** Milliseconds since the beginning, the call's own in parentheses, thread. Bounds keep what is no such line cheap. */
+const LINE = new RegExp(
+  String.raw`^ {0,16}(\?|\d{1,12}\.\d{3}) \( {0,16}(?:(\d{1,12}\.\d{3}) ms)? {0,16}\): ` +
+    String.raw`(.{0,64}?)\/(\d{1,10}) {1,64}((?:m(?:in|aj)fault \[|\.\.\. \[|[\w:]{1,64}\().*)$`,
+)
+const FAULT = /^(.*?)@?0x([0-9a-f]{1,16}) \(..\)$/
+const CALL =
+  /^(?:\.\.\. \[continued\]: )?(\w{1,64})\((.*?)\){1,3} {1,256}(?:\.\.\.|= (-?\d{1,15}|0x[0-9a-f]{1,16})\b.*)$/
 const TRACEPOINT = /^((?:mmap_lock|exceptions|task|sched):\w+)\((.*)\)$/
+// Names of programs and files may hold anything.
+const NEW_TASK = /^pid: (\d{1,10})\b.*, clone_flags: (\d{1,12})\b/
+const EXECUTED = /^filename: (.*), pid: (\d{1,10})(?: \(.{0,64}\))?, old_pid: (\d{1,10})\b/
+const HEX = /^(?:0x)?[0-9a-f]{1,16}$/i
+const LOST = /^(?:\S{1,8}m)?LOST (\d{1,15}) events!/
 /** Longer lines are none of these. */
 const LONGEST = 4096
+/** A text is one of `perf trace` where one of so many lines, or bytes, is. */
+const FIRST_LINES = 20
+const FIRST_BYTES = 65_536
+/** Linux has no larger number of a thread. */
+const MAX_THREAD = 0x3fffffff
+/** What is told is kept until it is in the order of time: at most so much, some 400 bytes each. */
+const MOST_ITEMS = 3_000_000
+const CHUNK_CHARACTERS = 65_536
 
 const PROTECTIONS = { READ: 1, WRITE: 2, EXEC: 4 }
 const MAP_TYPES = {
@@ -30,14 +48,16 @@ const MAP_OPTIONS = { NORESERVE: 0x4000, POPULATE: 0x8000, HUGETLB: 0x40000, FIX
 const REMAPS = { MAYMOVE: 1, DONTUNMAP: 4 }
 const ADVICE = { DONTNEED: 4, FREE: 8, DONTFORK: 10, HUGEPAGE: 14, POPULATE_READ: 22, POPULATE_WRITE: 23 }
 /** By what perf calls them, without MADV_. */
-const FLAGS: Readonly<Record<string, number>> = {
-  ...PROTECTIONS,
-  ...MAP_TYPES,
-  ...MAP_OPTIONS,
-  ...REMAPS,
-  ...ADVICE,
-}
-const CLONE_FLAGS: Readonly<Record<string, number>> = { VM: 0x100, VFORK: 0x4000, THREAD: 0x10000 }
+const FLAGS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    ...PROTECTIONS,
+    ...MAP_TYPES,
+    ...MAP_OPTIONS,
+    ...REMAPS,
+    ...ADVICE,
+  }),
+)
+const CLONE_FLAGS = { VM: 0x100, VFORK: 0x4000, THREAD: 0x10000 }
 /** Of flags that are not told: clone3 makes threads, and what calls execve afterwards. */
 const THREAD_FLAGS = 0x10100
 const SPAWN_FLAGS = 0x4100
@@ -57,6 +77,8 @@ const ARGUMENTS: Readonly<Record<(typeof CALL_NAMES)[number], readonly string[]>
 /** Files get ranges of so many bytes from here on. */
 const FILES_FROM = 0x600000000000
 const FILE_BYTES = 2 ** 36
+/** Of each process: behind them no address is a program's. */
+const MOST_FILES = 2500
 
 interface Item {
   readonly ns: number
@@ -69,10 +91,17 @@ interface Item {
   readonly isThread: boolean
 }
 
-/** Whether a text begins as `perf trace` prints it. */
-export function isPerfTrace(first: Uint8Array): boolean {
-  const [line = ''] = new TextDecoder('latin1').decode(first.subarray(0, LONGEST)).split('\n', 1)
-  return LINE.test(line.replace(/\r$/, ''))
+/** Whether a text begins as `perf trace` prints it, perhaps behind what the program itself printed. */
+function isPerfTrace(first: Uint8Array): boolean {
+  const lines = new TextDecoder('latin1').decode(first.subarray(0, FIRST_BYTES)).split(/\r?\n/, FIRST_LINES)
+  return lines.some((line) => LINE.test(line.slice(0, LONGEST)))
+}
+
+function isEnough(first: Uint8Array): boolean {
+  if (first.length >= FIRST_BYTES) return true
+  let lines = 0
+  for (let at = first.indexOf(10); at >= 0 && lines < FIRST_LINES; at = first.indexOf(10, at + 1)) lines++
+  return lines >= FIRST_LINES
 }
 
 /** Lines of `perf script` that tell what lines of `perf trace` do. */
@@ -84,21 +113,49 @@ class PerfTrace {
   /** Tracepoints that there are: they tell what calls would be guessed from. */
   readonly #tracepoints = new Set<string>()
   readonly #files = new Map<string, number>()
-  /** Files of which a process has a range. */
-  readonly #mapped = new Set<string>()
+  /** By process: the files of which it has a range, and which of its ranges that is. */
+  readonly #mapped = new Map<number, Map<string, number>>()
   readonly #processes = new Map<number, number>()
 
+  /** Lines of the text. */
+  lineCount = 0
+  readonly #file: string
+  readonly #most: number
+
+  constructor(file: string, most: number) {
+    this.#file = file
+    this.#most = most
+  }
+
+  /** @throws TraceError if there are too many lines */
   add(line: string): void {
+    this.lineCount++
+    if (this.#items.length > this.#most)
+      throw new TraceError(
+        'limit',
+        this.#file,
+        this.lineCount,
+        'this is what perf trace prints, and too long: its lines have to be kept in memory to be put in order',
+        'Record for a shorter time, or with: faultline record.',
+      )
+    const lost = LOST.exec(line)
+    if (lost !== null) {
+      const { ns, tid, comm } = this.#items.at(-1) ?? { ns: 0, tid: 0, comm: '' }
+      const event = `PERF_RECORD_LOST lost ${lost[1]}`
+      this.#items.push({ ns, tid, comm, event, child: 0, isThread: false })
+      return
+    }
     const match = LINE.exec(line)
     if (match === null) return
     const [, start, took = '0', comm, thread, what] = match as unknown as string[]
     const tid = Number(thread)
+    if (tid > MAX_THREAD) return
     const add = (ms: number, event: string, child = 0, isThread = false): void => {
       const ns = Math.round(ms * 1e6)
       this.#items.push({ ns, tid, comm: comm!.replaceAll(/\s/g, '_'), event, child, isThread })
     }
     const from = Number(start)
-    const fault = FAULT.exec(what!)
+    const fault = /^m\w{2}fault /.test(what!) ? FAULT.exec(what!.slice(what!.indexOf('] => ') + 5)) : null
     if (fault !== null && start !== '?') return add(from, `fault ${fault[2]} ${fault[1]}`)
     const tracepoint = TRACEPOINT.exec(what!)
     if (tracepoint !== null && start !== '?') return this.#addTracepoint(tracepoint, from, add)
@@ -116,12 +173,12 @@ class PerfTrace {
     if (name === 'execve' && result === '0') {
       this.#executing.add(tid)
       add(to, `execve ${comm}`)
-    } else if (/^(?:clone3?|v?fork)$/.test(name) && Number(result) > 0) {
+    } else if (/^(?:clone3?|v?fork)$/.test(name) && Number(result) > 0 && Number(result) <= MAX_THREAD) {
       const flags = cloneFlags(name, values)
-      add(from, `${flags}`, Number(result), flags < 0 || (flags & CLONE_FLAGS['THREAD']!) !== 0)
+      add(from, `${flags}`, Number(result), flags < 0 || (flags & CLONE_FLAGS.THREAD) !== 0)
     }
+    if (!Object.hasOwn(ARGUMENTS, name)) return
     const names = ARGUMENTS[name as keyof typeof ARGUMENTS]
-    if (names === undefined) return
     add(from, `syscalls:sys_enter_${name}: ${argumentsOf(names, values)}`)
     add(to, `syscalls:sys_exit_${name}: ${result}`)
   }
@@ -133,22 +190,21 @@ class PerfTrace {
   ): void {
     const values = valuesOf(told!)
     const value = (key: string): string => values.get(key) ?? '0'
-    const number = (key: string): number => Number.parseInt(value(key), 10) || 0
     this.#tracepoints.add(name!)
-    if (name!.startsWith('mmap_lock:')) {
+    if (name!.startsWith('mmap_lock:') && HEX.test(value('mm'))) {
       const flags = `write=${value('write') === '1'} success=${value('success') === '1'}`
       add(ms, `${name}: mm=${value('mm')} ${flags}`)
-    } else if (name!.startsWith('exceptions:')) {
-      const code = number('error_code').toString(16)
-      add(ms, `${name}: address=${value('address')} ip=0x0 error_code=0x${code}`)
+    } else if (name!.startsWith('exceptions:') && HEX.test(value('address'))) {
+      const code = Number(value('error_code'))
+      if (Number.isInteger(code) && code >= 0 && code <= 0xffff)
+        add(ms, `${name}: address=${value('address')} ip=0x0 error_code=0x${code.toString(16)}`)
     } else if (name === 'task:task_newtask') {
-      const flags = number('clone_flags')
-      add(ms, `task ${flags}`, number('pid'), (flags & CLONE_FLAGS['THREAD']!) !== 0)
+      const [, child, flags] = NEW_TASK.exec(told!)?.map(Number) ?? []
+      if (child! <= MAX_THREAD) add(ms, `task ${flags}`, child, (flags! & CLONE_FLAGS.THREAD) !== 0)
     } else if (name === EXEC) {
-      add(
-        ms,
-        `${name}: filename=${value('filename').replaceAll('"', '')} pid=${number('pid')} old_pid=${number('old_pid')}`,
-      )
+      const [, file, pid, old] = EXECUTED.exec(told!) ?? []
+      if (file !== undefined)
+        add(ms, `${name}: filename=${file.replaceAll('"', '')} pid=${pid} old_pid=${old}`)
     } else if (name === 'sched:sched_process_exit') {
       const isLast = values.has('group_dead') ? ` group_dead=${value('group_dead') === '1'}` : ''
       add(ms, `${name}: comm= pid=0 prio=0${isLast}`)
@@ -166,32 +222,51 @@ class PerfTrace {
         const isTold = event.startsWith('task ')
         if (hasTasks && !isTold) continue
         const spawns = !isTold && isThread && this.#executing.has(child)
+        // Numbers are used again.
         if (isThread && !spawns) this.#processes.set(child, pid)
+        else {
+          this.#processes.delete(child)
+          this.#mapped.delete(child)
+        }
         const known = Number(event.replace('task ', ''))
         const flags = known >= 0 ? known : spawns ? SPAWN_FLAGS : THREAD_FLAGS
         yield `${header}task:task_newtask: pid=${child} comm= clone_flags=${flags.toString(16)} oom_score_adj=0\n`
       } else if (event.startsWith('fault ')) {
         yield* this.#fault(pid, tid, header, event)
-      } else if (!event.startsWith('execve ')) yield `${header}${event}\n`
-      else if (!this.#tracepoints.has(EXEC))
-        yield `${header}${EXEC}: filename=${event.slice('execve '.length)} pid=${tid} old_pid=${tid}\n`
+      } else if (event.startsWith('execve ')) {
+        if (!this.#tracepoints.has(EXEC))
+          yield this.#exec(
+            pid,
+            `${header}${EXEC}: filename=${event.slice('execve '.length)} pid=${tid} old_pid=${tid}\n`,
+          )
+      } else yield event.startsWith(EXEC) ? this.#exec(pid, `${header}${event}\n`) : `${header}${event}\n`
     }
+  }
+
+  /** Another image has mapped no files yet. */
+  #exec(pid: number, line: string): string {
+    this.#mapped.delete(pid)
+    return line
   }
 
   *#fault(pid: number, tid: number, header: string, event: string): Generator<string> {
     const [, hex, file] = /^fault (\w+) (.*)$/.exec(event) as unknown as [string, string, string]
+    const offset = Number.parseInt(hex, 16)
+    const mapped = this.#mapped.get(pid) ?? new Map<string, number>()
+    const range = mapped.get(file) ?? mapped.size
     // What has no name, or one that no file has, is told with its address.
-    if (!file.startsWith('/') || file.startsWith('//')) return yield `${header}page-faults: ${hex} 0\n`
+    if (!/^\/(?!\/|SYSV)/.test(file) || range >= MOST_FILES || offset >= FILE_BYTES)
+      return yield `${header}page-faults: ${hex} 0\n`
     const number = this.#files.get(file) ?? this.#files.size
     this.#files.set(file, number)
-    const start = FILES_FROM + number * FILE_BYTES
-    const key = `${pid} ${number}`
-    if (!this.#mapped.has(key)) {
-      const range = `[0x${start.toString(16)}(0x${FILE_BYTES.toString(16)}) @ 0 00:00 ${number + 1} 0]`
-      yield `${header}PERF_RECORD_MMAP2 ${pid}/${tid}: ${range}: r-xp ${file}\n`
+    this.#mapped.set(pid, mapped)
+    const start = FILES_FROM + range * FILE_BYTES
+    if (!mapped.has(file)) {
+      const place = `[0x${start.toString(16)}(0x${FILE_BYTES.toString(16)}) @ 0 00:00 ${number + 1} 0]`
+      yield `${header}PERF_RECORD_MMAP2 ${pid}/${tid}: ${place}: r-xp ${file}\n`
     }
-    this.#mapped.add(key)
-    yield `${header}page-faults: ${(start + Number.parseInt(hex, 16)).toString(16)} 0\n`
+    mapped.set(file, range)
+    yield `${header}page-faults: ${(start + offset).toString(16)} 0\n`
   }
 }
 
@@ -206,13 +281,15 @@ function cloneFlags(name: string, values: string): number {
   if (name === 'clone3') return -1
   if (name === 'vfork') return SPAWN_FLAGS
   const flags = /clone_flags: ([^,]*)/.exec(values)?.[1] ?? ''
-  return flags.split('|').reduce((sum, flag) => sum | (CLONE_FLAGS[flag] ?? 0), 0)
+  return flags
+    .split('|')
+    .reduce((sum, flag) => sum | (Object.entries(CLONE_FLAGS).find(([each]) => each === flag)?.[1] ?? 0), 0)
 }
 
 /** The arguments as the kernel's events have them; those that are 0 are not told. */
 function argumentsOf(names: readonly string[], values: string): string {
   const told = valuesOf(values)
-  return names.map((name) => `${name}: 0x${numberOf(told.get(name) ?? '0').toString(16)}`).join(', ')
+  return names.map((name) => `${name}: 0x${hexOf(numberOf(told.get(name) ?? '0'))}`).join(', ')
 }
 
 function valuesOf(text: string): Map<string, string> {
@@ -223,28 +300,60 @@ function valuesOf(text: string): Map<string, string> {
 function numberOf(text: string): number {
   return text
     .split('|')
-    .reduce((sum, each) => sum + (FLAGS[each.replace(/^MADV_/, '')] ?? (Number(each) || 0)), 0)
+    .reduce((sum, each) => sum + (FLAGS.get(each.replace(/^MADV_/, '')) ?? (Number(each) || 0)), 0)
 }
 
-/** The text of `perf script` with what `perf trace` has told; another text as it is. */
-export async function* asPerfScript(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let trace: PerfTrace | null = null
-  let isFirst = true
+/** As the kernel has it, in 64 bits: -1 is how perf prints what no mapping is as long as. */
+function hexOf(value: number): string {
+  return Number.isSafeInteger(value) ? BigInt.asUintN(64, BigInt(value)).toString(16) : '0'
+}
+
+/**
+ * The text of `perf script` with what `perf trace` has told; another text as it is.
+ * @param onEnd is told how many lines `perf trace` printed
+ * @param most how many events it may tell of, as they have to be kept
+ * @throws TraceError if these are more
+ */
+export async function* asPerfScript(
+  file: string,
+  chunks: AsyncIterable<Uint8Array>,
+  onEnd: (lines: number) => void = () => {},
+  most = MOST_ITEMS,
+): AsyncGenerator<Uint8Array> {
+  const trace = new PerfTrace(file, most)
+  let first: Uint8Array | null = new Uint8Array(0)
+  let isTrace = false
   let rest = ''
   const decoder = new TextDecoder()
-  for await (const chunk of chunks) {
-    if (isFirst && isPerfTrace(chunk)) trace = new PerfTrace()
-    isFirst = false
-    if (trace === null) {
-      yield chunk
-      continue
-    }
+  const read = (chunk: Uint8Array): void => {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/)
     rest = lines.pop()!.slice(0, LONGEST)
     for (const line of lines) trace.add(line.slice(0, LONGEST))
   }
-  if (trace === null) return
-  trace.add(rest)
-  const encoder = new TextEncoder()
-  for (const line of trace.lines()) yield encoder.encode(line)
+  for await (let chunk of chunks) {
+    if (first !== null) {
+      chunk = first = joined(first, chunk)
+      if (!isEnough(first)) continue
+      isTrace = isPerfTrace(first)
+      first = null
+    }
+    if (isTrace) read(chunk)
+    else yield chunk
+  }
+  if (first !== null) {
+    isTrace = isPerfTrace(first)
+    if (isTrace) read(first)
+    else yield first
+  }
+  if (!isTrace) return
+  if (rest !== '') trace.add(rest)
+  let text = ''
+  for (const line of trace.lines()) {
+    text += line
+    if (text.length < CHUNK_CHARACTERS) continue
+    yield bytesOf(text)
+    text = ''
+  }
+  yield bytesOf(text)
+  onEnd(trace.lineCount)
 }

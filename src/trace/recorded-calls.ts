@@ -306,6 +306,8 @@ export class RecordedCalls {
     const occupied = !fixed && space.layout.overlaps(start, end)
     if (occupied) this.impliedUnmappings++
     if (fixed) giveBack(thread, space, start, end)
+    if (length >= RESERVED_BYTES && ((values[2]! & 7) === 0 || (flags & LINUX_MAP_NORESERVE) !== 0))
+      space.reserved = [...space.reserved, { start, end }]
     space.seams.remove(start / PAGE_SIZE, end / PAGE_SIZE)
     for (const address of [start, end]) space.seams.add(address / PAGE_SIZE)
     space.setAddress(position, CALL_ADDRESS, start)
@@ -442,7 +444,7 @@ export class RecordedCalls {
   }
 }
 
-/** No allocator unmaps so much at once: it is a range that was reserved, and used in part. */
+/** A range of so much that is mapped without access or swap (MAP_NORESERVE) is reserved, to be used in part. */
 const RESERVED_BYTES = 2 ** 32
 
 /** The program gives the memory of a range back. */
@@ -452,7 +454,10 @@ function giveBack(thread: Thread, space: RecordedSpace, start: number, end: numb
   const pages = space.present.remove(Math.floor(start / PAGE_SIZE), Math.floor(end / PAGE_SIZE))
   process.stock += pages
   process.givenBack += pages
-  if (end - start >= RESERVED_BYTES) process.reservedBack += pages
+  if (end - start >= RESERVED_BYTES && space.reserved.some((one) => one.start < end && one.end > start))
+    process.reservedBack += pages
+  if (space.reserved.length > 0)
+    space.reserved = space.reserved.filter((one) => one.start < start || one.end > end)
 }
 
 function isRange(start: number, length: number): boolean {

@@ -132,6 +132,8 @@ export class RecordedSpace {
   readonly fileRanges = new Map<number, [first: number, behind: number]>()
   /** The thread that is in a fault on a page, by page number. */
   readonly #inFault = new Map<number, number>()
+  /** Large ranges that were mapped to be used in part, see RESERVED_BYTES. */
+  reserved: readonly { readonly start: number; readonly end: number }[] = []
   readonly #recording: Recording
   /** Where the heap begins, and where it ended when the first record was made; -1 while unknown. */
   heapStart = -1

@@ -183,7 +183,7 @@ export class Process {
   readonly mappedPages = new Map<number, PresentPages>()
   /** Pages that were given back, and that no fault has taken again. */
   stock = 0
-  /** All pages that were given back; and of these, what was unmapped with a range of RESERVED_BYTES or more. */
+  /** All pages that were given back; and of these, what was unmapped with a reserved range, see RESERVED_BYTES. */
   givenBack = 0
   reservedBack = 0
   /** The address space that threads use of which the trace knows only that one of them has not ended. */

@@ -28,6 +28,8 @@ const MAX_LINE_BYTES = 64 * 1024
 const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
 /** The same without `-F pid`, as perf script prints it unasked. */
 const THREAD_HEADER = /^(\s*(?:\S.*?\s+)?)(\d+)\s+(?:\[(\d+)\]\s+)?(\d+)\.(\d{1,9}):(?=\s)/
+/** Behind it, in the first line that has it: else it is prose that has numbers. */
+const EVENT_BEHIND = /^\s+(?:\d+\s+)?(?:[^\s:]\S*:|PERF_RECORD_\w+|sys_\w+\(.*)(?:\s|$|\()/
 const FTRACE_HEADER =
   /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[(\d+)\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
 /** Nothing that is read of a comment is longer. */
@@ -363,6 +365,7 @@ export class Scanner extends EventReader {
     const match = this.#isFtrace ? null : THREAD_HEADER.exec(this.#text(start, end))
     if (match === null) return this.#readFtraceHeader(start, end)
     const [whole, comm, thread, cpu, seconds, fraction] = match as unknown as string[]
+    if (this.eventCount === 0 && !EVENT_BEHIND.test(this.#text(start + whole!.length, end))) return -1
     if (cpu !== undefined) this.#countCpu(Number(cpu))
     const tid = Number(thread)
     const digits = fraction!.length

@@ -28,6 +28,8 @@ const COMPRESSIONS: readonly Compression[] = [
     decompress: (input) => through(zlib.createGunzip({ chunkSize: READ_SIZE }), input),
   },
   { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], decompress: zstdFrames },
+  // A skippable frame: pzstd tells in one before each frame how long that is.
+  { name: 'zstd', magic: [0x50, 0x2a, 0x4d, 0x18], decompress: zstdFrames },
   byProgram('xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a], 'xz-utils'),
   byProgram('bzip2', [0x42, 0x5a, 0x68], 'bzip2'),
   byProgram('lz4', [0x04, 0x22, 0x4d, 0x18], 'lz4'),

@@ -23,6 +23,7 @@ test('record refuses wrong calls', async () => {
     [['-a', '--output', '-'], /--output - /],
     [['-a', '--output', '/dev/null'], /no plain file/],
     [['-a', '--output', folder], /no plain file/],
+    [['--', folder], /is a folder — name a program/],
   ]
   const outcomes = await refusals(cases.map(([values]) => ['record', ...values]))
   for (const [index, [values, pattern]] of cases.entries()) {

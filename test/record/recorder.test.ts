@@ -126,6 +126,10 @@ describe('a recording', () => {
     const record = `printf '%s\\n' '${lines.join("' '")}' > "$file"`
     const { leftRunning, events } = await recorderOn(fakeHost({ perf: { record } })).recorder.record()
     assert.deepEqual([leftRunning, events], [1, lines.length])
+    // Then nobody knows who ended.
+    const loses = record.replace("' > ", `' '${header(7)}PERF_RECORD_LOST lost 3' > `)
+    const incomplete = await recorderOn(fakeHost({ perf: { record: loses } })).recorder.record()
+    assert.deepEqual([incomplete.leftRunning, incomplete.lost], [0, 3])
   })
 
   for (const [number, isOther] of [

@@ -520,6 +520,7 @@ describe('address spaces', () => {
     const [HERE, CHILD, THREAD] = [3, 5, 6]
     const recorded = (isTold: boolean): TraceText => {
       const fork = (text: TraceText, tid: number, child: number, flags: number): TraceText => {
+        if (isTold) text.line(HERE, HERE, 'PERF_RECORD_FORK(-1:-1):(3:3)')
         if (isTold) text.line(HERE, HERE, `PERF_RECORD_FORK(${tid}:${child}):(${HERE}:${HERE})`)
         return text.newTask(HERE, HERE, 5700 + child, flags)
       }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { asPerfScript } from '../../src/trace/perf-trace.ts'
 import { importTrace, type ImportedTrace } from '../../src/trace/index.ts'
 
 const LINES = [
@@ -100,4 +101,79 @@ test('tracepoints tell what was waited for, and what faults were', async () => {
 
 test('without error codes nothing is replayed', async () => {
   await assert.rejects(read(LINES.join('\n'), true), /without error codes/)
+})
+
+/** One line of a call that ended at once. */
+const called = (ms: string, tid: number, call: string, result: string): string =>
+  `     ${ms} ( 0.001 ms): demo/${tid} ${call}   = ${result}`
+const faulted = (ms: string, tid: number, where: string): string =>
+  `     ${ms} ( 0.000 ms): demo/${tid} minfault [f+0x1] => ${where} (d.)`
+
+test('names that objects have unasked, and numbers that cannot be, end no report', async () => {
+  const odd = [
+    called('4.000', 3, 'constructor(len: 1)', '0'),
+    called('4.001', 3, 'mmap(addr: toString, len: -1, prot: constructor, fd: -1)', '-1 EINVAL'),
+    called('4.002', 3, 'munmap(addr: 0x1000, len: 4096)', 'none'),
+    called('4.003', 2 ** 30, 'brk()', '0'),
+    called('4.004', 3, 'clone(clone_flags: valueOf)', `${2 ** 30} (x)`),
+    called('4000000000000000.005', 3, 'brk()', '0'),
+    faulted('4.006', 3, '0x12345678901234567'),
+    ...['exceptions:page_fault_user(address: x, error_code: 6)', 'mmap_lock:mmap_lock_released(mm: x)'].map(
+      (event) => `     4.007 (         ): demo/3 ${event}`,
+    ),
+    '     4.009 (         ): demo/3 exceptions:page_fault_user(address: 0x1000, error_code: -6)',
+  ]
+  const trace = await read([...LINES, ...odd].join('\n'))
+  assert.deepEqual([trace.processes, trace.threads, trace.recordedFaults], [2, 3, 5])
+  assert.equal(trace.lines, LINES.length + odd.length)
+})
+
+test('a process that maps many files, and pages far within them', async () => {
+  const files = Array.from({ length: 2600 }, (_, file) => faulted('5.000', 3, `/data/${file}@0x1000`))
+  const trace = await read([...LINES, ...files, faulted('6.000', 3, '/data/0@0xffffffffff')].join('\n'))
+  assert.equal(trace.recordedFaults, 2606)
+})
+
+test('what is too long to be kept says so, with its line', async () => {
+  const chunks = asPerfScript('a.txt', Readable.from([Buffer.from(LINES.join('\n'))]), undefined, 5)
+  await assert.rejects(chunks.next(), { code: 'limit', message: /a\.txt:7.*too long/ })
+})
+
+test('lost events count', async () => {
+  const trace = await read(['LOST 2 events!', ...LINES, '\x1b[31mLOST 12 events!', '\x1b[m'].join('\n'))
+  assert.equal(trace.lostEvents, 14)
+})
+
+test('what a program prints first, and pieces of any size, hide nothing', async () => {
+  const printed = ['took 12 3.45: s', '', 'a', 'b']
+  for (const size of [1, 4096]) {
+    const trace = await read([...printed, ...LINES].join('\n'), false, size)
+    assert.deepEqual([trace.recordedFaults, trace.lines], [5, LINES.length + 4])
+  }
+})
+
+test('a program that exec starts has mapped no files, and numbers are used again', async () => {
+  const mappedAgain = async (...lines: string[]): Promise<number> => {
+    const trace = await read([faulted('0.001', 3, '/lib/a@0x1000'), ...lines].join('\n'))
+    assert.doesNotMatch(trace.warnings.join(), /in no mapping|is in a mapping/)
+    return trace.images.reduce((sum, { notPerformed }) => sum + notPerformed.outsideAnyMapping, 0)
+  }
+  const executed = called('1.000', 3, 'execve(filename: 0x1)', '0')
+  assert.equal(await mappedAgain(executed, faulted('2.000', 3, '/lib/a@0x1000')), 0)
+  const told =
+    '     1.000 (         ): demo/3 sched:sched_process_exec(filename: "/x, pid: 7", pid: 3 (a, pid: 7), old_pid: 3)'
+  assert.equal(await mappedAgain(told, faulted('2.000', 3, '/lib/a@0x1000')), 0)
+  // Thread 4 of process 3, then a process of that number.
+  const created = (ms: string, flags: number): string =>
+    `     ${ms} (         ): demo/3 task:task_newtask(pid: 4 (a, pid: 7), comm: "x, pid: 7", clone_flags: ${flags})`
+  const trace = await read(
+    [
+      created('0.000', 0x3d0f00),
+      created('0.010', 0).replace('pid: 4', `pid: ${2 ** 30}`),
+      faulted('0.100', 4, '0x1000'),
+      created('1.000', 0x1200000),
+      faulted('1.100', 4, '0x1000'),
+    ].join('\n'),
+  )
+  assert.deepEqual([trace.processes, trace.threads], [2, 3])
 })

@@ -387,6 +387,11 @@ describe('lines', () => {
 })
 
 describe('lines without the process, as perf script prints them unasked', () => {
+  test('prose before them is none, though it has numbers', () => {
+    const { scanner } = scan('took 12 3.45: s\nnode  7  1.000001: page-faults: 1000 0\n')
+    assert.deepEqual([scanner.eventCount, scanner.tid], [1, 7])
+  })
+
   const line = (tid: number, event: string): string =>
     `            node  ${tid}  [001]   820.817595: ${event}\n`
   const fault = 'exceptions:page_fault_user: address=0x1000 ip=0x1 error_code=0x4'

@@ -48,6 +48,14 @@ describe('zstd', () => {
     await fails(Buffer.concat([packed, Buffer.from('end')]), 'corrupt', /zstd data/, /./)
   })
 
+  test('with frames between them that are to be skipped, as pzstd writes them', async () => {
+    const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4])
+    const parts = [text.subarray(0, 200), text.subarray(200)].map((part) => zstdCompressSync(part))
+    const packed = Buffer.concat(parts.flatMap((part) => [skipped, part]))
+    for (const size of [1, 7, 12, 13, skipped.length + parts[0]!.length, packed.length])
+      assert.equal(await faultsOf(packed, size), 1, `pieces of ${size} bytes`)
+  })
+
   test('truncated and damaged', async () => {
     const packed = zstdCompressSync(text)
     await fails(packed.subarray(0, packed.length - 12), 'corrupt', /zstd data ends too early/, /truncated/)
