@@ -92,7 +92,7 @@ const expected: Record<string, RegExp> = {
   holds: /^passes$/,
   'does not hold': /^passes$/,
   'is told': /matcher\.test\.ts:28\n[^]*store cells\[0\] 1 → 1[^]*the invariant does not hold/,
-  'is told that it holds': /^it holds in every interleaving: \d+ executions$/,
+  'is told that it holds': /^it holds in every interleaving: \d+ executions?$/,
   'is not over': /^it held in 50 executions, and others were not explored/,
   'is linearizable': /^passes$/,
 }
