@@ -3,6 +3,7 @@
 // has besides, such as that a page may not wait, is not tested.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,13 +35,26 @@ before(async () => {
   )
 })
 
+/** Makes a worker one without the globals of Node, which decodes no shared memory and puts no random numbers there. */
+const asBrowser = `
+  for (const name of ['process', 'Buffer', 'global', 'require', 'setImmediate', 'clearImmediate'])
+    delete globalThis[name]
+  const refuseShared = (prototype, method) => {
+    const real = prototype[method]
+    prototype[method] = function (bytes, ...rest) {
+      if (bytes?.buffer instanceof SharedArrayBuffer) throw new TypeError('The provided value must not be shared.')
+      return real.call(this, bytes, ...rest)
+    }
+  }
+  refuseShared(TextDecoder.prototype, 'decode')
+  refuseShared(Crypto.prototype, 'getRandomValues')`
+
 /** Runs `code` in a worker that has no global of Node, with `memory`, the bundle, and `given`; what it answers. */
 async function inBrowser(code: string, given: unknown = null): Promise<unknown> {
   const source = `
     const { parentPort, workerData } = require('node:worker_threads')
     const { given, bundle } = workerData
-    for (const name of ['process', 'Buffer', 'global', 'require', 'setImmediate', 'clearImmediate'])
-      delete globalThis[name]
+    ${asBrowser}
     import(bundle).then(async (memory) => parentPort.postMessage(await (async () => { ${code} })()))`
   const worker = new Worker(source, { eval: true, workerData: { given, bundle: pathToFileURL(bundle).href } })
   try {
@@ -74,6 +88,53 @@ test('Vite makes a program for a browser of it', async () => {
   assert.doesNotMatch(output.map(({ code }) => code).join('\n'), /from ["']node:|__vite-browser-external/)
 })
 
+test('Node gets what is of Node, though it is asked as a browser is', () => {
+  const code = `
+    const { Machine } = await import('faultline/memory')
+    Machine.create({ memory: '1MiB', cpus: 1 }).openFile(process.argv[1])`
+  const { NODE_OPTIONS: _, ...env } = process.env
+  const args = ['--conditions=browser', '--input-type=module', '--eval', code, program]
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+})
+
+test('a compiler that has no types of Node reads the declarations', () => {
+  const typed = join(folder, 'typed.mts')
+  writeFileSync(
+    typed,
+    `import { Machine, type Snapshot } from ${JSON.stringify(join(root, 'dist/memory.js'))}
+    const snapshot: Snapshot = Machine.create({ memory: '1MiB', cpus: 1 }).createAddressSpace().snapshot()
+    snapshot.destroy()`,
+  )
+  const options = '--noEmit --ignoreConfig --strict --target es2024 --lib es2024,dom --module esnext'
+  const paths = ['--moduleResolution', 'bundler', '--types', '', '--typeRoots', folder]
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), ...options.split(' '), ...paths, typed],
+    { encoding: 'utf8' },
+  )
+  assert.equal(status, 0, stdout)
+})
+
+test('what a browser has not is refused before anything is made', async () => {
+  const answer = await inBrowser(`
+    const errors = []
+    for (const writeback of [true, {}])
+      try {
+        memory.Machine.create({ memory: '4MiB', cpus: 2, writeback })
+      } catch (error) {
+        errors.push(String(error))
+      }
+    return errors`)
+  const refused = 'ConfigurationError: writeback: a browser has no thread for it'
+  assert.deepEqual(answer, [refused, refused])
+})
+
+test('only a file: URL is a path', () => {
+  assert.equal(browserHost.fileURLToPath(new URL('file:///a%20b')), '/a b')
+  assert.throws(() => browserHost.fileURLToPath(new URL('https://x/a')), TypeError)
+})
+
 test('workers of a browser share an address space, and a heap in it', async (t) => {
   const machine = `
     const machine = memory.Machine.create({ memory: '4MiB', cpus: 4 })
@@ -81,7 +142,7 @@ test('workers of a browser share an address space, and a heap in it', async (t) 
     const base = space.mmap('1MiB')`
   const worker = new Worker(
     `const { parentPort, workerData } = require('node:worker_threads')
-    for (const name of ['process', 'Buffer', 'global', 'require']) delete globalThis[name]
+    ${asBrowser}
     import(workerData).then(async (memory) => {
       ${machine}
       space.writeUint32(base, 41)
@@ -123,7 +184,7 @@ test('a file of a browser is what a storage keeps, and without one there is none
     const files = new Map([['/there.bin', new Uint8Array(10000).fill(7)]])
     const open = []
     const bytesOf = (descriptor) => files.get(open[descriptor])
-    machine.setStorage({
+    const storage = {
       open: (path) => open.push(path) - 1,
       close() {},
       identify: (at) => ({ device: 1n, inode: BigInt(open.indexOf(open[at])), size: bytesOf(at).length, isFile: true }),
@@ -146,14 +207,19 @@ test('a file of a browser is what a storage keeps, and without one there is none
       },
       sync() {},
       truncate() {},
-    })
-    const file = machine.openFile('there.bin', { mode: 'r+' })
+    }
+    machine.setStorage(storage)
+    const named = new Uint8Array(new SharedArrayBuffer(9))
+    named.set(new TextEncoder().encode('there.bin'))
+    const file = machine.openFile(named, { mode: 'r+' })
     const space = machine.createAddressSpace()
     const base = space.mmap(file.size, { file, shared: true })
     const before = space.readUint8(base + 9999)
     space.writeUint8(base + 1, 9)
+    // The file is opened by the name that the machine has of it.
+    machine.setStorage({ ...storage })
     file.close()
     space.destroy()
-    return { errors, before, after: files.get('/there.bin')[1] }`)
-  assert.deepEqual(answer, { errors: ['ENODEV'], before: 7, after: 9 })
+    return { opened: open.length, errors, before, after: files.get('/there.bin')[1] }`)
+  assert.deepEqual(answer, { opened: 2, errors: ['ENODEV'], before: 7, after: 9 })
 })

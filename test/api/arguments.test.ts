@@ -624,9 +624,46 @@ describe('no code of the caller runs inside the kernel', () => {
           () => space.write(at, never(fake)),
           /^TypeError: bytes: an object is not a typed array or a DataView/,
         )
-      const detached = new Uint8Array(8)
-      detached.buffer.transfer()
-      space.write(at, detached)
+    })
+  })
+
+  test('arrays whose bytes are gone, which are no empty ones', () => {
+    withSpace((space, machine) => {
+      const at = space.mmap(PAGE)
+      const file = machine.createFile({ size: PAGE })
+      const detached = new ArrayBuffer(8)
+      const shorter = new ArrayBuffer(8, { maxByteLength: 16 })
+      const gone = [
+        new Uint8Array(detached),
+        new BigInt64Array(detached),
+        new DataView(detached),
+        new Uint8Array(shorter, 0, 8),
+        new Uint8Array(shorter, 4),
+        new Uint8Array(shorter, 4, 0),
+        new DataView(shorter, 0, 8),
+        new DataView(shorter, 4),
+      ]
+      detached.transfer()
+      shorter.resize(3)
+      const users: Readonly<Record<string, readonly ((bytes: Uint8Array) => unknown)[]>> = {
+        target: [(bytes) => file.readInto(0, bytes), (bytes) => space.readInto(at, bytes)],
+        bytes: [(bytes) => file.write(0, bytes), (bytes) => space.write(at, bytes)],
+        contents: [(contents) => machine.createFile({ size: PAGE, contents }).close()],
+        value: [(bytes) => space.indexOf(at, PAGE, bytes)],
+      }
+      for (const [name, uses] of Object.entries(users)) {
+        for (const use of uses) {
+          const message = `${name}: its buffer was detached or made shorter`
+          for (const bytes of gone)
+            assert.throws(() => use(never(bytes)), {
+              name: 'TypeError',
+              code: 'ERR_INVALID_ARG_VALUE',
+              message,
+            })
+          use(new Uint8Array(0))
+        }
+      }
+      file.close()
     })
   })
 

@@ -180,6 +180,7 @@ const ofView = <T>(property: string): ((view: unknown) => T) => {
 const viewBuffer = ofView<ArrayBufferLike>('buffer')
 const viewByteOffset = ofView<number>('byteOffset')
 const viewByteLength = ofView<number>('byteLength')
+const keysOf = Function.prototype.call.bind(Uint8Array.prototype.keys) as (array: unknown) => unknown
 
 const noBuffer = new ArrayBuffer(0)
 
@@ -194,24 +195,46 @@ export function plainBytes(value: unknown, name: string): Uint8Array {
   return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
 }
 
-/** The same of any typed array, and of a DataView: the bytes that it shows. */
+/**
+ * The same of any typed array, and of a DataView: the bytes that it shows. Throws a TypeError where they are gone, too.
+ */
 export function viewedBytes(value: unknown, name: string): Uint8Array {
   if (tagOf(value) !== undefined) {
     const length = byteLengthOf(value)
-    return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
+    if (length > 0) return new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
+    if (isGone(value)) gone(name, '')
+    return new OwnBytes(noBuffer)
   }
+  let buffer: ArrayBufferLike
   try {
-    const buffer = viewBuffer(value)
-    // The other two throw where the buffer is detached.
-    return new OwnBytes(buffer, viewByteOffset(value), viewByteLength(value))
+    buffer = viewBuffer(value)
   } catch {
     return typeError(name, value, 'a typed array or a DataView')
+  }
+  try {
+    return new OwnBytes(buffer, viewByteOffset(value), viewByteLength(value))
+  } catch {
+    return gone(name, '')
+  }
+}
+
+/** Whether an array without bytes had some. Of its getters none tells, and methods of arrays throw then. */
+function isGone(array: unknown): boolean {
+  try {
+    keysOf(array)
+    return false
+  } catch {
+    return true
   }
 }
 
 /** Throws the TypeError for bytes that code of the caller has taken away while a call was using them. */
 export function goneInCall(name: string): never {
-  const message = `${name}: its buffer was detached or made shorter in the middle of the call`
+  gone(name, ' in the middle of the call')
+}
+
+function gone(name: string, when: string): never {
+  const message = `${name}: its buffer was detached or made shorter${when}`
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
 }
 
@@ -230,7 +253,10 @@ function pathString(value: unknown, name: string): string {
   if (typeof value === 'string') return value
   if (tagOf(value) === 'Uint8Array') {
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(plainBytes(value, name))
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+        // A copy: browsers decode no shared memory.
+        new Uint8Array(plainBytes(value, name)),
+      )
     } catch {
       return rangeError(name, value, 'a path in UTF-8', 'ERR_INVALID_ARG_VALUE')
     }

@@ -45,7 +45,10 @@ export const constants = {
 /** A path of a storage is any text: what is no absolute path begins at its root. */
 export const join = (...parts: string[]): string => parts.join('/')
 export const resolve = (path: string): string => (path.startsWith('/') ? path : `/${path}`)
-export const fileURLToPath = (url: URL): string => decodeURIComponent(url.pathname)
+export function fileURLToPath(url: URL): string {
+  if (url.protocol !== 'file:') throw new TypeError(`${url.protocol} is not file:`)
+  return decodeURIComponent(url.pathname)
+}
 
 export const randomUUID = (): string => crypto.randomUUID()
 /** A whole number below `limit`, which is at most 2^32. */
@@ -100,7 +103,9 @@ export const Buffer = {
   },
 
   from(source: Uint8Array | ArrayBuffer, start = 0, length?: number): SomeBytes {
-    const bytes = source instanceof Uint8Array ? source : new Uint8Array(source, start, length)
+    // A copy of shared memory, which browsers do not decode.
+    const bytes =
+      source instanceof Uint8Array ? new Uint8Array(source) : new Uint8Array(source, start, length)
     return {
       indexOf(wanted: Uint8Array): number {
         const last = bytes.length - wanted.length

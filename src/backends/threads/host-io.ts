@@ -91,13 +91,27 @@ export class HostFiles implements Host {
       const wanted = count * PAGE_SIZE
       let buffers = this.#views(frames, count, wanted)
       for (let done = 0; ;) {
-        const answer = this.storage.read(descriptor, buffers, index * PAGE_SIZE + done)
-        const read = bytesMoved(answer, wanted - done)
+        const read = this.#readSome(descriptor, buffers, index * PAGE_SIZE + done, wanted - done, done)
+        // Of a page that cannot be read whole nothing counts: else its rest would be zeros.
+        if (read === -1) return done - (done % PAGE_SIZE)
         done += read
-        if (read === 0 || done >= wanted) return Math.min(done, wanted)
+        if (read === 0 || done >= wanted) return done
         buffers = remaining(buffers, read)
       }
     })
+  }
+
+  /**
+   * One read of the storage, of at most `most` bytes, after `done`. Returns -1 for an error where these are a page or
+   * more, which have been read: who wants those that cannot be is told when it reads them alone.
+   */
+  #readSome(descriptor: number, buffers: Uint8Array[], at: number, most: number, done: number): number {
+    try {
+      return bytesMoved(this.storage.read(descriptor, buffers, at), most)
+    } catch (error) {
+      if (done >= PAGE_SIZE) return -1
+      throw error
+    }
   }
 
   writePages(file: number, index: number, frames: Int32Array, count: number, bytes: number): number {

@@ -199,8 +199,9 @@ export abstract class MachineFile {
         return got === -EFAULT ? GONE : got
       })
       if (read === GONE) goneInCall('target')
+      // Less came: the file has ended there, or the next page cannot be read, which the next call tells.
+      if (read === 0) return done
       done += read
-      if (read < run) return done
     }
     return length
   }

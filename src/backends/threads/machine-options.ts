@@ -182,6 +182,8 @@ export function planMachine(given: MachineOptions): MachinePlan {
 
 function readWriteback(given: unknown, frameCount: number): WritebackPlan | null {
   if (given === false) return null
+  if ((process.platform as string) === 'browser')
+    throw new ConfigurationError('writeback: a browser has no thread for it')
   const options = given === true ? {} : readOptions(given, 'writeback options', writebackChecks)
   const { dirtyBackgroundRatio = 10, dirtyExpireMs = 30_000, dirtyWritebackMs = 5_000, storage } = options
   return {

@@ -1,6 +1,6 @@
 // What the threads backend has of Node, in the package: its bundle asks `#host` for it, which is this module, or
-// browser-host.ts where a bundler makes a program for a browser (the condition `browser`). In src, each module asks
-// Node itself.
+// browser-host.ts where a bundler makes a program for a browser (the condition `browser`, and not `node`). In src, each
+// module asks Node itself.
 export { randomInt, randomUUID } from 'node:crypto'
 export { once } from 'node:events'
 export {

@@ -1,8 +1,9 @@
 // Imported first by whatever a user begins with: an older Node is refused in words, and not by what it lacks.
 
 const OLDEST = 24
-// In a browser there is none.
-const version = typeof process === 'undefined' ? `${OLDEST}` : process.versions.node
+// In a browser there is no process, or what a bundler puts in its place, which lacks most of it.
+const host = globalThis.process as { versions?: { node?: string } } | undefined
+const version = host?.versions?.node ?? String(OLDEST)
 
 if (!(Number.parseInt(version, 10) >= OLDEST)) {
   const error = new Error(`faultline needs Node ${OLDEST} or newer, and this is Node ${version}`)

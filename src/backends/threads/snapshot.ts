@@ -1,8 +1,7 @@
 // A snapshot of an address space: what its private memory was at one moment, to be read while threads go on writing.
 
 import { writeSync } from 'node:fs'
-import { once } from 'node:events'
-import type { Writable } from 'node:stream'
+import { type EventEmitter, once } from 'node:events'
 import type { Mapping } from './address-space-options.ts'
 import { checkBytes, checkWhole, typeError } from './arguments.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
@@ -22,6 +21,15 @@ interface Copy {
 interface Target {
   readInto(address: number, target: ArrayBufferView): void
   write(address: number, bytes: Uint8Array): void
+}
+
+/** A Writable of node:stream, as far as it is used: declarations name no type of Node, which a browser has not. */
+interface Stream {
+  readonly destroyed: boolean
+  readonly errored: Error | null
+  write(bytes: Uint8Array): boolean
+  once(event: string, listener: (...values: unknown[]) => void): unknown
+  removeListener(event: string, listener: (...values: unknown[]) => void): unknown
 }
 
 type Changes<S> = (space: S, since: S) => SnapshotRange[]
@@ -77,14 +85,14 @@ export class Snapshot {
    * node:fs and of the stream; what comes before has been written.
    */
   writeTo(target: number, address: number, length: number): number
-  writeTo(target: Writable, address: number, length: number): Promise<number>
-  writeTo(target: number | Writable, address: number, length: number): number | Promise<number> {
+  writeTo(target: Stream, address: number, length: number): Promise<number>
+  writeTo(target: number | Stream, address: number, length: number): number | Promise<number> {
     checkBytes(length, 'length')
     if (typeof target === 'number') {
       checkWhole(target, 'target', 0, 2 ** 31 - 1, 'a file descriptor')
       return this.#writeToFile(target, address, length)
     }
-    if (typeof (target as Writable | null)?.write !== 'function')
+    if (typeof (target as Stream | null)?.write !== 'function')
       typeError('target', target, 'a file descriptor or a stream')
     return this.#writeToStream(target, address, length)
   }
@@ -101,7 +109,7 @@ export class Snapshot {
     return length
   }
 
-  async #writeToStream(stream: Writable, address: number, length: number): Promise<number> {
+  async #writeToStream(stream: Stream, address: number, length: number): Promise<number> {
     for (let done = 0; done < length;) {
       // A stream keeps what it is given, so that each part is an array of its own.
       const bytes = this.#space.read(address + done, Math.min(PART, length - done))
@@ -172,9 +180,10 @@ function closedEarly(): Error {
 }
 
 /** The stream can take more. Rejects where it fails, or is closed before. */
-async function drained(stream: Writable): Promise<void> {
+async function drained(target: Stream): Promise<void> {
   const settled = new AbortController()
   const { signal } = settled
+  const stream = target as unknown as EventEmitter
   const closed = async (): Promise<never> => {
     await once(stream, 'close', { signal })
     throw closedEarly()

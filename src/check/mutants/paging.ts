@@ -10,7 +10,6 @@ const filemap = 'cache/filemap.ts'
 const openFile = 'memory/open-file.ts'
 const fileFault = 'fault/file-fault.ts'
 const reclaim = 'cache/reclaim.ts'
-const reclaimPage = 'cache/reclaim-page.ts'
 const rmap = 'tables/rmap.ts'
 const swapSlots = 'memory/swap.ts'
 const swapFault = 'fault/swap-fault.ts'
@@ -168,7 +167,7 @@ export const pagingMutants: MutantTable = {
   'freed-while-referenced': {
     guard: 'reclaim frees a page only if nobody but its cache refers to it',
     scenario: 'swap-fault',
-    patches: at(reclaimPage, 'freezeIfClean').replace(
+    patches: at('memory/page-lock.ts', 'freezeIfClean').replace(
       'if (Atomics.compareExchange(...$) !== 2) $',
       'Atomics.store(cpu.heap, refcount, 0)',
     ),

@@ -56,7 +56,8 @@ export function readLockedPage(cpu: Task, file: number, index: number, frame: nu
 
 /**
  * Reads the pages from `start` on, at most READAHEAD_PAGES, up to `end` or the first that is there already, with one
- * request. `marker` gets PG_READAHEAD, see readahead.ts. Returns 0 or a negative errno, which concerns the page `needed`.
+ * request. `marker` gets PG_READAHEAD, see readahead.ts. Returns 0 or a negative errno, which concerns the page `needed`;
+ * where a request for several has failed, it may be because of another: who needs the page reads it alone then.
  */
 export function readRun(
   cpu: Task,
@@ -92,7 +93,7 @@ export function readRun(
     const left = read < 0 ? read : Math.max(0, read - n * PAGE_SIZE)
     const failed = finishRead(cpu, file, start + n, frame, left)
     if (start + n === marker) setPageFlags(cpu, frame, PG_READAHEAD)
-    if (start + n === needed) neededError = failed
+    if (count === 1 && start === needed) neededError = failed
     unlockPage(cpu, frame)
     putPage(cpu, frame)
   }

@@ -1,10 +1,17 @@
 // Taking one page out of its cache, with what it contains (mm/vmscan.c, shrink_page_list and __remove_mapping).
 
 import { Header } from '../machine/header.ts'
-import { FILE_HOST, File, deleteFromPageCache, deleteManyFromPageCache } from '../memory/file.ts'
+import { FILE_HOST, File, deleteCleanFromPageCache, deleteFromPageCache } from '../memory/file.ts'
 import { writeSwapSlots } from '../memory/host-io.ts'
 import { freeFrame, putPage } from '../memory/page-alloc.ts'
-import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
+import {
+  clearPageFlags,
+  freezeIfClean,
+  pageFlags,
+  setPageFlags,
+  tryLockPage,
+  unlockPage,
+} from '../memory/page-lock.ts'
 import { PG_DIRTY, PG_SWAPCACHE, Page, pageStruct } from '../memory/page.ts'
 import { allocSwapSlot, deleteFromSwapCache, freeSwapSlot, swapCacheSlot, swapCount } from '../memory/swap.ts'
 import type { Task } from '../mm/task.ts'
@@ -43,19 +50,19 @@ export function freeCleanPages(cpu: Task): number {
   for (let n = clockCount - 1; n >= 0; n--) {
     const frame = clockFrames[n]
     const file = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping)
-    if (!isHostFile(cpu, file) || !freezeIfClean(cpu, frame)) {
+    if (!isHostFile(cpu, file) || (pageFlags(cpu, frame) & PG_DIRTY) !== 0) {
       unlockPage(cpu, frame)
       clockFrames[--top] = frame
       continue
     }
     if (run === reclaimFrames.length || (run !== 0 && file !== runFile)) {
-      freeRun(cpu, runFile, run)
+      top = freeRun(cpu, runFile, run, top)
       run = 0
     }
     runFile = file
     reclaimFrames[run++] = frame
   }
-  if (run !== 0) freeRun(cpu, runFile, run)
+  if (run !== 0) top = freeRun(cpu, runFile, run, top)
   clockFrames.copyWithin(0, top, clockCount)
   cpu.clockCount = clockCount - top
   return top
@@ -65,11 +72,20 @@ function isHostFile(cpu: Task, file: number): boolean {
   return file !== 0 && (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
 }
 
-/** The first `count` of `cpu.reclaimFrames`, frozen pages of one file, leave its tree. */
-function freeRun(cpu: Task, file: number, count: number): void {
-  const { reclaimFrames } = cpu
-  deleteManyFromPageCache(cpu, file, reclaimFrames, count)
-  for (let n = 0; n < count; n++) freeFrozen(cpu, reclaimFrames[n])
+/**
+ * Those of the first `count` of `cpu.reclaimFrames`, pages of one file, that nobody else refers to and that are clean
+ * leave its tree and are free. The others come before `top` in `cpu.clockFrames`. Returns where these begin.
+ */
+function freeRun(cpu: Task, file: number, count: number, top: number): number {
+  const { clockFrames, reclaimFrames } = cpu
+  const freed = deleteCleanFromPageCache(cpu, file, reclaimFrames, count)
+  for (let n = 0; n < freed; n++) freeFrozen(cpu, reclaimFrames[n])
+  let next = top
+  for (let n = freed; n < count; n++) {
+    unlockPage(cpu, reclaimFrames[n])
+    clockFrames[--next] = reclaimFrames[n]
+  }
+  return next
 }
 
 /**
@@ -142,19 +158,6 @@ function putIsLast(cpu: Task, frame: number): boolean {
   const last = Atomics.load(cpu.heap, page + Page.refcount) === 1
   putPage(cpu, frame)
   return last
-}
-
-/**
- * `page_ref_freeze`: if only the cache and the caller refer to the page, sets the count to 0, so that nobody can take a
- * reference any more. A CPU that wrote to the page has marked it dirty before it gave its reference up: if the page is
- * dirty now, it stays (`page_ref_unfreeze`).
- */
-function freezeIfClean(cpu: Task, frame: number): boolean {
-  const refcount = pageStruct(cpu, frame) + Page.refcount
-  if (Atomics.compareExchange(cpu.heap, refcount, 2, 0) !== 2) return false
-  if ((pageFlags(cpu, frame) & PG_DIRTY) === 0) return true
-  Atomics.store(cpu.heap, refcount, 2)
-  return false
 }
 
 function giveUp(cpu: Task, frame: number): boolean {

@@ -20,6 +20,7 @@ import { refcountDecAndTest, refcountDecNotOne, refcountInc, refcountIncNotZero 
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { putPage } from './page-alloc.ts'
+import { freezeIfClean } from './page-lock.ts'
 import { Page, pageStruct } from './page.ts'
 import { slabAlloc, slabFree } from './slab.ts'
 
@@ -339,20 +340,27 @@ export function deleteFromPageCache(cpu: Task, frame: number, replacement: numbe
 }
 
 /**
- * `__delete_from_page_cache` of pages of one file of the host, the first `count` of `frames`, all locked, under one
- * lock. The cache's references are the caller's then.
+ * `__remove_mapping` of pages of one file of the host, the first `count` of `frames`, all locked, under one lock: those
+ * that `freezeIfClean` freezes leave the tree, and come first in `frames` then. They are frozen under the lock, so that
+ * who has found one spins no longer than that is held. Returns how many they are.
  */
-export function deleteManyFromPageCache(cpu: Task, file: number, frames: Int32Array, count: number): void {
+export function deleteCleanFromPageCache(cpu: Task, file: number, frames: Int32Array, count: number): number {
   const { heap } = cpu
+  let deleted = 0
   spinLock(cpu, file + File.lock)
   for (let n = 0; n < count; n++) {
-    const page = pageStruct(cpu, frames[n])
+    const frame = frames[n]
+    if (!freezeIfClean(cpu, frame)) continue
+    const page = pageStruct(cpu, frame)
     Atomics.store(heap, findRadixSlot(cpu, file, Atomics.load(heap, page + Page.index)), 0)
     Atomics.store(heap, page + Page.mapping, 0)
+    frames[n] = frames[deleted]
+    frames[deleted++] = frame
   }
-  heap[file + File.cachedPages] -= count
-  Atomics.sub(heap, Header.cachedPages, count)
+  heap[file + File.cachedPages] -= deleted
+  Atomics.sub(heap, Header.cachedPages, deleted)
   spinUnlock(cpu, file + File.lock)
+  return deleted
 }
 
 /** Puts `replacement` in the place of a slot of the swap area. Returns whether that was still there. */

@@ -8,7 +8,7 @@
 
 import { sleepWhile } from '../machine/sleep.ts'
 import type { Task } from '../mm/task.ts'
-import { PG_LOCKED, PG_WAITERS, Page, pageStruct } from './page.ts'
+import { PG_DIRTY, PG_LOCKED, PG_WAITERS, Page, pageStruct } from './page.ts'
 
 /** `trylock_page`. The caller has a reference on the page. */
 export function tryLockPage(cpu: Task, frame: number): boolean {
@@ -44,6 +44,19 @@ export function setPageFlags(cpu: Task, frame: number, set: number): void {
 
 export function clearPageFlags(cpu: Task, frame: number, clear: number): void {
   Atomics.and(cpu.heap, pageStruct(cpu, frame) + Page.flags, ~clear)
+}
+
+/**
+ * `page_ref_freeze`: if only the cache and the caller refer to the page, sets the count to 0, so that nobody can take a
+ * reference any more. A CPU that wrote to the page has marked it dirty before it gave its reference up: if the page is
+ * dirty now, it stays (`page_ref_unfreeze`).
+ */
+export function freezeIfClean(cpu: Task, frame: number): boolean {
+  const refcount = pageStruct(cpu, frame) + Page.refcount
+  if (Atomics.compareExchange(cpu.heap, refcount, 2, 0) !== 2) return false
+  if ((pageFlags(cpu, frame) & PG_DIRTY) === 0) return true
+  Atomics.store(cpu.heap, refcount, 2)
+  return false
 }
 
 export function pageFlags(cpu: Task, frame: number): number {

@@ -53,12 +53,17 @@ describe('an older Node', () => {
     const source = stripTypeScriptTypes(
       readFileSync(pathOf('../../../src/backends/threads/node-version.ts'), 'utf8'),
     )
-    writeFileSync(check, source.replace('process.versions.node', "'20.20.2'"))
+    writeFileSync(check, source.replace('host?.versions?.node', "'20.20.2'"))
     const { status, stderr } = spawnSync(process.execPath, [check], { encoding: 'utf8' })
     assert.equal(status, 1)
     assert.match(stderr, said)
     writeFileSync(check, source)
     assert.equal(spawnSync(process.execPath, [check]).status, 0)
+    // What a bundler puts in its place for a browser.
+    for (const stand of ['undefined', '{ env: {} }', '{ versions: {} }']) {
+      writeFileSync(check, `globalThis.process = ${stand}\n${source}`)
+      assert.equal(spawnSync(process.execPath, [check]).status, 0, stand)
+    }
   })
 
   const without = older === undefined ? 'this host has no older Node' : false
