@@ -38,7 +38,22 @@ class Sole extends Scheduler {
   }
 }
 
-/** The result of `body`, awaited. Throws what it throws, and NoScenario where it waits for what never comes. */
+/** An invariant waits for what a thread was to send, say: that is a failure of the program. */
+class NeverSettled extends Error {
+  override readonly name = 'NeverSettled'
+}
+
+function neverSettled(what: string): Error {
+  const told = `the ${what} of the scenario waits for what never comes: it runs alone`
+  return what === 'invariant'
+    ? new NeverSettled(told)
+    : new NoScenario(told, 'let it wait for what it does itself')
+}
+
+/**
+ * The result of `body`, awaited. Throws what it throws, NeverSettled where an invariant waits for what never comes, and
+ * NoScenario where a setup does, or leaves a listener.
+ */
 export function runSole(loops: EventLoops, body: () => unknown, what: string): unknown {
   const sole = new Sole()
   let result: unknown
@@ -55,9 +70,6 @@ export function runSole(loops: EventLoops, body: () => unknown, what: string): u
           `the ${what} of the scenario leaves a listener at a port`,
           'take it away before it ends: the thread listens that is to have the port',
         )
-      : new NoScenario(
-          `the ${what} of the scenario waits for what never comes: it runs alone`,
-          'let it wait for what it does itself',
-        )
+      : neverSettled(what)
   return result
 }

@@ -110,6 +110,22 @@ export default {
     ],
     'with a Worker': [`async () => { await null; new Worker('', { eval: true }) }`, /a Worker in the setup/],
   }
+  it('fails where the invariant waits for what a thread has sent in some of the interleavings only', async () => {
+    const { verdict, failure } = await checkFile(
+      written(`
+export default {
+  setup: () => ({ ...new MessageChannel(), cells: newCells() }),
+  threads: [
+    ({ port1, cells }) => { if (Atomics.load(cells, 0) === 0) port1.postMessage(1) },
+    ({ cells }) => { Atomics.store(cells, 0, 1) },
+  ],
+  invariant: async ({ port2 }) => { await once(port2, 'message') },
+}`),
+    )
+    assert.equal(verdict, 'fail')
+    assert.match(failure!.message, /the invariant of the scenario waits for what never comes/)
+  })
+
   for (const [name, [setup, says]] of Object.entries(refused)) {
     it(`is refused: ${name}`, async () => {
       await assert.rejects(
