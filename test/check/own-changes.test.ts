@@ -46,7 +46,10 @@ ${take}`
 /** Two threads of one function, of which that may come first which \`name(state)\` has called the second. */
 const naming = (name: string): string => `
 export default {
-  setup: () => ({ cells: new Int32Array(new SharedArrayBuffer(8)), first: [null], ids: [1, 0], n: 0, walk: [0, 1].values(), text: '01', is: /./g }),
+  setup: () => ({
+    cells: new Int32Array(new SharedArrayBuffer(8)), first: [null], ids: [1, 0], n: 0, walk: [0, 1].values(),
+    text: '01', is: /./g,
+  }),
   threads: [t, t],
   invariant: ({ first }) => first[0] !== 1,
 }

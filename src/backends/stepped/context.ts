@@ -202,8 +202,8 @@ export class Context {
   }
 
   /**
-   * `this` of a constructor whose class extends none: nobody else has it, unless the constructor has given it away, which
-   * was a change itself.
+   * `this` of a constructor whose class extends none: nobody else has it, unless the constructor has given it away,
+   * which was a change itself.
    */
   makes(object: Node): boolean {
     return object.type === 'ThisExpression' && this.frame.info.constructs === 'class'
