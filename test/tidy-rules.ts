@@ -282,6 +282,15 @@ export function outsideProblems(path: string, text: string): string[] {
   return mentions(path, text, new RegExp(`${['\\.\\.', 'shared'].join('/')}(?![\\w-])`, 'g'))
 }
 
+/**
+ * Paths taken from the address of a file, which are others where a folder's name has a blank or a `#`: fileURLToPath()
+ * gives the path. Code that compares addresses with each other has no need of it.
+ */
+export function pathnameProblems(path: string, text: string): string[] {
+  if (!/^(test|scripts|bench|examples)\//.test(path) || !isCode(path)) return []
+  return mentions(path, text, /\b(url|import\.meta\.url\))\.pathname\b/g)
+}
+
 function mentions(path: string, text: string, pattern: RegExp): string[] {
   const problems: string[] = []
   eachMatch(text, pattern, (word, start) => problems.push(`${place(path, text, start)}: mentions ${word}`))

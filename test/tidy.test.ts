@@ -64,6 +64,7 @@ describe('the tree', () => {
   holds('has no long lines', () => each(rules.columnProblems))
   holds('has no work put off in comments', () => each(rules.leftoverProblems))
   holds('mentions no file that a clone does not have', () => each(rules.outsideProblems))
+  holds('takes no path from an address', () => each(rules.pathnameProblems))
   holds('has no dead links', () => each((path, text) => rules.linkProblems(path, text, read)))
   holds('exports nothing that nothing uses', () => rules.unusedExportProblems(files))
   holds('names each folder in the README', () =>
@@ -245,6 +246,12 @@ describe('the rules', () => {
     assert.equal(found(rules.columnProblems('src/a.ts', `  '${'x'.repeat(120)}',`)), null)
     assert.match(found(rules.columnProblems('src/a.ts', `f('x', ${'y'.repeat(120)})`))!, /columns/)
     assert.equal(found(rules.columnProblems('a.md', 'x'.repeat(121))), null)
+  })
+
+  test('paths taken from addresses', () => {
+    const wrong = `spawn(new URL('./a.ts', import.meta.url)${'.'}pathname)`
+    assert.match(found(rules.pathnameProblems('test/a.test.ts', wrong))!, /^test\/a\.test\.ts:1/)
+    assert.equal(found(rules.pathnameProblems('src/a.ts', wrong)), null)
   })
 
   test('work put off, and files that a clone does not have', () => {

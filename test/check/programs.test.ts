@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { loadSteppedTogether, memory, setSites } from '../../src/backends/stepped/index.ts'
 import { type Execution, REDUNDANT } from '../../src/check/execution.ts'
@@ -239,7 +240,7 @@ for (const name of ['load', 'store', 'add', 'compareExchange', 'notify', 'waitAs
   async function inNode(program: Program): Promise<string> {
     const child = spawn(
       process.execPath,
-      ['--import', `data:text/javascript,${encodeURIComponent(prelude)}`, url.pathname],
+      ['--import', `data:text/javascript,${encodeURIComponent(prelude)}`, fileURLToPath(url)],
       { env: { ...process.env, NODE_OPTIONS: '', PROGRAM: JSON.stringify(program) } },
     )
     const [out, problems] = await Promise.all([text(child.stdout), text(child.stderr)])

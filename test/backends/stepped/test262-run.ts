@@ -2,7 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createRequire } from 'node:module'
 import {
   FINISHED,
@@ -102,7 +102,7 @@ function reporter(seen: ReturnType<typeof kinds>, done?: () => void): (error: un
 process.on('unhandledRejection', () => undefined)
 
 async function runPlain(test: Test, url: URL): Promise<Outcome> {
-  const forms = (isModule(test) ? await import(url.href) : createRequire(url)(url.pathname)) as Forms
+  const forms = (isModule(test) ? await import(url.href) : createRequire(url)(fileURLToPath(url))) as Forms
   const seen = kinds()
   const { promise, resolve } = Promise.withResolvers<void>()
   try {
