@@ -53,6 +53,36 @@ ${alike('function (a) { Atomics.store(a, 0, new Counter(a) + 1) }', 'a[0] === 2'
     says: /:1: Atomics\.load\(this\.a, 0\) comes to a shared access where nothing can stop; call it/,
   },
   {
+    name: 'a field whose value is of a class that comes later in the function',
+    text: alike(
+      `function (a) {
+  class First { second = new Second() }
+  class Second { add() { Atomics.add(a, 0, 1) } }
+  new First().second.add()
+}`,
+      'a[0] === 2',
+    ),
+    verdict: 'pass',
+  },
+  {
+    name: 'once() of an emitter that has on() and once() alone',
+    text: `import { EventEmitter, once } from 'node:events'
+class Source {
+  emitter = new EventEmitter()
+  on(...args) { return this.emitter.on(...args) }
+  once(...args) { return this.emitter.once(...args) }
+}
+${alike(
+  `async function (a) {
+  const source = new Source()
+  setImmediate(() => { source.emitter.emit('end', 1) })
+  Atomics.add(a, 0, (await once(source, 'end'))[0])
+}`,
+  'a[0] === 2',
+)}`,
+    verdict: 'pass',
+  },
+  {
     name: 'a function without this, which new calls',
     text: `function Ticket(a) { Atomics.add(a, 0, 1) }
 Ticket.prototype.count = 1

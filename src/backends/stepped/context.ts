@@ -520,9 +520,11 @@ export class Context {
   }
 
   /** The function that declares the variable names it before. */
-  isDead({ binding, dead }: Local, { start }: Node): boolean {
+  isDead({ binding, dead, fields }: Local, { start }: Node): boolean {
     if (dead.length === 0 || binding.owner !== (this.frame.info.node as Node)) return false
-    return dead.some(([from, to]) => start >= from && start < to)
+    const isWithin = (spans: Local['dead']): boolean =>
+      spans.some(([from, to]) => start >= from && start < to)
+    return isWithin(dead) && !isWithin(fields)
   }
 
   /** What names a variable, as a value or as what is assigned to. */

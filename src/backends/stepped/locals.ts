@@ -23,6 +23,8 @@ export interface Local {
   readonly places: readonly number[]
   /** Of `let`, `const` and classes: where nothing may ask for it yet, since its declaration comes later. */
   readonly dead: readonly Span[]
+  /** Values of fields within, which nothing asks for before an object is made. */
+  readonly fields: readonly Span[]
 }
 
 /** Offsets in the text, the second excluded. */
@@ -137,8 +139,11 @@ export function localsOf(
       const { value } = binding
       const dead =
         binding.kind === 'class' && value ? [[binding.scope.start, value.start] as Span] : each.dead
+      const fields = each.takenBy
+        .filter((taker) => taker.type === 'PropertyDefinition' && !taker.static)
+        .map(({ start, end }): Span => [start, end])
       const isEarly = cell && !isParameter && binding.kind !== 'function' && isTakenEarly(each)
-      const all = { binding, name, cell, isEarly, isParameter, inLoop }
+      const all = { binding, name, cell, isEarly, isParameter, inLoop, fields }
       return [binding, { ...all, dead, places: places.toSorted((a, b) => a - b) }]
     }),
   )

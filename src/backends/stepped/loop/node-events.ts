@@ -28,7 +28,8 @@ type Source = Partial<Emitter> & Partial<EventTarget>
 function listen(source: Source, name: string, called: Called): () => void {
   if (typeof source.on === 'function') {
     source.on(name, called)
-    return () => source.removeListener!(name, called)
+    // As in Node, what is no whole emitter keeps its listener.
+    return () => void source.removeListener?.(name, called)
   }
   source.addEventListener!(name, called)
   return () => source.removeEventListener!(name, called)
