@@ -557,8 +557,6 @@ export abstract class Execution extends Scheduler {
     const lastWrite = words[at + LAST_WRITE]!
     const own = at + PER_THREAD + id * THREAD_WORDS
     const since = words[at + UPDATES_SINCE]!
-    // What nobody is told, or the program does not do.
-    const isQuiet = thread.kind === PAUSE || thread.kind === STOP
     // Updates of another kind are there already: it is a write like others.
     const mode =
       (wanted & UPDATES) !== 0 && since !== 0 && (wanted & since) === 0 ? wanted & ~UPDATES : wanted
@@ -579,7 +577,7 @@ export abstract class Execution extends Scheduler {
       }
       if (lastWrite !== 0 && !isAfter) this.#dependOn(clock, this.schedule[lastWrite - 1]!, lastWrite - 1)
       const isOrdered = lastWrite !== 0 && (this.#plain[event]! | this.#plain[lastWrite - 1]!) === 0
-      if ((mode & READS) !== 0 && (mode & UPDATES) === 0 && isOrdered && !isQuiet)
+      if ((mode & READS) !== 0 && (mode & UPDATES) === 0 && isOrdered && !isQuiet(thread))
         this.#join(this.#sync, clock, lastWrite - 1)
     }
     if ((mode & QUEUES) !== 0) {
@@ -591,7 +589,7 @@ export abstract class Execution extends Scheduler {
       shadow.set(at + LAST_QUEUE, event + 1)
       shadow.set(own + QUEUED_BY, event + 1)
     }
-    if (!isQuiet && (mode & (READS | WRITES)) !== 0)
+    if (!isQuiet(thread) && (mode & (READS | WRITES)) !== 0)
       this.#races.checkAtomic(event, id, cell, (mode & WRITES) !== 0)
     if ((mode & UPDATES) !== 0) {
       shadow.set(own + UPDATED_BY, event + 1)
@@ -614,7 +612,7 @@ export abstract class Execution extends Scheduler {
       const updated = words[at + PER_THREAD + other * THREAD_WORDS + UPDATED_BY]!
       if (updated <= words[at + LAST_WRITE]!) continue
       if (other !== thread.id) this.#dependOn(clock, other, updated - 1)
-      if ((mode & READS) !== 0 && thread.kind !== PAUSE && thread.kind !== STOP && this.#plain[event] === 0)
+      if ((mode & READS) !== 0 && !isQuiet(thread) && this.#plain[event] === 0)
         this.#join(this.#sync, clock, updated - 1)
     }
   }
@@ -657,4 +655,9 @@ export abstract class Execution extends Scheduler {
     }
     return `${first} ${second}`
   }
+}
+
+/** Nobody is told what its next operation reads, or the program does not do it. */
+function isQuiet({ kind }: Thread): boolean {
+  return kind === PAUSE || kind === STOP
 }

@@ -89,7 +89,7 @@ const name = ({ ids, cells }) => { const id = take(ids); if (id > 1) take(new St
     })
 
   it('is nothing while it makes an object: threads of one function stay alike', async () => {
-    const guards = (count: number): string => `
+    const guards = (thread: string): string => `
 class Guard {
   constructor(cells) { this.cells = cells; this.held = false }
   lock() { while (Atomics.compareExchange(this.cells, 0, 0, 1) !== 0) Atomics.wait(this.cells, 0, 1) }
@@ -98,10 +98,10 @@ class Guard {
 function use(cells) { const guard = new Guard(cells); guard.lock(); guard.unlock() }
 export default {
   setup: () => new Int32Array(new SharedArrayBuffer(8)),
-  threads: Array.from({ length: ${count} }, (_, n) => ${count === 3 ? 'use' : '(cells) => use(cells, n)'}),
+  threads: [0, 1, 2].map((id) => ${thread}),
 }`
-    const alike = await explored(guards(3))
-    const apart = await explored(guards(3).replace('=> use)', '=> (cells) => use(cells, n))'))
+    const alike = await explored(guards('use'))
+    const apart = await explored(guards('(cells) => use(cells, id)'))
     assert.deepEqual([alike.verdict, apart.verdict], ['pass', 'pass'])
     assert.ok(alike.executions * 2 < apart.executions, `${alike.executions}, ${apart.executions}`)
   })

@@ -80,7 +80,7 @@ function isMethod({ object, property, computed }: Member): boolean {
   return object.type !== 'Super' && property.type !== 'PrivateIdentifier' && !computed
 }
 
-/** A call by a name that stands for a change, or of what is none of the program: of what exactly, only those know. */
+/** A call by a name that stands for a change, or of a function that may be none of the program's. */
 export function mayChange(c: Context, node: Node): boolean {
   if (node.type === 'ChainExpression') return mayChange(c, node.expression)
   if (node.type === 'MemberExpression') return mayChange(c, node.object as Node)

@@ -10,11 +10,8 @@ import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { assert as check, asyncProperty, constantFrom } from 'fast-check'
 import {
-  FINISHED,
   FinerCellsNeeded,
-  Scheduler,
   SteppingRefused,
-  Thread,
   alone,
   loadStepped,
   memory,
@@ -23,6 +20,7 @@ import {
 } from '../../../src/backends/stepped/index.ts'
 import { elements } from './program-elements.ts'
 import { oneOfEach, programOf, randomBody, rigid } from './program-text.ts'
+import { Turns } from './turns.ts'
 
 let folder = ''
 let count = 0
@@ -31,23 +29,6 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'faultline-'))
 })
 after(() => rm(folder, { recursive: true }))
-
-/** After each step, the other thread. */
-class Turns extends Scheduler {
-  readonly threads = [new Thread(0), new Thread(1)]
-  steps = 0
-  #last = 0
-
-  choose(): number {
-    this.steps++
-    const other = 1 - this.#last
-    this.#last = this.threads[other]!.state === FINISHED ? this.#last : other
-    return this.threads[this.#last]!.state === FINISHED ? -1 : this.#last
-  }
-
-  plainRead(): void {}
-  plainWrite(): void {}
-}
 
 interface Out {
   result?: unknown
