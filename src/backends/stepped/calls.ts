@@ -5,7 +5,7 @@
 
 import type { Context } from './context.ts'
 import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
-import { isOfLoop } from './loop-imports.ts'
+import { isOfLoop, isOfRuntime } from './loop-imports.ts'
 import { bulkMethods, changingMethod, harmlessMethod, operations, viewMethod } from './names.ts'
 import { directOperation } from './outline.ts'
 import { type Node, propertyName } from './syntax.ts'
@@ -16,12 +16,12 @@ type Call = Node & { type: 'CallExpression' }
 type Member = Node & { type: 'MemberExpression' }
 
 const typedArrayName = /^((Big)?(Ui|I)nt(8|16|32|64)(Clamped)?|Float(16|32|64))Array$|^DataView$/
-/** Functions of the engine that read all elements of an array that they are given. */
-const readers =
-  /^(Object\.(values|entries|assign)|JSON\.stringify|structuredClone|String|Buffer\.(from|concat|compare))$/
-
 /** Operations whose order does not matter among each other as long as nobody looks at what was there before. */
 const updates = /^(add|sub|and|or|xor)$/
+
+/** Functions of the engine that take numbers, or what they make numbers of. */
+const ofNumbers =
+  /^(Math\..*|Number(\..*)?|BigInt(\..*)?|Boolean|Symbol(\..*)?|parse(Int|Float)|is(NaN|Finite))$/
 
 /** Methods by which threads of Node send and get messages. */
 const messages = /^(postMessage|on|once|addListener|addEventListener)$/
@@ -67,6 +67,10 @@ export function tailCall(c: Context, node: Call): Node {
 /** Counts a change before the call, unless it turns out to be one of the program, which counts its own. */
 function withChange(c: Context, written: Node): Node {
   const callee = written.type === 'CallExpression' ? (written.callee as Node) : null
+  if (callee?.type === 'Identifier' && callee.name === c.runtime('outward')) {
+    const { arguments: args } = written as Call
+    return { ...written, arguments: [...args, tree.literal(true)] } as Node
+  }
   if (c.options.turns && callee?.type === 'Identifier') c.emit(tree.does(c.help('noteCall', callee)))
   else if (c.options.turns && callee?.type === 'MemberExpression' && isMethod(callee)) {
     const object = c.keep(callee.object as Node)
@@ -184,7 +188,7 @@ function callOfChain(c: Context, node: Call, callee: Member): Node {
       ? tree.either(tree.binary('==', first, tree.literal(null)), tree.nothing(), read)
       : tree.sequence([first, read])
     const kept = c.stops(node) ? c.keep(method) : method
-    return tree.call(c.runtime('callOn'), [kept, use, ...c.list(node.arguments as Node[])], node)
+    return outward(c, node, kept, use, c.list(node.arguments as Node[]))
   }
   if (!c.stops(node)) return c.withTemporary((temporary) => write(tree.assign(temporary, object), temporary))
   const kept = c.keep(object)
@@ -225,7 +229,7 @@ function callBehindSteps(
   if (c.isPoint(callee) || name === null || c.reach.assignedProperties.has(name)) {
     const method = c.isPoint(callee) ? c.point(read) : c.keep(read)
     if (!c.callsBack(node) && !bulkMethods.has(name ?? '') && !viewMethod.test(name ?? ''))
-      return tree.call(c.runtime('callOn'), [method, object, ...c.list(args)], node)
+      return outward(c, node, method, object, c.list(args))
   } else if (mayBeNothing(c, callee.object as Node))
     c.emit(tree.when(tree.binary('==', object, tree.literal(null)), [tree.does(read)]))
   return methodCall(c, node, object, c.list(args))
@@ -268,23 +272,51 @@ export function methodCall(c: Context, node: Call, object: Node, args: readonly 
   )
 }
 
-/** A call that may be one of the engine or of a module outside, with what it is given made fit for that. */
+/** A call that may be one of the engine or of a module outside: what that does with shared memory is noted. */
 function outsideCall(c: Context, node: Call, given: Call, called: string | null): Node {
   const written = refusing(c, node, given, called)
-  if (c.isPoint(node)) return written
-  const path = globalName(c, node.callee as Node) ?? ''
-  const { callee } = written
-  let { arguments: args } = written
-  if (readers.test(path) || called === 'decode') {
-    args = args.map((each, index) =>
-      each.type === 'SpreadElement'
-        ? each
-        : (c.help('source', each as Node, c.site(node.arguments[index] as Node, 'argument')) as never),
-    )
-  }
-  const call = { ...written, callee, arguments: args } as Node
-  if (path === 'process.nextTick') return { ...call, callee: tree.name(c.runtime('nextTick')) } as Node
-  return path === 'Buffer.from' ? c.help('watched', call) : call
+  if (globalName(c, node.callee as Node) === 'process.nextTick')
+    return { ...written, callee: tree.name(c.runtime('nextTick')) } as Node
+  if (!goesOutside(c, node)) return written
+  const { callee, arguments: args } = written
+  if (callee.type !== 'MemberExpression')
+    return outward(c, node, callee as Node, tree.nothing(), args as Node[])
+  return c.named(callee.object as Node, (node.callee as Member).object as Node, (first, use) =>
+    outward(c, node, { ...callee, object: first } as Node, use, args as Node[]),
+  )
+}
+
+export function outward(c: Context, node: Call, method: Node, object: Node, args: readonly Node[]): Node {
+  const callee = node.callee as Node
+  const site = c.site(node, calledName(callee) || 'call')
+  return c.help('outward', method, object, tree.list(args), site, textOf(callee))
+}
+
+/** It may call a function that is not the program's, with something in it that could be shared memory. */
+export function goesOutside(c: Context, node: Call): boolean {
+  const callee = node.callee as Node
+  if (!c.options.turns || isOfRuntime(c.module.url) || takesText(c, callee)) return false
+  if (callee.type === 'Super' || ofNumbers.test(globalName(c, callee) ?? '')) return false
+  // Of a method, only its name is known: others may have one of that name.
+  if (callee.type === 'MemberExpression')
+    return callee.object.type !== 'Super' && callee.property.type !== 'PrivateIdentifier'
+  const target = c.reach.targets.get(node)
+  const isKnown = target !== undefined && !target.unknown && target.functions.length > 0
+  return node.arguments.length > 0 && !isKnown
+}
+
+/** What V8 calls it in its messages. */
+function textOf(node: Node): string {
+  if (node.type === 'Identifier') return node.name
+  if (node.type === 'ThisExpression') return 'this'
+  if (node.type === 'ChainExpression') return textOf(node.expression)
+  if (node.type === 'CallExpression') return `${textOf(node.callee as Node)}${node.optional ? '?.' : ''}(...)`
+  if (node.type === 'Literal') return node.raw!
+  if (node.type !== 'MemberExpression') return '(intermediate value)'
+  const object = textOf(node.object as Node)
+  const key = textOf(node.property as Node)
+  if (node.computed) return `${object}${node.optional ? '?.' : ''}[${key}]`
+  return `${object}${node.optional ? '?.' : '.'}${key}`
 }
 
 /** A method of a promise, a port or a worker of the engine is refused in a thread, whatever else has its name. */

@@ -1,6 +1,6 @@
 // Optional chains. One whose links have nothing to be written anew keeps its form; others are taken apart link by link.
 
-import { finishCall, methodCall } from './calls.ts'
+import { finishCall, goesOutside, methodCall, outward } from './calls.ts'
 import type { Context } from './context.ts'
 import { elementOf, isElement } from './elements.ts'
 import type { Node } from './syntax.ts'
@@ -12,15 +12,15 @@ type Call = Node & { type: 'CallExpression' }
 export function optionalChain(c: Context, node: Node & { type: 'ChainExpression' }): Node {
   const inner = node.expression as Node
   if (c.stops(node)) return chainOfSteps(c, inner)
-  if (!matters(inner)) return { ...node, expression: plainLinks(c, inner) } as Node
+  if (!matters(c, inner)) return { ...node, expression: plainLinks(c, inner) } as Node
   return link(c, inner, (value) => value)
 }
 
 /** Links of a chain have to be written anew, and not only what stands in them. */
-function matters(node: Node): boolean {
-  if (node.type === 'MemberExpression') return isElement(node) || matters(node.object as Node)
+function matters(c: Context, node: Node): boolean {
+  if (node.type === 'MemberExpression') return isElement(node) || matters(c, node.object as Node)
   if (node.type !== 'CallExpression') return false
-  return matters(node.callee as Node)
+  return goesOutside(c, node) || matters(c, node.callee as Node)
 }
 
 /** The value of a chain in which a call may stop. */
@@ -51,7 +51,7 @@ function step(c: Context, node: Node, label: string): Node {
     }
     const method = guarded(c, readOf(c, callee, object), node.optional, label)
     const args = c.list(node.arguments as Node[])
-    return finishCall(c, node, tree.call(c.runtime('callOn'), [method, object, ...args], node))
+    return finishCall(c, node, outward(c, node, method, object, args))
   }
   const called = guarded(c, step(c, callee, label), node.optional, label)
   const args = c.list(node.arguments as Node[])
@@ -65,8 +65,11 @@ function isCallOfChain(node: Call): boolean {
 
 /** Calls what `callee` has given; a method of `super` is one of this. */
 function callOf(c: Context, callee: Node, called: Node, args: readonly Node[], node: Call): Node {
-  if (callee.type !== 'MemberExpression') return tree.call(called, args, node)
-  return tree.call(c.runtime('callOn'), [called, tree.make('ThisExpression', {}), ...args], node)
+  if (callee.type !== 'MemberExpression')
+    return goesOutside(c, node)
+      ? outward(c, node, called, tree.nothing(), args)
+      : tree.call(called, args, node)
+  return outward(c, node, called, tree.make('ThisExpression', {}), args)
 }
 
 /** In `(a?.b)?.()`, the parentheses make no difference: where there is no `a`, nothing is called. */
@@ -114,7 +117,7 @@ function link(c: Context, node: Node, then: (value: Node) => Node): Node {
       if (!node.optional && !isElement(callee))
         return passOn(callee.optional, first, then(methodCall(c, node as Call, object, args())))
       return c.withTemporary((method) => {
-        const called = tree.call(c.runtime('callOn'), [method, object, ...args()], node)
+        const called = outward(c, node as Call, method, object, args())
         const rest = passOn(node.optional, tree.assign(method, readOf(c, callee, object)), then(called))
         return passOn(callee.optional, first, rest)
       })

@@ -3,13 +3,14 @@
 
 import { BroadcastChannel, MessageChannel, MessagePort, Promise } from './global-scope.ts'
 import { steppedHost } from './host.ts'
-import { RUNTIME, isOperation, operations } from './names.ts'
+import { isOperation, operations } from './names.ts'
 import * as runtime from './runtime.ts'
 import { SHARED } from './tags.ts'
 import type { Watched } from './thread.ts'
 import {
   currentThread,
   isAlone,
+  isOfProgram,
   library,
   made,
   noteRefusal,
@@ -145,16 +146,8 @@ export function wrote(value: unknown): unknown {
   return runtime.state.stopping ? stopped : value
 }
 
-/** `method.call(object, ...args)`, with the engine's message if it is no function. */
-export function callOn(method: unknown, object: unknown, ...args: readonly unknown[]): unknown {
-  if (typeof method !== 'function') throw new TypeError(`${String(method)} is not a function`)
-  return Reflect.apply(method as Method, object, args)
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Changes by those who are called
-
-const ofProgram = new WeakMap<Method, boolean>()
 
 /** What is called has a name that stands for a change, as `push`. A function of the program counts its own changes. */
 export function noteCall(called: unknown): void {
@@ -180,17 +173,6 @@ function methodOf(object: object, name: string): unknown {
     if (property !== undefined) return property.value
   }
   return undefined
-}
-
-/** Its text tells. */
-function isOfProgram(called: unknown): boolean {
-  if (typeof called !== 'function') return false
-  let known = ofProgram.get(called as Method)
-  if (known === undefined) {
-    known = Function.prototype.toString.call(called).includes(`${RUNTIME}_`)
-    ofProgram.set(called as Method, known)
-  }
-  return known
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

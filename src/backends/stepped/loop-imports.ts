@@ -41,6 +41,13 @@ export function isOfLoop(url: string): boolean {
   return url.startsWith(folder)
 }
 
+const libraryFiles = new URL('library', import.meta.url).href
+
+/** A file that is stepped as if it were a part of each program, and is none. */
+export function isOfRuntime(url: string): boolean {
+  return isOfLoop(url) || url.startsWith(libraryFiles)
+}
+
 /** What the transform itself lets a module import. */
 export function isOfTransform(specifier: string): boolean {
   return specifier === LOOP || specifier === GENERATORS

@@ -1,7 +1,7 @@
 // Reading and writing elements without `Atomics`, one or many. What is not shared is not noted.
 
 import { memory, type View } from './memory.ts'
-import { bulkMethods, viewMethod } from './names.ts'
+import { bulkMethods } from './names.ts'
 import { current, forbidden, refused, scheduler, siteHere, state, tracer, watching } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
@@ -77,7 +77,12 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
   const [first, second, third] = args as [unknown, number | undefined, number | undefined]
   switch (name) {
     case 'fill':
-      noteBulkWrite(view, clampIndex(second ?? 0, length), clampIndex(third ?? length, length), site)
+      noteBulkWrite(
+        view,
+        clampIndex(numberOr(second, 0), length),
+        clampIndex(numberOr(third, length), length),
+        site,
+      )
       break
     case 'copyWithin': {
       const target = clampIndex(first as number, length)
@@ -102,6 +107,15 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
     case 'subarray':
     case 'keys':
       break
+    case 'slice':
+      if (!isBuffer(array))
+        noteBulkRead(
+          view,
+          clampIndex((first as number) ?? 0, length),
+          clampIndex(second ?? length, length),
+          site,
+        )
+      break
     case 'values':
       return iterateWatched(array, site, read)
     case 'entries':
@@ -110,7 +124,18 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
       if (bulkMethods.has(name)) noteBulkRead(view, 0, length, site)
   }
   const result = Reflect.apply((array as unknown as Methods)[name]!, array, args)
-  return name === 'subarray' ? made(result as ArrayBufferView) : result
+  const shares = name === 'subarray' || (name === 'slice' && isBuffer(array))
+  return shares ? made(result as ArrayBufferView) : result
+}
+
+/** Node's Buffer, whose methods differ: of `slice`, the memory is that of the array. */
+function isBuffer(array: object): boolean {
+  return globalThis.Buffer?.isBuffer(array) === true
+}
+
+/** In the place of a number, `fill` of a Buffer may be given an encoding. */
+function numberOr(value: unknown, otherwise: number): number {
+  return typeof value === 'number' ? value : otherwise
 }
 
 type Method = (this: unknown, ...args: readonly unknown[]) => unknown
@@ -126,7 +151,7 @@ function checkBulk(view: View, start: number, end: number, site: number): void {
   for (let index = start; index < end; index += 16) checkForbidden(view.firstCell + index, site)
 }
 
-function noteBulkRead(view: View, start: number, end: number, site: number): void {
+export function noteBulkRead(view: View, start: number, end: number, site: number): void {
   checkBulk(view, start, end, site)
   if (!watching || !view.shared || start >= end) return
   scheduler!.plainRead(
@@ -137,7 +162,7 @@ function noteBulkRead(view: View, start: number, end: number, site: number): voi
   )
 }
 
-function noteBulkWrite(view: View, start: number, end: number, site: number): void {
+export function noteBulkWrite(view: View, start: number, end: number, site: number): void {
   if (start >= end) return
   checkBulk(view, start, end, site)
   view.touchRange(start, end)
@@ -163,21 +188,6 @@ export function dataView(
     else noteBulkRead(track, offset, offset + bytes, site)
   }
   return Reflect.apply((object as unknown as Methods)[name]!, object, args)
-}
-
-/** `object[name](...args)`, where the name is computed; `method` is what was there before the arguments. */
-export function computedCall(
-  object: Watched,
-  name: string,
-  site: number,
-  args: readonly unknown[],
-  method?: unknown,
-): unknown {
-  if (ArrayBuffer.isView(object) && object[TRACKED] !== undefined && typeof name === 'string') {
-    if (viewMethod.test(name)) return dataView(object as unknown as DataView & Watched, name, site, args)
-    return bulk(object, name, site, args)
-  }
-  return Reflect.apply((method ?? (object as unknown as Methods)[name]) as Methods[string], object, args)
 }
 
 /** Notes that every element of an array is read, if it is shared. Returns it. */
@@ -239,8 +249,17 @@ const watchedIterator = {
   },
 }
 const watchedText = {
-  value(this: Watched) {
-    return bulk(this, 'join', siteHere('read'), [])
+  value(this: Watched, ...args: readonly unknown[]) {
+    const site = siteHere('read')
+    if (!isBuffer(this)) return bulk(this, 'join', site, [])
+    const { length } = this
+    noteBulkRead(
+      this[SHARED]!,
+      clampIndex(numberOr(args[1], 0), length),
+      clampIndex(numberOr(args[2], length), length),
+      site,
+    )
+    return Reflect.apply(Buffer.prototype.toString, this, args)
   },
 }
 

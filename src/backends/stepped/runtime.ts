@@ -14,6 +14,7 @@ import type { Scheduler, Thread } from './thread.ts'
 
 export * from './running.ts'
 export * from './event-loops.ts'
+export * from './outside.ts'
 export * from './plain-accesses.ts'
 export * from './announcing.ts'
 export * from './doing.ts'

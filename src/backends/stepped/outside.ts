@@ -1,0 +1,346 @@
+// Calls of functions that are not the program's: those of the engine, of Node, and of packages that are not stepped.
+// What such a function reads and writes of the shared memory that it is given happens within one step of the thread, and
+// is noted as plain accesses at the place of the call.
+
+import { memory, type View } from './memory.ts'
+import { RUNTIME, bulkMethods, viewMethod } from './names.ts'
+import { bulk, dataView, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
+import { current, state } from './running.ts'
+import { SHARED, TRACKED } from './tags.ts'
+import type { Watched } from './thread.ts'
+
+type Method = (this: unknown, ...args: readonly unknown[]) => unknown
+type Shared = Watched & { readonly [SHARED]: View }
+type Functions = Record<string, unknown>
+
+/** Functions that look into the objects that they are given, by the end of what the program calls them. */
+const lookDeep =
+  /(?:^|\.)(stringify|inspect|format|serialize|isDeepStrictEqual|(not)?[dD]eep\w+|concat|(read|write)vSync)$/
+const DEPTH_MAX = 4
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is called
+
+const ofProgram = new WeakMap<Method, boolean>()
+
+/** Its text tells; that of a function that touches no memory and calls nobody need not. */
+export function isOfProgram(called: unknown): boolean {
+  if (typeof called !== 'function') return false
+  let known = ofProgram.get(called as Method)
+  if (known === undefined) ofProgram.set(called as Method, (known = textOf(called).includes(`${RUNTIME}_`)))
+  return known
+}
+
+function textOf(called: unknown): string {
+  return Function.prototype.toString.call(called)
+}
+
+// Threads may find another process than this one.
+const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => object | undefined } }
+let ofNode: Map<unknown, string> | null = null
+
+/** Functions of Node's modules that are given arrays of bytes, and the methods of their classes: their names. */
+function functionsOfNode(): ReadonlyMap<unknown, string> {
+  if (ofNode !== null) return ofNode
+  const found = (ofNode = new Map<unknown, string>())
+  const add = (holder: object): void => {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(holder)))
+      if (typeof value === 'function' && !found.has(value)) {
+        found.set(value, name)
+        add(value as object)
+        if (typeof value.prototype === 'object' && value.prototype !== null) add(value.prototype as object)
+      }
+  }
+  for (const name of ['buffer', 'fs', 'crypto', 'util', 'assert', 'zlib', 'string_decoder', 'v8'])
+    add(process?.getBuiltinModule?.(name) ?? {})
+  add({ TextEncoder, TextDecoder })
+  return found
+}
+
+/** The name of a function of the engine or of Node; null of others. The text of a proxy, or of what is bound, has none. */
+function hostName(called: Method): string | null {
+  const known = functionsOfNode().get(called)
+  return known ?? /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(textOf(called))?.[1] ?? null
+}
+
+/** Functions of the engine that hand on what they are given, and do not look at its elements. */
+const handOn = new Set<unknown>(
+  [
+    ...[Map, Set, WeakMap, WeakSet, WeakRef, Promise, FinalizationRegistry].flatMap((each) => [
+      ...Object.values(Object.getOwnPropertyDescriptors(each.prototype)).map(({ value }) => value as unknown),
+      ...Object.values(Object.getOwnPropertyDescriptors(each)).map(({ value }) => value as unknown),
+    ]),
+    ...Object.values(Object.getOwnPropertyDescriptors(console)).map(({ value }) => value as unknown),
+    ...named(Object, 'is freeze seal preventExtensions isFrozen isSealed isExtensible keys create hasOwn'),
+    ...named(Object, 'getPrototypeOf setPrototypeOf getOwnPropertyNames getOwnPropertySymbols fromEntries'),
+    ...named(Object.prototype, 'hasOwnProperty isPrototypeOf propertyIsEnumerable valueOf'),
+    ...named(Reflect, 'has ownKeys getPrototypeOf setPrototypeOf isExtensible preventExtensions construct'),
+    Array.isArray,
+    Array.of,
+    ArrayBuffer.isView,
+    structuredClone,
+    queueMicrotask,
+  ].filter((each) => typeof each === 'function'),
+)
+
+function named(holder: object, names: string): unknown[] {
+  return names.split(' ').map((name) => (holder as Functions)[name])
+}
+
+/** Methods of arrays and of typed arrays, and their names. */
+const ofArrays = methodsOf(Array.prototype)
+const ofTypedArrays = methodsOf(Object.getPrototypeOf(Int8Array.prototype) as object)
+
+function methodsOf(holder: object): ReadonlyMap<unknown, string> {
+  const properties = Object.entries(Object.getOwnPropertyDescriptors(holder))
+  return new Map(properties.map(([name, { value }]) => [value as unknown, name]))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What it is given
+
+function isShared(value: unknown): value is Shared {
+  return ArrayBuffer.isView(value) && (value as { [SHARED]?: View })[SHARED] !== undefined
+}
+
+/** A call is given shared memory, as far as can be told without looking into objects. */
+function isGiven(object: unknown, args: readonly unknown[]): boolean {
+  if (isShared(object)) return true
+  for (const each of args) if (isShared(each) || each instanceof SharedArrayBuffer) return true
+  return false
+}
+
+/** The shared arrays that a function which looks into objects comes to. Getters are not called. */
+function sharedIn(values: readonly unknown[], depth: number, found = new Set<Shared>()): Set<Shared> {
+  for (const value of values)
+    if (isShared(value)) found.add(value)
+    else if (depth > 0 && typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
+      const properties = Object.values(Object.getOwnPropertyDescriptors(value))
+      sharedIn([...properties.map((each) => each.value as unknown), ...entriesOf(value)], depth - 1, found)
+    }
+  return found
+}
+
+function entriesOf(value: object): unknown[] {
+  if (value instanceof Map) return [...value].flat()
+  return value instanceof Set ? [...value] : []
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Calling
+
+/**
+ * `method.apply(object, args)` of what may be a function outside, which the program calls `text`. `changes` if a call of
+ * one that is not the program's counts as a change.
+ */
+export function outward(
+  method: unknown,
+  object: unknown,
+  args: readonly unknown[],
+  site: number,
+  text: string,
+  changes = false,
+): unknown {
+  if (typeof method !== 'function') throw new TypeError(`${text} is not a function`)
+  const called = method as Method
+  if (changes && !isOfProgram(called)) state.changes++
+  const depth = lookDeep.test(text) ? DEPTH_MAX : 0
+  if (depth === 0 && called !== Reflect.apply && !isGiven(object, args))
+    return Reflect.apply(called, object, args)
+  return outside(called, object, args, site, depth)
+}
+
+function outside(
+  called: Method,
+  object: unknown,
+  args: readonly unknown[],
+  site: number,
+  depth: number,
+): unknown {
+  if (called === Function.prototype.call && typeof object === 'function')
+    return outside(object as Method, args[0], args.slice(1), site, depth)
+  if (called === Function.prototype.apply && typeof object === 'function')
+    return outside(object as Method, args[0], listOf(args[1]), site, depth)
+  if (called === Reflect.apply && typeof args[0] === 'function')
+    return outside(args[0] as Method, args[1], listOf(args[2]), site, depth)
+  if (isOfProgram(called) || handOn.has(called) || (Array.isArray(object) && ofArrays.has(called)))
+    return seen(Reflect.apply(called, object, args))
+  const ofElements = ofTypedArrays.get(called) ?? ''
+  if (isShared(object) && bulkMethods.has(ofElements) && !Buffer.isBuffer(object))
+    return bulk(object, ofElements, site, args)
+  return noteAround(called, object, args, site, depth)
+}
+
+/** `object[name](...args)`, where the name is computed; `method` is what was there before the arguments. */
+export function computedCall(
+  object: Watched,
+  name: string,
+  site: number,
+  args: readonly unknown[],
+  method?: unknown,
+): unknown {
+  if (ArrayBuffer.isView(object) && object[TRACKED] !== undefined && typeof name === 'string') {
+    if (viewMethod.test(name)) return dataView(object as unknown as DataView & Watched, name, site, args)
+    if (bulkMethods.has(name)) return bulk(object, name, site, args)
+  }
+  const called = method ?? (object as unknown as Functions)[name]
+  return outward(called, object, args, site, String(called))
+}
+
+function listOf(args: unknown): readonly unknown[] {
+  return args === undefined || args === null ? [] : Array.from(args as ArrayLike<unknown>)
+}
+
+/** Notes what is read and written, of that of which it is known; for others, compares what was there before. */
+function noteAround(
+  called: Method,
+  object: unknown,
+  args: readonly unknown[],
+  site: number,
+  depth: number,
+): unknown {
+  const name = hostName(called)
+  const known = name === null ? null : accessesOf(called, name, object, args)
+  if (known !== null) {
+    for (const { array, start, end, writes } of known) note(array, start, end, writes, site)
+    return seen(Reflect.apply(called, object, args))
+  }
+  const arrays = [...sharedIn([object, ...args], depth)]
+  const before = arrays.map((array) => {
+    const { length } = array[SHARED]
+    if (name !== null) noteBulkRead(array[SHARED], 0, length, site)
+    array[SHARED].touchRange(0, length)
+    return bytesOf(array).slice()
+  })
+  const { sharedChanges } = current
+  try {
+    return seen(Reflect.apply(called, object, args))
+  } finally {
+    // A function of the program that it calls, and an operation of `Atomics`, have noted their own.
+    if (!state.stopping && current.sharedChanges === sharedChanges)
+      for (const [index, array] of arrays.entries()) noteChanges(array, before[index]!, site)
+  }
+}
+
+/** A result that may be an array over shared memory. */
+function seen(value: unknown): unknown {
+  if (!ArrayBuffer.isView(value) || isShared(value)) return value
+  return value.buffer instanceof SharedArrayBuffer || memory.has(value.buffer) ? made(value) : value
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Shared): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+/** Each run of bytes that are not what they were. */
+function noteChanges(array: Shared, before: Uint8Array, site: number): void {
+  const after = bytesOf(array)
+  for (let at = 0; at < after.length; at++) {
+    if (after[at] === before[at]) continue
+    const start = at
+    while (at < after.length && after[at] !== before[at]) at++
+    note(array, start, at, true, site)
+  }
+}
+
+/** Of the bytes from `start` to `end`, which may lie outside the array. */
+function note(array: unknown, start: number, end: number, writes: boolean, site: number): void {
+  if (!isShared(array)) return
+  const view = array[SHARED]
+  const size = array.byteLength / view.length
+  const first = Math.floor(Math.min(Math.max(start, 0), array.byteLength) / size)
+  const last = Math.ceil(Math.min(Math.max(end, 0), array.byteLength) / size)
+  if (writes) noteBulkWrite(view, first, last, site)
+  else noteBulkRead(view, first, last, site)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Functions whose accesses are known
+
+/** Some bytes of an array, shared or not. */
+interface Access {
+  readonly array: unknown
+  readonly start: number
+  readonly end: number
+  readonly writes: boolean
+}
+
+/** What a function accesses when it is called so; null where that is not known. */
+function accessesOf(
+  called: Method,
+  name: string,
+  object: unknown,
+  args: readonly unknown[],
+): readonly Access[] | null {
+  if (called === Reflect.get || called === Reflect.getOwnPropertyDescriptor)
+    return element(args[0], args[1], false)
+  if (called === Reflect.set || called === Reflect.defineProperty || called === Object.defineProperty)
+    return element(args[0], args[1], true)
+  if (name === 'encodeInto') {
+    const { length } = new TextEncoder().encode(String(args[0]))
+    return [{ array: args[1], start: 0, end: length, writes: true }]
+  }
+  if (name === 'readSync' || name === 'writeSync') return ofFile(args, name === 'readSync')
+  if (name === 'randomFillSync') return [range(args[0], args[1], args[2], true)]
+  if (name === 'getRandomValues') return [range(args[0], 0, undefined, true)]
+  return globalThis.Buffer !== undefined && Buffer.isBuffer(object) ? ofBuffer(name, object, args) : null
+}
+
+/** From a byte on, so many: all the rest where that is not said. */
+function range(array: unknown, start: unknown, length: unknown, writes: boolean): Access {
+  const from = typeof start === 'number' ? start : 0
+  return { array, start: from, end: typeof length === 'number' ? from + length : Infinity, writes }
+}
+
+function element(array: unknown, key: unknown, writes: boolean): readonly Access[] | null {
+  const index = Number(key)
+  if (!isShared(array) || !Number.isInteger(index)) return null
+  const size = array.byteLength / array[SHARED].length
+  return [{ array, start: index * size, end: (index + 1) * size, writes }]
+}
+
+/** `fs.readSync(fd, buffer, offset, length)`, or with an object of options. */
+function ofFile(args: readonly unknown[], writes: boolean): readonly Access[] {
+  const [, array, third, length] = args
+  if (typeof third !== 'object' || third === null) return [range(array, third, length, writes)]
+  const options = third as { offset?: unknown; length?: unknown }
+  return [range(array, options.offset, options.length, writes)]
+}
+
+const sizes: Readonly<Record<string, number>> = { Float: 4, Double: 8 }
+
+/** A method of Node's Buffer: reads of `readUInt16LE(2)`, what `copy` writes into another array, and so on. */
+function ofBuffer(name: string, array: Buffer, args: readonly unknown[]): readonly Access[] | null {
+  const [, verb, kind, bits] =
+    /^(read|write)(?:Big)?(Float|Double|U?Int|Uint)(8|16|32|64)?(?:LE|BE)?$/.exec(name) ?? []
+  if (kind !== undefined) {
+    const writes = verb === 'write'
+    const [offset, length] = writes ? args.slice(1) : args
+    const size = sizes[kind] ?? (bits === undefined ? Number(length) : Number(bits) / 8)
+    return [range(array, offset, size, writes)]
+  }
+  switch (name) {
+    case 'slice':
+    case 'subarray':
+      return []
+    case 'write': {
+      const [text, offset, third, fourth] = args
+      const encoding = [offset, third, fourth].find((each) => typeof each === 'string') as BufferEncoding
+      const most = typeof third === 'number' ? third : Infinity
+      return [range(array, offset, Math.min(Buffer.byteLength(String(text), encoding), most), true)]
+    }
+    case 'copy': {
+      const [target, at = 0, from = 0, to = array.length] = args as [unknown, number?, number?, number?]
+      return [
+        { array, start: from, end: to, writes: false },
+        { array: target, start: at, end: at + to - from, writes: true },
+      ]
+    }
+    case 'swap16':
+    case 'swap32':
+    case 'swap64':
+      return [range(array, 0, undefined, false), range(array, 0, undefined, true)]
+    default:
+      return null
+  }
+}

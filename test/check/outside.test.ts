@@ -1,0 +1,179 @@
+// What functions of the engine, of Node and of packages that are not stepped do with shared memory that they are given.
+
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { type CheckResult, checkFile } from '../../src/check/index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+after(() => rmSync(folder, { recursive: true }))
+mkdirSync(join(folder, 'node_modules/plain'), { recursive: true })
+writeFileSync(join(folder, 'node_modules/plain/package.json'), '{ "type": "module", "main": "main.js" }')
+writeFileSync(
+  join(folder, 'node_modules/plain/main.js'),
+  `export const put = (bytes, at, value) => { bytes[at] = value }
+  export class Writer { constructor(bytes) { this.bytes = bytes } put(value) { this.bytes[0] = value } }`,
+)
+
+const prelude = `
+import assert from 'node:assert'
+import { createHash, randomFillSync } from 'node:crypto'
+import { openSync, readSync, readvSync, writeSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import * as plain from 'plain'
+const encoder = new TextEncoder()
+const sameText = (a, b) => a === b
+const pass = (value) => value
+const zero = openSync('/dev/zero'), none = openSync('/dev/null', 'w')
+const setup = () => {
+  const memory = new SharedArrayBuffer(32)
+  const bytes = new Uint8Array(memory), buffer = Buffer.from(memory)
+  return { memory, bytes, buffer, words: new Int32Array(memory), view: new DataView(memory), log: [] }
+}
+`
+
+let files = 0
+
+function check(threads: readonly string[], more = ''): Promise<CheckResult> {
+  const file = join(folder, `outside-${files++}.check.mjs`)
+  const bodies = threads.map((body) => `({ memory, bytes, buffer, words, view, log }) => { ${body} }`)
+  writeFileSync(file, `${prelude}\nexport default { setup, threads: [${bodies.join()}], ${more} }`)
+  return checkFile(file)
+}
+
+/** Of the first word, beside a thread that changes it by an atomic operation: so each is a data race. */
+const accesses = [
+  // Functions that write.
+  `encoder.encodeInto('ab', bytes)`,
+  `const { encodeInto } = encoder; encodeInto.call(encoder, 'ab', bytes)`,
+  `Reflect.apply(encoder.encodeInto, encoder, ['ab', bytes])`,
+  `encoder?.encodeInto('ab', bytes)`,
+  `encoder['encode' + 'Into']('ab', bytes)`,
+  `randomFillSync(bytes)`,
+  `crypto.getRandomValues(bytes)`,
+  `readSync(zero, bytes)`,
+  `readSync(zero, bytes, { length: 4 })`,
+  `readvSync(zero, [bytes])`,
+  `Reflect.set(bytes, 0, 1)`,
+  `Reflect.defineProperty(bytes, '0', { value: 1, writable: true, enumerable: true, configurable: true })`,
+  `Object.assign(bytes, [1])`,
+  `Array.prototype.fill.call(bytes, 1)`,
+  `Uint8Array.prototype.set.call(bytes, [1])`,
+  `DataView.prototype.setInt8.apply(view, [0, 1])`,
+  `buffer.write('a')`,
+  `buffer.writeUInt8(1, 0)`,
+  `buffer.writeInt32LE(1)`,
+  `buffer.writeUIntBE(1, 1, 3)`,
+  `buffer.writeDoubleBE(1, 0)`,
+  `buffer.writeBigInt64LE(1n)`,
+  `buffer.fill('a', 'utf8')`,
+  `buffer.swap16()`,
+  `Buffer.from('abc').copy(buffer, 1)`,
+  `buffer.slice(0, 4)[0] = 1`,
+  `buffer.subarray(0, 4).writeUInt8(1, 0)`,
+  `Buffer.from(memory, 0, 4)[0] = 1`,
+  `plain.put(bytes, 0, 1)`,
+  `new plain.Writer(bytes).put(7); plain.put(bytes, 1, 2)`,
+  // Functions that read.
+  `log.push(Reflect.get(bytes, 0))`,
+  `log.push(buffer.readUInt8(0))`,
+  `log.push(buffer.readUIntLE(0, 6))`,
+  `log.push(buffer.toString())`,
+  `log.push(buffer.toString('hex', 0, 2))`,
+  `log.push(String(buffer))`,
+  `log.push(\`\${buffer}\`)`,
+  `log.push(buffer.equals(Buffer.alloc(32)))`,
+  `log.push(Buffer.compare(buffer, Buffer.alloc(1)))`,
+  `log.push(buffer.toJSON())`,
+  `log.push(buffer.indexOf(1))`,
+  `buffer.copy(Buffer.alloc(4))`,
+  `log.push(Buffer.concat([buffer, buffer]))`,
+  `log.push(Buffer.from(bytes))`,
+  `log.push(new TextDecoder().decode(bytes))`,
+  `log.push(createHash('sha1').update(bytes).digest('hex'))`,
+  `writeSync(none, bytes)`,
+  `log.push(JSON.stringify({ deep: [{ words }] }))`,
+  `log.push(Object.values(words))`,
+  `log.push(Object.entries(words))`,
+  `log.push(Object.assign({}, words))`,
+  `log.push(Object.getOwnPropertyDescriptor(words, '0'))`,
+  `log.push(words.toLocaleString())`,
+  `log.push(isDeepStrictEqual({ words }, { words: 1 }))`,
+  `assert.notDeepEqual([bytes], [])`,
+  `log.push(Array.prototype.slice.call(words, 0, 1))`,
+  `log.push([].concat(Array.prototype.map.call(words, String)))`,
+]
+
+/** Nothing of the first word. */
+const others = [
+  `encoder.encodeInto('ab', bytes.subarray(4))`,
+  `encoder.encodeInto('ab', bytes.subarray(4, 8)); log.push(bytes.slice(4, 6))`,
+  `buffer.write('abc', 4)`,
+  `buffer.write('abcdefgh', 4, 2, 'latin1')`,
+  `buffer.writeUInt32LE(1, 4); log.push(buffer.readUInt16BE(6))`,
+  `log.push(buffer.toString('utf8', 4, 8))`,
+  `Buffer.from('abc').copy(buffer, 4)`,
+  `buffer.copy(Buffer.alloc(4), 0, 4)`,
+  `buffer.slice(4).fill(1)`,
+  `buffer.subarray(4).equals(Buffer.alloc(1))`,
+  `readSync(zero, bytes, 4, 4)`,
+  `writeSync(none, bytes, 4)`,
+  `Reflect.set(words, 1, 1)`,
+  `log.push(bytes.slice(4), Reflect.get(words, 3))`,
+  `plain.put(bytes, 5, 1)`,
+  // They are handed on, and nobody looks into them.
+  `log.push(bytes, words); log.unshift(buffer); log.splice(0, 1, view)`,
+  `log.push(new Map([[words, bytes]]).get(words), new Set([bytes]).has(bytes), new WeakRef(bytes).deref())`,
+  `log.push([bytes].includes(words), [words].indexOf(words), [1].concat([bytes]).at(1))`,
+  `log.push(Object.keys({ bytes }), Object.freeze({ bytes }), Array.isArray(bytes), ArrayBuffer.isView(bytes))`,
+  `log.push(Object.is(bytes, words), Object.getPrototypeOf(bytes), Reflect.has(bytes, 'length'))`,
+  `log.push(Object.entries({ bytes }), Object.assign({}, { bytes }), Object.fromEntries([['a', bytes]]))`,
+  `log.push(pass(bytes), pass.call(null, words), pass.bind(null)(buffer), [bytes].map(pass))`,
+  `log.push(sameText(bytes, words), structuredClone(words).length, bytes.byteOffset, bytes.subarray(1))`,
+]
+
+describe('functions that are not the program’s, and shared memory', () => {
+  for (const access of accesses)
+    it(`is a data race: ${access}`, async () => {
+      const { verdict, failure } = await check([access, 'Atomics.add(words, 0, 1)'])
+      assert.deepEqual([verdict, failure?.kind], ['fail', 'race'], failure?.message)
+    })
+
+  for (const access of others)
+    it(`is none: ${access}`, async () => {
+      const { verdict, complete, failure } = await check([access, 'Atomics.add(words, 0, 1)'])
+      assert.deepEqual([verdict, complete], ['pass', true], failure?.message)
+    })
+
+  it('undoes what they have written, from execution to execution', async () => {
+    const increment = `while (Atomics.compareExchange(words, 0, 0, 1) !== 0);
+      buffer.writeUInt8(buffer.readUInt8(4) + 1, 4)
+      plain.put(bytes, 5, bytes[5] + 1)
+      encoder.encodeInto(String(bytes[4]), bytes.subarray(6))
+      Atomics.store(words, 0, 0)`
+    const ends = 'invariant: ({ bytes }) => bytes[4] === 2 && bytes[5] === 2 && bytes[6] === 50'
+    const { verdict, complete, executions, failure } = await check([increment, increment], ends)
+    assert.deepEqual([verdict, complete], ['pass', true], failure?.message)
+    assert.ok(executions > 1)
+  })
+
+  it('keeps the messages of the engine, and the order in which it does things', async () => {
+    const told = `const told = (call) => { try { call() } catch (error) { log.push(error.message) } }
+      const nothing = undefined, object = { deep: {} }
+      told(() => object.method(1)); told(() => object.deep.method(1)); told(() => nothing.method(1))
+      told(() => object.deep?.method(bytes)); told(() => encoder.encodeInto(1, 2, 3))
+      const traps = { get first() { log.push('first'); return (a) => log.push(a) } }
+      traps.first(log.push('argument'))
+      log.push(Array.isArray(Array.prototype.slice.call(bytes, 0, 1)), Uint8Array.prototype.slice.call(bytes, 0, 1))
+      const proxy = new Proxy(() => 'called', { get: (_, key) => log.push(String(key)) })
+      log.push(proxy(bytes), proxy.bind === undefined)`
+    const wanted: string[] = []
+    const run = new Function('log', 'bytes', 'encoder', told) as (...args: readonly unknown[]) => void
+    run(wanted, new Uint8Array(1), new TextEncoder())
+    const ends = `invariant: ({ log }) => { if (JSON.stringify(log) !== ${JSON.stringify(JSON.stringify(wanted))}) throw new Error(log.join(' | ')) }`
+    const { verdict, failure } = await check([told], ends)
+    assert.equal(verdict, 'pass', `${failure?.message}\nand not ${wanted.join(' | ')}`)
+  })
+})
