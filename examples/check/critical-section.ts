@@ -15,12 +15,13 @@ interface State {
   readonly count: Int32Array
 }
 
-/** So many threads that enter and leave `turns` times each. */
+/** So many threads that enter and leave `turns` times each, explored whole also by a machine that is slow or busy. */
 export function criticalSection(
   create: () => Lock,
   { threads = 2, turns = 1 } = {},
-): Required<Pick<Scenario<State>, 'setup' | 'threads' | 'invariant'>> {
+): Required<Pick<Scenario<State>, 'setup' | 'threads' | 'invariant'>> & { readonly seconds: number } {
   return {
+    seconds: 600,
     setup: () => ({ lock: create(), count: new Int32Array(new SharedArrayBuffer(4)) }),
     threads: Array.from({ length: threads }, (_, me) => ({ lock, count }: State) => {
       for (let turn = 0; turn < turns; turn++) {
