@@ -19,8 +19,8 @@ writeFileSync(
 
 const prelude = `
 import assert from 'node:assert'
-import { createHash, randomFillSync } from 'node:crypto'
-import { openSync, readSync, readvSync, writeSync } from 'node:fs'
+import { createHash, randomFill, randomFillSync } from 'node:crypto'
+import { openSync, read, readSync, readv, readvSync, writeSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import * as plain from 'plain'
 const encoder = new TextEncoder()
@@ -145,6 +145,19 @@ describe('functions that are not the program’s, and shared memory', () => {
     it(`is none: ${access}`, async () => {
       const { verdict, complete, failure } = await check([access, 'Atomics.add(words, 0, 1)'])
       assert.deepEqual([verdict, complete], ['pass', true], failure?.message)
+    })
+
+  for (const call of [
+    'read(zero, bytes, () => {})',
+    'readv(zero, [bytes], () => {})',
+    'randomFill(bytes, () => {})',
+  ])
+    it(`refuses what writes later: ${call}`, async () => {
+      const refusal = await check([call, 'Atomics.add(words, 0, 1)']).then(String, String)
+      assert.match(
+        refusal,
+        /SteppingRefused.*which writes into shared memory after it has returned.*Sync\(\)/s,
+      )
     })
 
   it('undoes what they have written, from execution to execution', async () => {

@@ -5,7 +5,7 @@
 import { memory, type View } from './memory.ts'
 import { RUNTIME, bulkMethods, viewMethod } from './names.ts'
 import { bulk, dataView, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
-import { current, state } from './running.ts'
+import { current, refused, state } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
 
@@ -15,8 +15,10 @@ type Functions = Record<string, unknown>
 
 /** Functions that look into the objects that they are given, by the end of what the program calls them. */
 const lookDeep =
-  /(?:^|\.)(stringify|inspect|format|serialize|isDeepStrictEqual|(not)?[dD]eep\w+|concat|(read|write)vSync)$/
+  /(?:^|\.)(stringify|inspect|format|serialize|isDeepStrictEqual|(not)?[dD]eep\w+|concat|(read|write)v(Sync)?)$/
 const DEPTH_MAX = 4
+/** Functions of Node that write into what they are given when an event of the thread's loop comes. */
+const writesLater = /^(read|readv|randomFill)$/
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is called
@@ -200,6 +202,8 @@ function noteAround(
   depth: number,
 ): unknown {
   const name = hostName(called)
+  if (name !== null && writesLater.test(name) && sharedIn(args, 1).size > 0)
+    refused(site, `${name}(), which writes into shared memory after it has returned,`, `use ${name}Sync()`)
   const known = name === null ? null : accessesOf(called, name, object, args)
   if (known !== null) {
     for (const { array, start, end, writes } of known) note(array, start, end, writes, site)
