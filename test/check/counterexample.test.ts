@@ -120,4 +120,22 @@ describe('counterexamples', () => {
     const { function: name, caller } = calls[read.call!]!
     assert.deepEqual([name, calls[caller!]!.function], ['pop', '(anonymous)'])
   })
+
+  it('names the functions that code of before classes assigns', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+    const file = join(folder, 'es5.check.cjs')
+    writeFileSync(
+      file,
+      `function Lock() { this.cells = new Int32Array(new SharedArrayBuffer(4)) }
+Lock.prototype.enter = function () { return exports.step(this.cells) }
+exports.step = (cells) => Atomics.add(cells, 0, 1)
+let lose
+lose = function (lock) { if (lock.enter() > 0) throw new Error('late') }
+exports.default = { setup: () => new Lock(), threads: [(lock) => lose(lock), (lock) => lose(lock)] }`,
+    )
+    const { failure } = await checkFile(file)
+    rmSync(folder, { recursive: true })
+    const names = new Set(failure!.counterexample.calls.map((call) => call.function))
+    assert.deepEqual([...names], ['(anonymous)', 'lose', 'enter', 'step'])
+  })
 })

@@ -69,5 +69,9 @@ export function functionName(node: FunctionNode, parent: Node | null): string {
     parent?.type === 'PropertyDefinition'
   )
     return propertyName(parent.key, parent.computed) ?? '(anonymous)'
-  return '(anonymous)'
+  if (parent?.type !== 'AssignmentExpression') return '(anonymous)'
+  const { left } = parent
+  if (left.type === 'Identifier') return left.name
+  const name = left.type === 'MemberExpression' ? propertyName(left.property, left.computed) : null
+  return name ?? '(anonymous)'
 }
