@@ -127,11 +127,12 @@ describe('counterexamples', () => {
     writeFileSync(
       file,
       `function Lock() { this.cells = new Int32Array(new SharedArrayBuffer(4)) }
-Lock.prototype.enter = function () { return exports.step(this.cells) }
-exports.step = (cells) => Atomics.add(cells, 0, 1)
+Lock.prototype.enter = function () { return library.step(this.cells) }
+const library = {}
+library.step = (cells) => Atomics.add(cells, 0, 1)
 let lose
 lose = function (lock) { if (lock.enter() > 0) throw new Error('late') }
-exports.default = { setup: () => new Lock(), threads: [(lock) => lose(lock), (lock) => lose(lock)] }`,
+module.exports = { setup: () => new Lock(), threads: [(lock) => lose(lock), (lock) => lose(lock)] }`,
     )
     const { failure } = await checkFile(file)
     rmSync(folder, { recursive: true })
