@@ -417,7 +417,7 @@ export function lostWakeUp(threads: readonly Thread[]): string | null {
 }
 
 /**
- * Of an execution that does not end: who could go on, and was not let for more than half of it. Where that thread would
+ * Of an execution that has not ended: who could go on, and was not let for more than half of it. Where that thread would
  * end the others' loop, threads that all have their turns come to an end.
  */
 export function starvation(
@@ -430,7 +430,7 @@ export function starvation(
   if (starved.length === 0) return null
   const who = starved.map(({ id }) => id).join(' and ')
   return (
-    `the execution does not end, but thread ${who} could go on all the while and had no turn in the last half of it: ` +
+    `the execution has not ended, but thread ${who} could go on all the while and had no turn in the last half of it: ` +
     'nothing is wrong if that would end the loop'
   )
 }

@@ -157,11 +157,12 @@ function tell(
   return { kind, message, places, schedule, counterexample }
 }
 
-function messageOf({ kind, error }: RawFailure): string {
+function messageOf({ kind, error, schedule }: RawFailure): string {
   if (kind !== 'error' && typeof error === 'string') return error
   if (kind === 'race') return 'two accesses to the same memory, one of them a plain one, that nothing orders'
   if (kind === 'deadlock') return 'every thread that is left waits for another'
-  if (kind === 'livelock') return 'the execution does not end'
+  if (kind === 'livelock')
+    return `the execution has not ended after ${schedule.length.toLocaleString('en')} steps, the limit (maxSteps)`
   return errorText(error)
 }
 
