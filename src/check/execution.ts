@@ -128,6 +128,8 @@ export abstract class Execution extends Scheduler {
   protected readonly ready: Int32Array
   /** A thread has waited with a time-out. */
   hasTimedWaits = false
+  /** A loop was left to wait that may have gone on otherwise: see TURNS_MAX. */
+  hasLeftLoops = false
   /** How often, before it, a thread was left that could have gone on. */
   readonly preemptions: Int32Array
   readonly #kind: Uint8Array
@@ -239,6 +241,10 @@ export abstract class Execution extends Scheduler {
 
   override loopMade(): void {
     if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
+  }
+
+  override loopLeft(): void {
+    this.hasLeftLoops = true
   }
 
   override memoryGrew(): void {

@@ -304,6 +304,12 @@ function refusing(c: Context, node: Call, written: Call, called: string | null):
 function operationCall(c: Context, node: Call, operation: string): Node {
   const args = c.list(node.arguments as Node[])
   if (operation === 'isLockFree') return { ...node, arguments: args } as Node
+  if (operation === 'pause' && c.options.turns && !isOfLoop(c.module.url))
+    return tree.call(
+      c.runtime('pauseWithin'),
+      [c.site(node, 'Atomics.pause'), tree.literal(c.frame.waits.at(-1) === true), ...args],
+      node,
+    )
   const arity = operations.get(operation)!
   while (args.length + 1 < arity) args.push(tree.nothing())
   if (c.unread === node && updates.test(operation)) args.push(tree.literal(true))

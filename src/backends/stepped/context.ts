@@ -86,6 +86,8 @@ export interface Frame {
   /** Where the statement begins that is being written, and the loops around it. */
   statement: number
   readonly loops: Node[]
+  /** Of each of them, whether it waits: see again() in spinning.ts. */
+  readonly waits: boolean[]
   /** Variables that are kept. */
   readonly kept: Set<string>
   readonly locals: readonly Local[]
@@ -152,7 +154,7 @@ export class Context {
   ): Frame {
     const probe = this.#probes.find((each) => each.function === info.name)
     const counts = { inner: 0, innerMax: 0, outer: 0, outerMax: 0, statement: 0 }
-    const lists = { steps: [], loops: [], kept: new Set<string>(), detours: [], targets: [] }
+    const lists = { steps: [], loops: [], waits: [], kept: new Set<string>(), detours: [], targets: [] }
     return { info, probe, stops, constructs, locals, ...counts, ...lists }
   }
 

@@ -526,6 +526,8 @@ export const atomics: Readonly<Record<string, unknown>> = Object.freeze(
 
 function steppable(name: string): Method {
   const operation = (runtime as unknown as Record<string, Operation>)[name]!
+  if (name === 'pause')
+    return (...args) => runtime.pauseWithin(siteHere('Atomics.pause'), false, args[0] as number)
   return (...args) => operation(siteHere(`Atomics.${name}`), ...args)
 }
 

@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { type Carried, carriedBy } from './waiting.ts'
 import { boundIn, declareAs, earlyCell, pattern, takeApart } from './patterns.ts'
 import { asNodes, guarded, plain, statement } from './statements.ts'
+import { isOfLoop } from './loop-imports.ts'
 import { takesByNumber } from './elements.ts'
 import { type Node, childrenOf, isFunction, refuse } from './syntax.ts'
 import * as tree from './tree.ts'
@@ -65,6 +66,7 @@ function turning(
   const label = c.names.fresh('$loop')
   const next = c.names.fresh('$next')
   c.frame.loops.push(node)
+  c.frame.waits.push(carries !== 'variables')
   c.inTarget({ kind: 'loop', labels, label, next: hasTail(c, node) ? next : null }, () => {
     if (node.type === 'ForStatement') counting(c, node, label, next, carries)
     else if (node.type === 'WhileStatement' || node.type === 'DoWhileStatement')
@@ -73,6 +75,7 @@ function turning(
     else advancing(c, node, label, carries, cursor)
   })
   c.frame.loops.pop()
+  c.frame.waits.pop()
 }
 
 /** What follows the body of a turn is more than an expression. */
@@ -96,10 +99,12 @@ function marks(c: Context, node: Loop, carries: Carried): void {
   const site = (): Node => c.site(node, 'loop')
   if (c.options.turns) c.emit(tree.does(c.help('turn', site())))
   if (carries === 'variables') return
-  if (carries === 'nothing' || carries === 'properties')
-    return void c.point(c.help('again', site(), carries === 'properties'))
-  const values = carries.map((variable) => c.expression(variable))
-  c.point(c.help('again', site(), true, tree.list(values)))
+  const isPlain = carries === 'nothing' || carries === 'properties'
+  const values = isPlain ? [] : carries.map((variable) => c.expression(variable))
+  const keeps = carries !== 'nothing'
+  if (c.options.turns && !isOfLoop(c.module.url))
+    return void c.point(c.help('again', site(), keeps, isPlain ? tree.nothing() : tree.list(values), true))
+  c.point(c.help('again', site(), keeps, ...(isPlain ? [] : [tree.list(values)])))
 }
 
 function turn(c: Context, node: Loop, carries: Carried): void {
