@@ -94,6 +94,7 @@ export interface ExecutionLimits {
 
 export abstract class Execution extends Scheduler {
   readonly threads: readonly Thread[]
+  override readonly exchanges: boolean
   status = RUNNING
   /** Events of the execution so far. */
   depth = 0
@@ -159,6 +160,7 @@ export abstract class Execution extends Scheduler {
     this.count = threadCount
     this.#limits = limits
     this.symmetry = symmetry
+    this.exchanges = symmetry !== null
     this.shadow = new Shadow(threadCount)
     const events = limits.maxSteps + 1
     this.schedule = new Uint8Array(events)

@@ -71,7 +71,7 @@ const naming = (name: string): string => `
 export default {
   setup: () => ({
     cells: new Int32Array(new SharedArrayBuffer(8)), first: [null], ids: [1, 0], n: 0, walk: [0, 1].values(),
-    text: '01', is: /./g,
+    text: '01', is: /./g, bytes: new ArrayBuffer(8),
   }),
   threads: [t, t],
   invariant: ({ first }) => first[0] !== 1,
@@ -134,6 +134,22 @@ const name = ({ ids, cells }) => { const id = take(ids); if (id > 1) take(new St
     'in an expression of its own':
       "const name = ({ is, text }) => (is.test(text) ? is.lastIndex - 1 : 'none')",
     'of an iterator': 'const name = ({ walk }) => { for (const id of walk) return id }',
+    'by what an iterator is asked': 'const name = ({ walk }) => walk.find(() => true)',
+    'of an iterator that a pattern goes on with':
+      'const name = ({ walk }) => { const [id] = walk; return id }',
+    'of an iterator that another gives': `const name = ({ walk }) => {
+  for (const id of { [Symbol.iterator]: () => walk }) return id
+}`,
+    'by groups of what comes': `const name = ({ walk }) =>
+  Object.keys(Object.groupBy(walk, (id) => id)).length === 0 ? 1 : 0`,
+    'by giving bytes away': `const name = ({ bytes }) => {
+  const id = bytes.byteLength === 0 ? 1 : 0
+  if (id === 0) structuredClone(bytes, { transfer: [bytes] })
+  return id
+}`,
+    'by a field of what was there': `class Given { constructor(object) { return object } }
+class Numbered extends Given { n = (this.n ?? -1) + 1 }
+const name = (state) => new Numbered(state.ids).n`,
   }))
     it(`${way}: makes threads of one function different`, async () => {
       const { verdict, executions } = await explored(naming(name))

@@ -6,7 +6,7 @@
 import type { Context } from './context.ts'
 import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
 import { isOfLoop } from './loop-imports.ts'
-import { bulkMethods, changingMethod, harmlessMethod, operations, viewMethod } from './names.ts'
+import { bulkMethods, makesOwn, changingMethod, harmlessMethod, operations, viewMethod } from './names.ts'
 import { directOperation } from './outline.ts'
 import { type Node, propertyName } from './syntax.ts'
 import { TRACKED } from './tags.ts'
@@ -43,10 +43,10 @@ export function callExpression(c: Context, node: Call): Node {
   if (node.callee.type === 'Super') return superCall(c, node)
   const operation = directOperation(c.module, node)
   if (operation === 'yields' || operation === 'delegates') return yieldCall(c, node)
-  if (!mayChange(c, node)) return finishCall(c, node, writeCall(c, node))
   const written = writeCall(c, node)
-  if (!c.frame.stops || !c.isPoint(node)) return c.changing(written)
-  return c.point(withChange(c, written), node)
+  const told = mayChange(c, node) ? counted(c, node, written) : written
+  if (c.frame.stops && c.isPoint(node)) return c.point(told, node)
+  return told
 }
 
 /** A `yield`, after which the generator may have to return. */
@@ -61,19 +61,53 @@ function yieldCall(c: Context, node: Call): Node {
 /** A call of which nothing is left to do but to return what it gives. */
 export function tailCall(c: Context, node: Call): Node {
   const written = writeCall(c, node)
-  return mayChange(c, node) ? withChange(c, written) : written
+  return mayChange(c, node) ? counted(c, node, written) : written
 }
 
-/** Counts a change before the call, unless it turns out to be one of the program, which counts its own. */
-function withChange(c: Context, written: Node): Node {
-  const callee = written.type === 'CallExpression' ? (written.callee as Node) : null
-  if (c.options.turns && callee?.type === 'Identifier') c.emit(tree.does(c.help('noteCall', callee)))
-  else if (c.options.turns && callee?.type === 'MemberExpression' && isMethod(callee)) {
-    const object = c.keep(callee.object as Node)
-    c.emit(tree.does(c.help('noteMethod', object, propertyName(callee.property, callee.computed)!)))
-    return { ...written, callee: { ...callee, object } } as Node
-  } else c.emit(tree.does(c.change()))
-  return written
+/** What an iterator has, too, which goes on then. */
+const goesThrough = /^(find|some|every|reduce|forEach|toArray)$/
+/** Functions of the engine that change what they are given first. */
+const changesFirst =
+  /^(Object\.(assign|definePropert(y|ies)|setPrototypeOf)|Reflect\.(defineProperty|deleteProperty|setPrototypeOf))$/
+
+/** Functions of the engine that go through what they are given first, and change nothing else. */
+const walksFirst = /^(Array\.from|(Object|Map)\.groupBy|Object\.fromEntries)$/
+
+/** Counts a change by a call, unless it turns out to be one of the program, which counts its own. */
+function counted(c: Context, node: Call, written: Node): Node {
+  const after = (note: Node): Node => {
+    if (!c.frame.stops || !c.isPoint(node)) return tree.sequence([note, written])
+    c.emit(tree.does(note))
+    return written
+  }
+  if (!c.tellsOwn) return after(c.change())
+  if (written.type === 'ConditionalExpression')
+    return { ...written, consequent: counted(c, node, written.consequent as Node) } as Node
+  if (written.type !== 'CallExpression') return after(c.change())
+  const { callee, arguments: args } = written as Node & { callee: Node; arguments: Node[] }
+  const [first, second] = args
+  if (callee.type === 'Identifier') {
+    if (callee.name !== c.runtime('callOn') || first === undefined || second === undefined)
+      return after(c.help('noteCall', callee))
+    return first.type === 'Identifier' && second.type === 'Identifier'
+      ? after(c.help('noteCallOn', first, second))
+      : after(c.change())
+  }
+  if (
+    first !== undefined &&
+    first.type !== 'SpreadElement' &&
+    changesFirst.test(globalName(c, node.callee as Node) ?? '')
+  )
+    return { ...written, arguments: [c.help('changes', first), ...args.slice(1)] } as Node
+  if (
+    first !== undefined &&
+    first.type !== 'SpreadElement' &&
+    walksFirst.test(globalName(c, node.callee as Node) ?? '')
+  )
+    return { ...written, arguments: [c.help('walked', first), ...args.slice(1)] } as Node
+  if (callee.type !== 'MemberExpression' || !isMethod(callee)) return after(c.change())
+  const object = c.help('calling', callee.object as Node, propertyName(callee.property, callee.computed)!)
+  return { ...written, callee: { ...callee, object } } as Node
 }
 
 function isMethod({ object, property, computed }: Member): boolean {
@@ -87,8 +121,11 @@ export function mayChange(c: Context, node: Node): boolean {
   if (node.type !== 'CallExpression' || directOperation(c.module, node) !== null) return false
   const name = calledName(node.callee as Node)
   if (changingMethod.test(name)) return true
-  if (!c.options.turns || isOfLoop(c.module.url) || harmlessMethod.test(name) || node.callee.type === 'Super')
-    return false
+  if (!c.tellsOwn || node.callee.type === 'Super') return false
+  // What is transferred is gone from where it was.
+  if (name === 'structuredClone' && node.arguments.length > 1) return true
+  if (harmlessMethod.test(name)) return false
+  if (walksFirst.test(globalName(c, node.callee as Node) ?? '')) return true
   const target = c.reach.targets.get(node)
   return target === undefined || target.unknown || target.functions.length === 0
 }
@@ -243,10 +280,11 @@ export function methodCall(c: Context, node: Call, object: Node, args: readonly 
   const callee = node.callee as Member
   const called = propertyName(callee.property, callee.computed)!
   if (c.callsBack(node)) return c.help('callback', c.site(node, called), object, called, tree.list(args))
+  const walks = c.tellsOwn && goesThrough.test(called)
   const direct = (use: Node): Call =>
     ({
       ...node,
-      callee: { ...callee, object: use, optional: false },
+      callee: { ...callee, object: walks ? c.help('walked', use) : use, optional: false },
       arguments: args,
       optional: false,
     }) as unknown as Call
@@ -317,6 +355,18 @@ function operationCall(c: Context, node: Call, operation: string): Node {
 }
 
 export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateExpression' }): Node {
+  const written = writeTagged(c, node)
+  const { functions, unknown } = c.reach.valuesOf(c.module, node.tag as Node)
+  const isKnown = functions.length > 0 && !unknown
+  if (!c.tellsOwn || isKnown || globalName(c, node.tag as Node) === 'String.raw')
+    return finishCall(c, node, written)
+  // Nobody knows what it does.
+  if (c.frame.stops && c.isPoint(node)) c.emit(tree.does(c.change()))
+  else return c.changing(written)
+  return finishCall(c, node, written)
+}
+
+function writeTagged(c: Context, node: Node & { type: 'TaggedTemplateExpression' }): Node {
   const { quasi } = node
   const tag = node.tag as Node
   if (tag.type === 'MemberExpression') {
@@ -324,15 +374,10 @@ export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateE
     const written = c.list([...(parts as Node[]), ...(quasi.expressions as Node[])])
     const object = written.shift()
     const property = tag.computed ? written.shift() : tag.property
-    const call = {
-      ...node,
-      tag: { ...tag, object, property },
-      quasi: { ...quasi, expressions: written },
-    } as Node
-    return finishCall(c, node, call)
+    return { ...node, tag: { ...tag, object, property }, quasi: { ...quasi, expressions: written } } as Node
   }
   const [called, ...expressions] = c.list([tag, ...(quasi.expressions as Node[])])
-  return finishCall(c, node, { ...node, tag: called, quasi: { ...quasi, expressions } } as Node)
+  return { ...node, tag: called, quasi: { ...quasi, expressions } } as Node
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -348,9 +393,17 @@ export function newExpression(c: Context, node: Node & { type: 'NewExpression' }
   if (isGlobal(callee, c.module) && calledName(callee) === 'BroadcastChannel')
     return tree.sequence([c.help('starts', c.site(node, 'new'), made!), written])
   if (!c.isPoint(node) && calledName(callee) === 'MessageChannel') return c.help('channel', written)
-  if (isGlobal(callee, c.module)) return newOfEngine(c, node, written, args)
+  if (isGlobal(callee, c.module)) return newOfEngine(c, node, walking(c, written), args)
   if (isOrdinaryClass(c, callee)) return finishCall(c, node, written)
   return finishCall(c, node, c.help('make', c.site(node, 'new'), made!, tree.list(args)))
+}
+
+/** `new Set(values)` and the like go through what they are given. */
+function walking(c: Context, written: Node & { type: 'NewExpression' }): Node & { type: 'NewExpression' } {
+  const [first] = written.arguments as Node[]
+  const isWalk = c.tellsOwn && first !== undefined && first.type !== 'SpreadElement'
+  if (!isWalk || !/^(Weak)?(Map|Set)$/.test((written.callee as Node & { name: string }).name)) return written
+  return { ...written, arguments: [c.help('walked', first)] } as unknown as typeof written
 }
 
 function newOfEngine(
@@ -360,14 +413,17 @@ function newOfEngine(
   args: readonly Node[],
 ): Node {
   const { name } = node.callee as Node & { type: 'Identifier' }
-  if (!typedArrayName.test(name)) return finishCall(c, node, written)
+  if (!typedArrayName.test(name)) {
+    const made = finishCall(c, node, written)
+    return makesOwn.test(name) ? c.making(made) : made
+  }
   const [first] = args
   const site = c.site(node, 'new')
   if (first === undefined || first.type === 'SpreadElement') return c.help('made', written)
   const source = (value: Node): Node => c.help('source', value, site)
   if (args.length > 1)
     return c.help('made', { ...written, arguments: [source(first), ...args.slice(1)] } as unknown as Node)
-  if (first.type === 'Literal') return written
+  if (first.type === 'Literal') return c.making(written)
   // Of a number, it has memory of its own: asking for its buffer would make one.
   return c.withTemporary((given) =>
     tree.either(
@@ -380,7 +436,7 @@ function newOfEngine(
         }),
         tree.literal('number'),
       ),
-      { ...written, arguments: [given] } as unknown as Node,
+      c.making({ ...written, arguments: [given] } as unknown as Node),
       c.help('made', { ...written, arguments: [source(given)] } as unknown as Node),
     ),
   )

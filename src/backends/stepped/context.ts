@@ -4,6 +4,7 @@ import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
 import { directOperation } from './outline.ts'
 import type { FunctionInfo, Reach } from './reach.ts'
+import { isOfLoop } from './loop-imports.ts'
 import { isArrayFrom, iteratesGiven, mapperOf } from './reach-syntax.ts'
 import type { Binding } from './scope.ts'
 import type { SiteTable } from './sites.ts'
@@ -201,6 +202,34 @@ export class Context {
 
   changing(written: Node): Node {
     return tree.sequence([this.change(), written])
+  }
+
+  /** The program is a user's, of whose threads some may be exchanged: it matters who has made what. */
+  get tellsOwn(): boolean {
+    return this.options.turns && !isOfLoop(this.module.url)
+  }
+
+  /** A value that is made by `written`: nobody else has it. */
+  making(written: Node): Node {
+    return this.tellsOwn ? this.help('making', written) : written
+  }
+
+  /** What a pattern takes apart: it may go on with an iterator that others have. */
+  takenApart(pattern: Node, value: Node): Node {
+    return this.tellsOwn && pattern.type === 'ArrayPattern' ? this.help('walked', value) : value
+  }
+
+  /** The change of a property of an object, written by `write` with the object as it is to be named. */
+  changingOf(object: Node, write: (object: Node) => Node): Node {
+    const isTold = this.tellsOwn && object.type !== 'Super'
+    return isTold ? write(this.help('changes', object)) : this.changing(write(object))
+  }
+
+  /** The change of a variable that the function does not have for itself alone. */
+  changingVariable(target: Node, written: Node): Node {
+    const local = this.localOf(target)
+    if (!this.tellsOwn || local?.cell !== true) return this.changing(written)
+    return tree.sequence([this.help('changes', tree.name(local.name)), written])
   }
 
   /**

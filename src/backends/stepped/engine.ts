@@ -3,7 +3,8 @@
 
 import { BroadcastChannel, MessageChannel, MessagePort, Promise } from './global-scope.ts'
 import { steppedHost } from './host.ts'
-import { RUNTIME, isOperation, operations } from './names.ts'
+import { isOperation, operations } from './names.ts'
+import { isFresh, making, noteNew } from './owned.ts'
 import * as runtime from './runtime.ts'
 import { SHARED } from './tags.ts'
 import type { Watched } from './thread.ts'
@@ -38,14 +39,14 @@ export function early(name: string): never {
 
 /** The cell of a variable that closures have before its declaration gives it a value. */
 export function earlyCell(name: string): { v: unknown } {
-  return {
+  return making({
     get v() {
       return early(name)
     },
     set v(value) {
       Object.defineProperty(this, 'v', { value, writable: true, enumerable: true, configurable: true })
     },
-  }
+  })
 }
 
 /** A constant that a pattern assigns to. */
@@ -74,6 +75,7 @@ export function make(
   if ((constructor as { prototype?: unknown } | undefined)?.prototype instanceof typedArray)
     source(args[0], site)
   starts(site, constructor)
+  noteNew(constructor)
   return watched(new constructor(...args))
 }
 
@@ -149,48 +151,6 @@ export function wrote(value: unknown): unknown {
 export function callOn(method: unknown, object: unknown, ...args: readonly unknown[]): unknown {
   if (typeof method !== 'function') throw new TypeError(`${String(method)} is not a function`)
   return Reflect.apply(method as Method, object, args)
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Changes by those who are called
-
-const ofProgram = new WeakMap<Method, boolean>()
-
-/** What is called has a name that stands for a change, as `push`. A function of the program counts its own changes. */
-export function noteCall(called: unknown): void {
-  if (!isOfProgram(called)) runtime.state.changes++
-}
-
-/** A loop goes through it: an iterator goes on for whoever else has it. */
-export function walked<T>(iterable: T): T {
-  const isHolder = Array.isArray(iterable) || isPrimitive(iterable)
-  if (!isHolder && typeof (iterable as { next?: unknown }).next === 'function') runtime.state.changes++
-  return iterable
-}
-
-/** As noteCall(), of a method. */
-export function noteMethod(object: unknown, name: string): void {
-  noteCall(typeof object === 'object' && object !== null ? methodOf(object, name) : undefined)
-}
-
-/** Without calling a getter. */
-function methodOf(object: object, name: string): unknown {
-  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    const property = Object.getOwnPropertyDescriptor(at, name)
-    if (property !== undefined) return property.value
-  }
-  return undefined
-}
-
-/** Its text tells. */
-function isOfProgram(called: unknown): boolean {
-  if (typeof called !== 'function') return false
-  let known = ofProgram.get(called as Method)
-  if (known === undefined) {
-    known = Function.prototype.toString.call(called).includes(`${RUNTIME}_`)
-    ofProgram.set(called as Method, known)
-  }
-  return known
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -278,7 +238,7 @@ export function cursor(iterable: unknown): Cursor {
   const iterator = Reflect.apply(open, iterable, [])
   if (isPrimitive(iterator)) throw new TypeError('Result of the Symbol.iterator method is not an object')
   // It goes on for whoever else has it.
-  if (iterator === iterable) runtime.state.changes++
+  if (!isFresh(open)) runtime.state.changes++
   return new Cursor(null, iterator as Iterator<unknown>)
 }
 

@@ -47,7 +47,8 @@ function iterating(
   labels: readonly string[],
   carries: Carried,
 ): void {
-  const cursor = c.point(c.help('openCursor', c.expression(node.right)))
+  const over = c.expression(node.right)
+  const cursor = c.point(c.help('openCursor', c.tellsOwn ? c.help('walked', over) : over))
   guarded(
     c,
     () => turning(c, node, labels, carries, cursor),
@@ -131,7 +132,7 @@ function counting(
   const renew = (): void => {
     for (const cell of cells) {
       const value = tree.object([tree.property(tree.name('v'), tree.member(tree.name(cell), 'v'))])
-      c.emit(tree.does(tree.assign(tree.name(cell), value)))
+      c.emit(tree.does(tree.assign(tree.name(cell), c.making(value))))
     }
   }
   if (init && makesClosures(init)) renew()

@@ -155,7 +155,8 @@ function variables(c: Context, node: Node & { type: 'VariableDeclaration' }): vo
       init !== null && takesByNumber(each.id as Node)
         ? c.help('unpacked', init, c.site(each, 'pattern'))
         : init
-    return { ...each, id: pattern(c, each.id as Node, true), init: given }
+    const id = each.id as Node
+    return { ...each, id: pattern(c, id, true), init: given && c.takenApart(id, given) }
   })
   c.emit({ ...node, declarations } as Node)
 }

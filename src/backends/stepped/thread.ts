@@ -160,6 +160,8 @@ export class Thread {
   changes = 0
   /** Those of them that others see in shared memory, or by who waits. */
   sharedChanges = 0
+  /** Those of them that nobody else sees: of objects that it has made itself. */
+  privateChanges = 0
 
   /** Of `add`, `sub`, `and`, `or`, `xor`: nobody looks at what was there before. */
   unread = false
@@ -230,6 +232,7 @@ export class Thread {
     this.rescues = 0
     this.timeouts = 0
     this.sharedChanges = this.changes
+    this.privateChanges = 0
     this.isIdle = false
     this.isStale = false
     this.loop = null
@@ -298,6 +301,7 @@ export class Thread {
     this.timeouts = other.timeouts
     this.changes = other.changes
     this.sharedChanges = other.sharedChanges
+    this.privateChanges = other.privateChanges
     this.unread = other.unread
     this.vainPauses = other.vainPauses
     this.pauses = other.pauses
@@ -415,6 +419,8 @@ export abstract class Scheduler {
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
   /** There is one thread, for which nothing is to be explored. */
   readonly isSole: boolean = false
+  /** Threads may be exchanged for one another, so that it matters who has made what. */
+  readonly exchanges: boolean = false
   /** A thread waits from the first turn of a loop on that changed nothing; else from one that repeats another. */
   readonly waitsAtOnce: boolean = true
   /** A thread whose last turn of a loop changed nothing is left there: another execution has it take the turn later. */
