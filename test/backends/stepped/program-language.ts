@@ -170,6 +170,13 @@ export const statements: readonly ((choice: Choice) => string)[] = [
       = { k: step(cells) }) } catch (e) { log.push(e.name) } for (const q of [1]) try { q = step(cells) }
       catch (e) { log.push(e.name) } return k })`,
   () =>
+    `seen(log, () => { let n = 0; class A { a = n++; #p = n++; f = () => 1; constructor(c) { step(c) }
+      get p() { return this.#p } } class B extends A { b = n++; constructor(c) { super(c); step(c) } }
+      class C extends B { c = n++ } const o = new C(cells); return [o.a, o.p, o.b, o.c, n, o.f.name] })`,
+  () =>
+    `seen(log, () => { const o = {}; class A { constructor() { return o } } class B extends A { b = log.push('b')
+      constructor() { super(); this.c = step(cells) } } new B(); return [o, o === new B()] })`,
+  () =>
     `seen(log, () => (function f(n) { const g = (m) => m ? f(0) : step(cells); return n ? [g(n), g(0),
       f.name] : step(cells) })(1))`,
   ({ i }) =>
