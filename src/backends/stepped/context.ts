@@ -558,6 +558,19 @@ export class Context {
     return isWithin(dead) && !isWithin(fields)
   }
 
+  /** A variable is named before its declaration, as the text tells. */
+  isEarly(node: Node): boolean {
+    const local = this.localOf(node)
+    return local !== undefined && this.isDead(local, node)
+  }
+
+  /** What a declaration gives a variable its value by. */
+  declared(node: Node & { type: 'Identifier' }): Node {
+    const local = this.localOf(node)
+    if (local?.isEarly !== true || local.dead.length === 0) return this.variable(node)
+    return tree.member(tree.name(local.name), 'first', node)
+  }
+
   /** What names a variable, as a value or as what is assigned to. */
   variable(node: Node & { type: 'Identifier' }): Node {
     const local = this.localOf(node)

@@ -5,7 +5,7 @@
 
 import type { Context } from './context.ts'
 import type { ProgramModule } from './program.ts'
-import { type Node, propertyName } from './syntax.ts'
+import { type Node, propertyName, takesByNumber } from './syntax.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import * as tree from './tree.ts'
 
@@ -130,7 +130,7 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
  * All variables of a function that stops are declared at its top: the engine does not know any more which may change.
  */
 export function isConstant(c: Context, target: Node): boolean {
-  return c.localOf(target)?.binding.kind === 'const'
+  return c.localOf(target)?.binding.kind === 'const' && !c.isEarly(target)
 }
 
 /** Throws what the engine would, when it would. */
@@ -346,16 +346,4 @@ export function slot(c: Context, node: Member): Node {
   }
   const [object, key] = parts(c, node)
   return tree.member(c.help('slot', object, key, c.site(node, 'write')), 'value')
-}
-
-/** An object pattern that takes properties by number, by a computed name, or (`rest`) all together. */
-export function takesByNumber(pattern: Node, rest = true): boolean {
-  if (pattern.type !== 'ObjectPattern') return false
-  return pattern.properties.some((property) => {
-    if (property.type === 'RestElement') return rest
-    const { key, computed } = property
-    return computed
-      ? !(key.type === 'Literal' && typeof key.value === 'string')
-      : key.type === 'Literal' && typeof key.value === 'number'
-  })
 }

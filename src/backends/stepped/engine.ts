@@ -37,13 +37,16 @@ export function early(name: string): never {
   throw new ReferenceError(`Cannot access '${name}' before initialization`)
 }
 
-/** The cell of a variable that closures have before its declaration gives it a value. */
-export function earlyCell(name: string): { v: unknown } {
+/** The cell of a variable that closures have before its declaration gives it a value, as `first`. */
+export function earlyCell(name: string): { v: unknown; first: unknown } {
   return making({
     get v() {
       return early(name)
     },
-    set v(value) {
+    set v(_) {
+      early(name)
+    },
+    set first(value: unknown) {
       Object.defineProperty(this, 'v', { value, writable: true, enumerable: true, configurable: true })
     },
   })
@@ -176,14 +179,16 @@ export function slot(array: Watched, index: number, site: number): { value: numb
   }
 }
 
-/** An object whose properties are taken by number or all together: a shared array must not be. */
+/** An object whose properties are taken by number or all together: of a shared array, each is read where it is seen. */
 export function unpacked<T>(value: T, site: number): T {
   if ((tags(value) as { [SHARED]?: unknown })[SHARED] === undefined) return value
-  return refused(
-    site,
-    'an object pattern or a spread into an object that takes elements of a shared array',
-    'take them by array[index]',
-  )
+  const array = value as Watched & T
+  return new Proxy(array, {
+    get: (_, key) =>
+      typeof key === 'string' && /^\d+$/.test(key) && Number(key) < array.length
+        ? read(array, Number(key), site)
+        : (Reflect.get(array, key, array) as unknown),
+  })
 }
 
 /** Something has properties, or the engine says that it has none. */

@@ -10,8 +10,9 @@ import * as tree from './tree.ts'
 export function pattern(c: Context, node: Node, declares = false): Node {
   switch (node.type) {
     case 'Identifier':
-      if (!declares && isConstant(c, node)) return tree.member(c.help('constantSlot'), 'value')
-      return c.variable(node)
+      if (!declares && isConstant(c, node) && !c.isEarly(node))
+        return tree.member(c.help('constantSlot'), 'value')
+      return declares ? c.declared(node) : c.variable(node)
     case 'MemberExpression':
       return slot(c, node)
     case 'ArrayPattern':
@@ -116,7 +117,7 @@ export function valueFor(c: Context, node: Node, value: Node): Node {
 export function declareAs(c: Context, node: Node, value: Node): void {
   if (node.type === 'Identifier') {
     if (newCell(c, node, value)) return
-    c.emit(tree.does(tree.assign(c.variable(node), valueFor(c, node, value))))
+    c.emit(tree.does(tree.assign(c.declared(node), valueFor(c, node, value))))
     return
   }
   newCells(c, node)
