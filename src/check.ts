@@ -75,8 +75,13 @@ function counted(executions: number): string {
   return executions === 1 ? '1 execution' : `${executions} executions`
 }
 
-function where(bound: number | null, timeouts: number | null): string {
-  const early = timeouts === null ? '' : `, where time-outs pass early at most ${timeouts} times`
+function where({ bound, timeouts, turns }: CheckResult): string {
+  const time = timeouts === null ? '' : `, where time-outs pass early at most ${timeouts} times`
+  const loops =
+    turns === null
+      ? ''
+      : `, where loops that pause or count are followed for ${turns} turns that read the same`
+  const early = `${time}${loops}`
   return bound === null ? `in every interleaving${early}` : `with at most ${bound} preemptions${early}`
 }
 
@@ -89,11 +94,9 @@ export const matchers = {
     const given = { ...received, ...options }
     if ('shard' in given) throw new TypeError('a shard is a part of the interleavings: use check()')
     try {
-      const { complete, executions, bound, timeouts } = await ('create' in given
-        ? linearizable(given)
-        : check(given))
-      if (complete)
-        return { pass: true, message: () => `it holds ${where(bound, timeouts)}: ${counted(executions)}` }
+      const result = await ('create' in given ? linearizable(given) : check(given))
+      const { complete, executions } = result
+      if (complete) return { pass: true, message: () => `it holds ${where(result)}: ${counted(executions)}` }
       throw new Error(
         `it held in ${counted(executions)}, and others were not explored: ` +
           'give it more seconds, a bound, or less to do',

@@ -69,6 +69,11 @@ export interface CheckResult {
    * threads were seen to wait with one; else null.
    */
   readonly timeouts: number | null
+  /**
+   * How many turns at least that read the same are followed of a loop that pauses, or changes what is not shared and is
+   * no variable of its function, where there was such a loop; else null. After that it waits for a change.
+   */
+  readonly turns: number | null
   /** Of linearizable(): how many programs of calls were explored, and how many there are. */
   readonly programs?: { readonly explored: number; readonly inAll: number }
   /** It has accesses of racy(), of whose values only those of interleavings are explored. */

@@ -8,6 +8,7 @@ import {
   setDeadline,
   setForbidden,
   setProbes,
+  TURNS_MAX,
 } from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
 import { codeOf, tokenName } from './checked-code.ts'
@@ -202,6 +203,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
+    turns: found.hasLeftLoops ? TURNS_MAX : null,
     failure,
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
@@ -297,6 +299,7 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
     guarantee: null,
     shard: null,
     timeouts: null,
+    turns: null,
     failure,
   }
 }

@@ -94,6 +94,7 @@ export interface ExecutionLimits {
 
 export abstract class Execution extends Scheduler {
   readonly threads: readonly Thread[]
+  override readonly exchanges: boolean
   status = RUNNING
   /** Events of the execution so far. */
   depth = 0
@@ -128,6 +129,8 @@ export abstract class Execution extends Scheduler {
   protected readonly ready: Int32Array
   /** A thread has waited with a time-out. */
   hasTimedWaits = false
+  /** A loop was left to wait that may have gone on otherwise: see TURNS_MAX. */
+  hasLeftLoops = false
   /** How often, before it, a thread was left that could have gone on. */
   readonly preemptions: Int32Array
   readonly #kind: Uint8Array
@@ -157,6 +160,7 @@ export abstract class Execution extends Scheduler {
     this.count = threadCount
     this.#limits = limits
     this.symmetry = symmetry
+    this.exchanges = symmetry !== null
     this.shadow = new Shadow(threadCount)
     const events = limits.maxSteps + 1
     this.schedule = new Uint8Array(events)
@@ -239,6 +243,10 @@ export abstract class Execution extends Scheduler {
 
   override loopMade(): void {
     if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
+  }
+
+  override loopLeft(): void {
+    this.hasLeftLoops = true
   }
 
   override memoryGrew(): void {

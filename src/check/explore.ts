@@ -109,6 +109,8 @@ export interface Exploration extends Progress {
   readonly stepsMax: number | null
   /** A thread has waited with a time-out: that passes at any moment, but not arbitrarily often (TIMEOUTS_MAX). */
   readonly hasTimedWaits: boolean
+  /** A loop that pauses, or counts what nobody sees, was left to wait after so many turns: see TURNS_MAX. */
+  readonly hasLeftLoops: boolean
 }
 
 /** So many executions are run twice. */
@@ -160,8 +162,8 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
   if (complete && redundant === run.executions)
     throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
-  const { hasTimedWaits } = explorer
-  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, hasTimedWaits }
+  const { hasTimedWaits, hasLeftLoops } = explorer
+  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, hasTimedWaits, hasLeftLoops }
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
@@ -181,8 +183,9 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
     onOrder?.(digest)
     return { redundant, more: walk.advance() }
   })
-  const { stepsMax, hasTimedWaits } = walk
-  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, hasTimedWaits }
+  const { stepsMax, hasTimedWaits, hasLeftLoops } = walk
+  const limits = { hasTimedWaits, hasLeftLoops }
+  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, ...limits }
 }
 
 interface ManyRuns {

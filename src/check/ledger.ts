@@ -35,9 +35,14 @@ interface Head extends LedgerKey {
   readonly distinct: boolean
 }
 
+type Numbers = readonly [number, number, number, number, number, number, number, number]
+
 interface Line {
-  /** [unit, executions, redundant, steps, executions that seem to be left, 1 if what is left was split] */
-  readonly result: readonly [number, number, number, number, number, number]
+  /**
+   * [unit, executions, redundant, steps, executions that seem to be left, and 1 if: what is left was split, threads wait
+   * with a time-out, loops were left to wait]
+   */
+  readonly result: Numbers
   /** [event, set of threads, preferred thread's bit] */
   readonly demands: readonly (readonly [number, number, number])[]
   readonly left: PackedUnit | null
@@ -98,8 +103,9 @@ export class Ledger {
   /** Notes a result before the coordinator is told of it. */
   add(unit: number, result: UnitResult, split: boolean): void {
     const { executions, redundant, steps, demands, remainder, estimatedLeft, failed } = result
+    const [timed, loops] = [result.hasTimedWaits ? 1 : 0, result.hasLeftLoops ? 1 : 0]
     const line: Line = {
-      result: [unit, executions, redundant, steps, Math.round(estimatedLeft), split ? 1 : 0],
+      result: [unit, executions, redundant, steps, Math.round(estimatedLeft), split ? 1 : 0, timed, loops],
       demands: demands.map(({ event, threads, preferred }) => [event, threads, preferred]),
       left: remainder && packUnit(remainder),
       failed: failed === null ? null : packPath(failed),
@@ -133,7 +139,7 @@ function compareHeads(file: string, head: string, key: Head): void {
 function replay(file: string, text: string, number: number, coordinator: Coordinator): void {
   try {
     const { result, demands, left, failed } = JSON.parse(text) as Line
-    const [unit, executions, redundant, steps, estimatedLeft, split] = result
+    const [unit, executions, redundant, steps, estimatedLeft, split, timed, loops] = result as Numbers
     coordinator.apply(
       unit,
       {
@@ -144,6 +150,8 @@ function replay(file: string, text: string, number: number, coordinator: Coordin
         remainder: left && unpackUnit(left),
         estimatedLeft,
         failed: failed === null ? null : unpackPath(failed),
+        hasTimedWaits: timed === 1,
+        hasLeftLoops: loops === 1,
       },
       split === 1,
     )

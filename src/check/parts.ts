@@ -46,8 +46,8 @@ export async function exploreParts(
   parts: PartsOptions,
 ): Promise<Exploration> {
   try {
-    const hasTimedWaits = checkItself(subject, options)
-    return { ...(await exploreAll(subject, options, parts)), hasTimedWaits }
+    checkItself(subject, options)
+    return await exploreAll(subject, options, parts)
   } catch (error) {
     if (!(error instanceof TimeUp)) throw error
     return { ...nothingExplored, seconds: options.maxMs / 1000, endless: error }
@@ -58,7 +58,7 @@ async function exploreAll(
   subject: Subject,
   options: ExploreOptions,
   parts: PartsOptions,
-): Promise<Omit<Exploration, 'hasTimedWaits'>> {
+): Promise<Exploration> {
   const { ledger, shard } = parts
   // Shards could not tell each other that threads turned out not to be alike.
   const isDistinct = shard !== null || (ledger !== null && Ledger.isDistinct(ledger))
@@ -82,18 +82,16 @@ const nothingExplored = {
   estimatedExecutions: null,
   stepsMax: null,
   hasTimedWaits: false,
+  hasLeftLoops: false,
 }
 
-/**
- * Runs the first execution twice: what is not the same each time cannot be put together from parts. Returns whether a
- * thread waits with a time-out in it.
- */
-function checkItself(subject: Subject, options: ExploreOptions): boolean {
+/** Runs the first execution twice: what is not the same each time cannot be put together from parts. */
+function checkItself(subject: Subject, options: ExploreOptions): void {
   for (;;) {
     try {
       const explorer = makeExplorer(subject, { ...options, distinct: true })
       runTwice(subject, explorer)
-      return explorer.hasTimedWaits
+      return
     } catch (error) {
       if (!mayRunAgain(subject, error)) throw error
     }
@@ -104,7 +102,7 @@ async function exploreWith(
   subject: Subject,
   options: ExploreOptions,
   parts: PartsOptions,
-): Promise<Omit<Exploration, 'hasTimedWaits'>> {
+): Promise<Exploration> {
   const { shard, key, workers } = parts
   const coordinator = new Coordinator(shard === null ? undefined : shardUnits(subject, options, shard))
   const { distinct = false } = options
@@ -125,13 +123,13 @@ async function exploreWith(
     ledger?.close()
     await pool?.end()
   }
-  const { executions, redundant, steps, failed } = coordinator
+  const { executions, redundant, steps, failed, hasTimedWaits, hasLeftLoops } = coordinator
   const failure = failed === null ? null : confirm(subject, options, failed)
   const seconds = (performance.now() - started) / 1000
   const complete = coordinator.isDone && failure === null
   const estimatedExecutions = complete || failure !== null ? executions : coordinator.estimate()
   const counts = { executions, redundant, steps, seconds, complete, estimatedExecutions }
-  return { ...counts, failure, endless, stepsMax: null }
+  return { ...counts, failure, endless, stepsMax: null, hasTimedWaits, hasLeftLoops }
 }
 
 /** Has units looked at until all is done or a limit is reached. */

@@ -87,8 +87,6 @@ export type SlicedFailure = Pick<CheckFailure, 'kind' | 'message' | 'token'>
 
 export interface SliceResult extends UnitResult {
   readonly failure: SlicedFailure | null
-  /** A thread has waited with a time-out, which passes early only so often: see TIMEOUTS_MAX. */
-  readonly hasTimedWaits: boolean
 }
 
 export type SliceOutcome = SliceResult | { readonly discovery: Discovery }
@@ -137,9 +135,7 @@ export function exploreSlice({ target, facts, part }: Slice, files: string | nul
   })
 }
 
-type Found = UnitResult & Pick<SliceResult, 'hasTimedWaits'>
-
-function exploreTree(prepared: Prepared, { bound, unit, steps }: TreePart, { distinct }: Facts): Found {
+function exploreTree(prepared: Prepared, { bound, unit, steps }: TreePart, { distinct }: Facts): UnitResult {
   const { subject } = prepared
   const options: ExploreOptions = { ...limitsOf(prepared), bound, distinct }
   if (unit.schedule.length === 0) {
@@ -150,12 +146,12 @@ function exploreTree(prepared: Prepared, { bound, unit, steps }: TreePart, { dis
   // What an explorer has done before leaves marks in it.
   const runner = new UnitRunner(subject, options)
   const limits = { maxExecutions: options.maxExecutions, maxMs: SLICE_MS, maxSteps: steps }
-  const found = { ...runner.runOnce(unit, limits), hasTimedWaits: runner.hasTimedWaits }
+  const found = runner.runOnce(unit, limits)
   runner.retire()
   return found
 }
 
-function exploreWalk(prepared: Prepared, part: WalkPart): Found {
+function exploreWalk(prepared: Prepared, part: WalkPart): UnitResult {
   const { subject } = prepared
   const { strategy, depth, seed, first, executions } = part
   const { maxSteps } = limitsOf(prepared)
@@ -186,6 +182,7 @@ function exploreWalk(prepared: Prepared, part: WalkPart): Found {
     estimatedLeft: 0,
     failed,
     hasTimedWaits: walk.hasTimedWaits,
+    hasLeftLoops: walk.hasLeftLoops,
   }
 }
 

@@ -11,6 +11,7 @@
 // 2007). Where a failure is expected, those with few preemptions come first.
 
 import type { WorkUnit } from './explorer.ts'
+import { TURNS_MAX } from '../backends/stepped/index.ts'
 import { TIMEOUTS_MAX } from './passing-time.ts'
 import type {
   Discovery,
@@ -50,6 +51,7 @@ export interface SlicedResult {
   readonly steps: number
   /** See CheckResult. */
   readonly timeouts: number | null
+  readonly turns: number | null
   readonly programs?: { readonly explored: number; readonly inAll: number }
   readonly failure: SlicedFailure | null
 }
@@ -118,6 +120,7 @@ async function exploreProgramsOf(
     bound: bounds.length === 0 ? null : Math.min(...bounds),
     ...sum,
     timeouts: results.some(({ timeouts }) => timeouts !== null) ? TIMEOUTS_MAX : null,
+    turns: results.some(({ turns }) => turns !== null) ? TURNS_MAX : null,
     programs: { explored: results.length, inAll },
     failure: last.failure,
   }
@@ -155,6 +158,7 @@ class Exploration {
   #executions = 0
   #steps = 0
   #hasTimedWaits = false
+  #hasLeftLoops = false
   readonly #target: SlicedTarget
   readonly #facts: Facts
   readonly #explore: ExploreSlice
@@ -181,6 +185,7 @@ class Exploration {
       executions: this.#executions,
       steps: this.#steps,
       timeouts: this.#hasTimedWaits ? TIMEOUTS_MAX : null,
+      turns: this.#hasLeftLoops ? TURNS_MAX : null,
       failure,
     }
   }
@@ -257,6 +262,7 @@ class Exploration {
     }
     const results = outcomes as SliceResult[]
     this.#hasTimedWaits ||= results.some(({ hasTimedWaits }) => hasTimedWaits)
+    this.#hasLeftLoops ||= results.some(({ hasLeftLoops }) => hasLeftLoops)
     return results
   }
 }

@@ -39,6 +39,9 @@ export interface UnitResult {
   readonly estimatedLeft: number
   /** The schedule of an execution that failed. */
   readonly failed: readonly number[] | null
+  /** See Exploration. */
+  readonly hasTimedWaits: boolean
+  readonly hasLeftLoops: boolean
 }
 
 /** Where a look at a unit ends; what is being executed is finished. */
@@ -79,11 +82,6 @@ export class UnitRunner {
     this.#explorer.retire()
   }
 
-  /** A thread has waited with a time-out in what was explored. */
-  get hasTimedWaits(): boolean {
-    return this.#explorer.hasTimedWaits
-  }
-
   /** As run(), but throws what is found out about the program, after which another runner is needed. */
   runOnce(unit: WorkUnit, { maxExecutions, maxMs, maxSteps = Infinity }: UnitLimits): UnitResult {
     const explorer = this.#explorer
@@ -117,6 +115,8 @@ export class UnitRunner {
       remainder: isLeft ? explorer.remainder() : null,
       estimatedLeft: isLeft ? Math.max(1, explorer.estimate() - executions) : 0,
       failed,
+      hasTimedWaits: explorer.hasTimedWaits,
+      hasLeftLoops: explorer.hasLeftLoops,
     }
     // What a failure has left behind is not fit for going on.
     if (failed !== null) this.#explorer = makeExplorer(this.#subject, this.#options)
@@ -129,6 +129,8 @@ export class Coordinator {
   redundant = 0
   steps = 0
   failed: readonly number[] | null = null
+  hasTimedWaits = false
+  hasLeftLoops = false
   readonly #units = new Map<number, WorkUnit>()
   readonly #left = new Map<number, number>()
   readonly #taken = new Set<number>()
@@ -169,6 +171,8 @@ export class Coordinator {
     this.redundant += result.redundant
     this.steps += result.steps
     this.failed ??= result.failed
+    this.hasTimedWaits ||= result.hasTimedWaits
+    this.hasLeftLoops ||= result.hasLeftLoops
     this.#taken.delete(id)
     for (const demand of result.demands) this.#meet(unit, demand)
     if (result.remainder === null) {

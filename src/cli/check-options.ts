@@ -102,13 +102,15 @@ export function parseShard(text: string): { index: number; count: number } {
 
 /** What was covered, after the verdict. */
 export function extentText(result: CheckResult): string {
-  const { verdict, complete, bound, shard, strategy, timeouts, programs } = result
+  const { verdict, complete, bound, shard, strategy, timeouts, turns, programs } = result
   if (strategy !== 'dpor') return verdict === 'fail' ? '' : ', by chance'
   const some = bound === null ? '' : ` with at most ${formatCount(bound)} preemption${bound === 1 ? '' : 's'}`
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
+  const loops =
+    turns === null ? '' : ` (loops that pause or count are followed for ${turns} turns that read the same)`
   const values = result.racy === true ? RACY : ''
-  if (complete) return `, every interleaving${some}${time}${part}${ofPrograms(programs)}${values}`
+  if (complete) return `, every interleaving${some}${time}${loops}${part}${ofPrograms(programs)}${values}`
   return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${part}` : ''
 }
 

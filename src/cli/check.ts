@@ -331,7 +331,7 @@ function existingFile(target: string): string {
 function resultJson(result: CheckResult): string {
   const { scenario, design, rwsem, rss, published, verdict, complete, executions } = result
   const { redundant, steps, seconds } = result
-  const { bound, strategy, seed, shard, timeouts, estimatedExecutions, guarantee } = result
+  const { bound, strategy, seed, shard, timeouts, turns, estimatedExecutions, guarantee } = result
   const failure = result.failure && failureJson(result.failure)
   return `${JSON.stringify({
     scenario,
@@ -351,6 +351,7 @@ function resultJson(result: CheckResult): string {
     guarantee,
     shard,
     timeouts,
+    turns,
     estimatedExecutions,
     failure,
     ...(result.contended && { contended: true }),

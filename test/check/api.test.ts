@@ -93,10 +93,6 @@ describe('code that cannot be stepped', () => {
       'caught',
       /caught\.ts:\d+: a promise of the engine in a thread; let the thread make its promises itself/,
     ],
-    [
-      'object-pattern',
-      /object-pattern\.ts:\d+: a pattern that takes elements by number from a value without a name; /,
-    ],
   ]
   for (const [name, what] of refusals) {
     it(`is refused: ${name}`, async () => {
@@ -172,6 +168,8 @@ describe('plain reads of a shared array', () => {
     ['array-from', 'Array.from(cells)'],
     ['copy', 'set(cells)'],
     ['template', '`${cells}`'],
+    ['object-pattern', '{ 0: first }'],
+    ['object-spread', '...cells'],
     ['iterator', 'cells.values()'],
   ]
   for (const [name, source] of forms) {

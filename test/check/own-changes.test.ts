@@ -43,12 +43,35 @@ export default {
 }
 ${take}`
 
+/** Looks as long as the other thread has not stored, and fails where it could look four times. */
+const looking = (look: string): string => `
+export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [(cells) => { ${look} }, (cells) => { Atomics.store(cells, 0, 1) }],
+}
+const isThere = (cells) => Atomics.load(cells, 0) !== 0
+const tell = () => { throw new Error('it has looked four times') }`
+
+/** A lock that spins \`turns\` times, and then sleeps without saying so: nobody wakes it. */
+const spinning = (turns: number): string => `
+export default { setup: () => new Int32Array(new SharedArrayBuffer(4)), threads: [use, use] }
+function use(cells) {
+  for (let isMine = false; !isMine;) {
+    for (let turn = 0; !isMine && turn < ${turns}; turn++) {
+      isMine = Atomics.compareExchange(cells, 0, 0, 1) === 0
+      if (!isMine) Atomics.pause()
+    }
+    if (!isMine) Atomics.wait(cells, 0, 1)
+  }
+  Atomics.store(cells, 0, 0)
+}`
+
 /** Two threads of one function, of which that may come first which \`name(state)\` has called the second. */
 const naming = (name: string): string => `
 export default {
   setup: () => ({
     cells: new Int32Array(new SharedArrayBuffer(8)), first: [null], ids: [1, 0], n: 0, walk: [0, 1].values(),
-    text: '01', is: /./g,
+    text: '01', is: /./g, bytes: new ArrayBuffer(8),
   }),
   threads: [t, t],
   invariant: ({ first }) => first[0] !== 1,
@@ -73,6 +96,35 @@ describe('what a thread changes for itself', () => {
       assert.match(failure!.message, /one is left/)
     })
 
+  for (const [where, look] of Object.entries({
+    'in a variable of a closure':
+      'let n = 0; const count = () => ++n; while (!isThere(cells)) if (count() > 3) tell()',
+    'in a field':
+      'const o = { n: 0, get next() { return ++this.n } }; while (!isThere(cells)) if (o.next > 3) tell()',
+    'in an array of its own': 'const l = new Uint8Array(1); while (!isThere(cells)) if (++l[0] > 3) tell()',
+    'where it pauses': 'for (let n = 1; !isThere(cells); n++) { if (n > 3) tell(); Atomics.pause() }',
+    'in a `var` of the loop': 'while (!isThere(cells)) { var n = (n ?? 0) + 1; if (n > 3) tell() }',
+    'in the head of a loop': 'let n = 0; while (!isThere(cells)) { for (n of [n + 1]); if (n > 3) tell() }',
+    'before it throws to itself':
+      'let n = 0; for (;;) { try { if (isThere(cells)) return; if (n < 9) { n = n + 1; throw 0 } } catch { if (n > 3) tell() } }',
+    'by an iterator that others go on with': `const all = [0, 1, 2, 3, 4].values(); const them = { [Symbol.iterator]: () => ({ next: () => all.next() }) }
+      while (!isThere(cells)) for (const n of them) { if (n > 3) tell(); break }`,
+  }))
+    it(`is followed for three turns that read the same: ${where}`, async () => {
+      const { verdict, failure } = await explored(looking(look))
+      assert.equal(verdict, 'fail')
+      assert.match(failure!.message, /it has looked four times/)
+    })
+
+  it('shows what a thread does that has spun for long enough, and says where that is longer than it was followed', async () => {
+    const few = await explored(spinning(3))
+    assert.deepEqual([few.verdict, few.failure?.kind], ['fail', 'deadlock'])
+    const many = await explored(spinning(4))
+    assert.deepEqual([many.verdict, many.turns], ['pass', 3])
+    const plain = await explored(looking('while (!isThere(cells)) Atomics.pause()'))
+    assert.deepEqual([plain.verdict, plain.turns], ['pass', null])
+  })
+
   for (const [way, name] of Object.entries({
     'in a call of which nothing is left to do': `${stack}
 const take = (from) => from.pop()
@@ -82,6 +134,22 @@ const name = ({ ids, cells }) => { const id = take(ids); if (id > 1) take(new St
     'in an expression of its own':
       "const name = ({ is, text }) => (is.test(text) ? is.lastIndex - 1 : 'none')",
     'of an iterator': 'const name = ({ walk }) => { for (const id of walk) return id }',
+    'by what an iterator is asked': 'const name = ({ walk }) => walk.find(() => true)',
+    'of an iterator that a pattern goes on with':
+      'const name = ({ walk }) => { const [id] = walk; return id }',
+    'of an iterator that another gives': `const name = ({ walk }) => {
+  for (const id of { [Symbol.iterator]: () => walk }) return id
+}`,
+    'by groups of what comes': `const name = ({ walk }) =>
+  Object.keys(Object.groupBy(walk, (id) => id)).length === 0 ? 1 : 0`,
+    'by giving bytes away': `const name = ({ bytes }) => {
+  const id = bytes.byteLength === 0 ? 1 : 0
+  if (id === 0) structuredClone(bytes, { transfer: [bytes] })
+  return id
+}`,
+    'by a field of what was there': `class Given { constructor(object) { return object } }
+class Numbered extends Given { n = (this.n ?? -1) + 1 }
+const name = (state) => new Numbered(state.ids).n`,
   }))
     it(`${way}: makes threads of one function different`, async () => {
       const { verdict, executions } = await explored(naming(name))

@@ -43,7 +43,7 @@ describe('campaign', () => {
     assert.deepEqual(Object.keys(first!), ['key', 'job', 'result', 'seconds'])
     const jobKeys = ['kind', 'scenario', 'design', 'rwsem', 'rss', 'published', 'steps']
     assert.deepEqual(Object.keys(first!.job), jobKeys)
-    const resultKeys = ['verdict', 'complete', 'bound', 'executions', 'steps', 'timeouts', 'failure']
+    const resultKeys = ['verdict', 'complete', 'bound', 'executions', 'steps', 'timeouts', 'turns', 'failure']
     assert.deepEqual(Object.keys(first!.result), resultKeys)
     assert.match(readFileSync(page, 'utf8'), /^<!doctype html>[^]*<h1>tiny<\/h1>/)
     const text = await faultline(values)

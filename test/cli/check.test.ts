@@ -29,6 +29,7 @@ const keys = [
   'guarantee',
   'shard',
   'timeouts',
+  'turns',
   'estimatedExecutions',
   'failure',
 ]

@@ -2,8 +2,9 @@
 // library.ts, call it.
 
 import { listOf, tags, typedArray } from './engine.ts'
+import { callsSecond } from './names.ts'
 import * as runtime from './runtime.ts'
-import { library, read } from './runtime.ts'
+import { library, read, walked } from './runtime.ts'
 import { SHARED } from './tags.ts'
 import type { Watched } from './thread.ts'
 
@@ -12,6 +13,7 @@ type Objects = Record<PropertyKey, unknown>
 
 /** `object.name(...args)`, where an argument may be a function that can stop: the first, or the second. */
 export function callback(site: number, object: unknown, name: string, args: readonly unknown[]): unknown {
+  walked(object === Array || callsSecond.test(name) ? args[0] : object)
   const method = (object as Record<string, Method>)[name]
   const [called, self] = args
   if (object === Array && method === Array.from) {

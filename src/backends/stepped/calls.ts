@@ -6,7 +6,7 @@
 import type { Context } from './context.ts'
 import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
 import { isOfLoop, isOfRuntime } from './loop-imports.ts'
-import { bulkMethods, changingMethod, harmlessMethod, operations, viewMethod } from './names.ts'
+import { bulkMethods, changingMethod, harmlessMethod, makesOwn, operations, viewMethod } from './names.ts'
 import { directOperation } from './outline.ts'
 import { type Node, propertyName } from './syntax.ts'
 import { TRACKED } from './tags.ts'
@@ -43,10 +43,10 @@ export function callExpression(c: Context, node: Call): Node {
   if (node.callee.type === 'Super') return superCall(c, node)
   const operation = directOperation(c.module, node)
   if (operation === 'yields' || operation === 'delegates') return yieldCall(c, node)
-  if (!mayChange(c, node)) return finishCall(c, node, writeCall(c, node))
   const written = writeCall(c, node)
-  if (!c.frame.stops || !c.isPoint(node)) return c.changing(written)
-  return c.point(withChange(c, written), node)
+  const told = mayChange(c, node) ? counted(c, node, written) : written
+  if (c.frame.stops && c.isPoint(node)) return c.point(told, node)
+  return told
 }
 
 /** A `yield`, after which the generator may have to return. */
@@ -61,23 +61,49 @@ function yieldCall(c: Context, node: Call): Node {
 /** A call of which nothing is left to do but to return what it gives. */
 export function tailCall(c: Context, node: Call): Node {
   const written = writeCall(c, node)
-  return mayChange(c, node) ? withChange(c, written) : written
+  return mayChange(c, node) ? counted(c, node, written) : written
 }
 
-/** Counts a change before the call, unless it turns out to be one of the program, which counts its own. */
-function withChange(c: Context, written: Node): Node {
-  const callee = written.type === 'CallExpression' ? (written.callee as Node) : null
-  if (callee?.type === 'Identifier' && callee.name === c.runtime('outward')) {
-    const { arguments: args } = written as Call
-    return { ...written, arguments: [...args, tree.literal(true)] } as Node
+/** What an iterator has, too, which goes on then. */
+const goesThrough = /^(find|some|every|reduce|forEach|toArray)$/
+/** Functions of the engine that change what they are given first. */
+const changesFirst =
+  /^(Object\.(assign|definePropert(y|ies)|setPrototypeOf)|Reflect\.(defineProperty|deleteProperty|setPrototypeOf))$/
+
+/** Functions of the engine that go through what they are given first, and change nothing else. */
+const walksFirst = /^(Array\.from|(Object|Map)\.groupBy|Object\.fromEntries)$/
+
+/** Counts a change by a call, unless it turns out to be one of the program, which counts its own. */
+function counted(c: Context, node: Call, written: Node): Node {
+  const after = (note: Node): Node => {
+    if (!c.frame.stops || !c.isPoint(node)) return tree.sequence([note, written])
+    c.emit(tree.does(note))
+    return written
   }
-  if (c.options.turns && callee?.type === 'Identifier') c.emit(tree.does(c.help('noteCall', callee)))
-  else if (c.options.turns && callee?.type === 'MemberExpression' && isMethod(callee)) {
-    const object = c.keep(callee.object as Node)
-    c.emit(tree.does(c.help('noteMethod', object, propertyName(callee.property, callee.computed)!)))
-    return { ...written, callee: { ...callee, object } } as Node
-  } else c.emit(tree.does(c.change()))
-  return written
+  if (!c.tellsOwn) return after(c.change())
+  if (written.type === 'ConditionalExpression')
+    return { ...written, consequent: counted(c, node, written.consequent as Node) } as Node
+  if (written.type !== 'CallExpression') return after(c.change())
+  const { callee } = written as Node & { callee: Node }
+  if (callee.type === 'Identifier') {
+    const isOutward = callee.name === c.runtime('outward')
+    return isOutward ? countedOutward(c, node, written) : after(c.help('noteCall', callee))
+  }
+  if (callee.type !== 'MemberExpression' || !isMethod(callee)) return after(c.change())
+  const object = c.help('calling', callee.object as Node, propertyName(callee.property, callee.computed)!)
+  return { ...written, callee: { ...callee, object } } as Node
+}
+
+/** As counted(), of a call by outward(), which counts it where that changes anything but what the call is given first. */
+function countedOutward(c: Context, node: Call, written: Call): Node {
+  const [method, object, list, ...rest] = written.arguments as Node[]
+  const [first, ...others] = (list as Node & { type: 'ArrayExpression' }).elements as Node[]
+  const path = globalName(c, node.callee as Node) ?? ''
+  const helper = changesFirst.test(path) ? 'changes' : walksFirst.test(path) ? 'walked' : null
+  if (helper === null || first === undefined || first.type === 'SpreadElement')
+    return { ...written, arguments: [...written.arguments, tree.literal(true)] } as Node
+  const given = tree.list([c.help(helper, first), ...others])
+  return { ...written, arguments: [method, object, given, ...rest] } as unknown as Node
 }
 
 function isMethod({ object, property, computed }: Member): boolean {
@@ -91,8 +117,11 @@ export function mayChange(c: Context, node: Node): boolean {
   if (node.type !== 'CallExpression' || directOperation(c.module, node) !== null) return false
   const name = calledName(node.callee as Node)
   if (changingMethod.test(name)) return true
-  if (!c.options.turns || isOfLoop(c.module.url) || harmlessMethod.test(name) || node.callee.type === 'Super')
-    return false
+  if (!c.tellsOwn || node.callee.type === 'Super') return false
+  // What is transferred is gone from where it was.
+  if (name === 'structuredClone' && node.arguments.length > 1) return true
+  if (harmlessMethod.test(name)) return false
+  if (walksFirst.test(globalName(c, node.callee as Node) ?? '')) return true
   const target = c.reach.targets.get(node)
   return target === undefined || target.unknown || target.functions.length === 0
 }
@@ -247,10 +276,11 @@ export function methodCall(c: Context, node: Call, object: Node, args: readonly 
   const callee = node.callee as Member
   const called = propertyName(callee.property, callee.computed)!
   if (c.callsBack(node)) return c.help('callback', c.site(node, called), object, called, tree.list(args))
+  const walks = c.tellsOwn && goesThrough.test(called)
   const direct = (use: Node): Call =>
     ({
       ...node,
-      callee: { ...callee, object: use, optional: false },
+      callee: { ...callee, object: walks ? c.help('walked', use) : use, optional: false },
       arguments: args,
       optional: false,
     }) as unknown as Call
@@ -336,6 +366,12 @@ function refusing(c: Context, node: Call, written: Call, called: string | null):
 function operationCall(c: Context, node: Call, operation: string): Node {
   const args = c.list(node.arguments as Node[])
   if (operation === 'isLockFree') return { ...node, arguments: args } as Node
+  if (operation === 'pause' && c.options.turns && !isOfLoop(c.module.url))
+    return tree.call(
+      c.runtime('pauseWithin'),
+      [c.site(node, 'Atomics.pause'), tree.literal(c.frame.waits.at(-1) === true), ...args],
+      node,
+    )
   const arity = operations.get(operation)!
   while (args.length + 1 < arity) args.push(tree.nothing())
   if (c.unread === node && updates.test(operation)) args.push(tree.literal(true))
@@ -343,6 +379,18 @@ function operationCall(c: Context, node: Call, operation: string): Node {
 }
 
 export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateExpression' }): Node {
+  const written = writeTagged(c, node)
+  const { functions, unknown } = c.reach.valuesOf(c.module, node.tag as Node)
+  const isKnown = functions.length > 0 && !unknown
+  if (!c.tellsOwn || isKnown || globalName(c, node.tag as Node) === 'String.raw')
+    return finishCall(c, node, written)
+  // Nobody knows what it does.
+  if (c.frame.stops && c.isPoint(node)) c.emit(tree.does(c.change()))
+  else return c.changing(written)
+  return finishCall(c, node, written)
+}
+
+function writeTagged(c: Context, node: Node & { type: 'TaggedTemplateExpression' }): Node {
   const { quasi } = node
   const tag = node.tag as Node
   if (tag.type === 'MemberExpression') {
@@ -350,15 +398,10 @@ export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateE
     const written = c.list([...(parts as Node[]), ...(quasi.expressions as Node[])])
     const object = written.shift()
     const property = tag.computed ? written.shift() : tag.property
-    const call = {
-      ...node,
-      tag: { ...tag, object, property },
-      quasi: { ...quasi, expressions: written },
-    } as Node
-    return finishCall(c, node, call)
+    return { ...node, tag: { ...tag, object, property }, quasi: { ...quasi, expressions: written } } as Node
   }
   const [called, ...expressions] = c.list([tag, ...(quasi.expressions as Node[])])
-  return finishCall(c, node, { ...node, tag: called, quasi: { ...quasi, expressions } } as Node)
+  return { ...node, tag: called, quasi: { ...quasi, expressions } } as Node
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -374,9 +417,17 @@ export function newExpression(c: Context, node: Node & { type: 'NewExpression' }
   if (isGlobal(callee, c.module) && calledName(callee) === 'BroadcastChannel')
     return tree.sequence([c.help('starts', c.site(node, 'new'), made!), written])
   if (!c.isPoint(node) && calledName(callee) === 'MessageChannel') return c.help('channel', written)
-  if (isGlobal(callee, c.module)) return newOfEngine(c, node, written, args)
+  if (isGlobal(callee, c.module)) return newOfEngine(c, node, walking(c, written), args)
   if (isOrdinaryClass(c, callee)) return finishCall(c, node, written)
   return finishCall(c, node, c.help('make', c.site(node, 'new'), made!, tree.list(args)))
+}
+
+/** `new Set(values)` and the like go through what they are given. */
+function walking(c: Context, written: Node & { type: 'NewExpression' }): Node & { type: 'NewExpression' } {
+  const [first] = written.arguments as Node[]
+  const isWalk = c.tellsOwn && first !== undefined && first.type !== 'SpreadElement'
+  if (!isWalk || !/^(Weak)?(Map|Set)$/.test((written.callee as Node & { name: string }).name)) return written
+  return { ...written, arguments: [c.help('walked', first)] } as unknown as typeof written
 }
 
 function newOfEngine(
@@ -386,14 +437,17 @@ function newOfEngine(
   args: readonly Node[],
 ): Node {
   const { name } = node.callee as Node & { type: 'Identifier' }
-  if (!typedArrayName.test(name)) return finishCall(c, node, written)
+  if (!typedArrayName.test(name)) {
+    const made = finishCall(c, node, written)
+    return makesOwn.test(name) ? c.making(made) : made
+  }
   const [first] = args
   const site = c.site(node, 'new')
   if (first === undefined || first.type === 'SpreadElement') return c.help('made', written)
   const source = (value: Node): Node => c.help('source', value, site)
   if (args.length > 1)
     return c.help('made', { ...written, arguments: [source(first), ...args.slice(1)] } as unknown as Node)
-  if (first.type === 'Literal') return written
+  if (first.type === 'Literal') return c.making(written)
   // Of a number, it has memory of its own: asking for its buffer would make one.
   return c.withTemporary((given) =>
     tree.either(
@@ -406,7 +460,7 @@ function newOfEngine(
         }),
         tree.literal('number'),
       ),
-      { ...written, arguments: [given] } as unknown as Node,
+      c.making({ ...written, arguments: [given] } as unknown as Node),
       c.help('made', { ...written, arguments: [source(given)] } as unknown as Node),
     ),
   )

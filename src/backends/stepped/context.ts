@@ -4,6 +4,7 @@ import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
 import { directOperation } from './outline.ts'
 import type { FunctionInfo, Reach } from './reach.ts'
+import { isOfLoop } from './loop-imports.ts'
 import { isArrayFrom, iteratesGiven, mapperOf } from './reach-syntax.ts'
 import type { Binding } from './scope.ts'
 import type { SiteTable } from './sites.ts'
@@ -86,6 +87,8 @@ export interface Frame {
   /** Where the statement begins that is being written, and the loops around it. */
   statement: number
   readonly loops: Node[]
+  /** Of each of them, whether it waits: see again() in spinning.ts. */
+  readonly waits: boolean[]
   /** Variables that are kept. */
   readonly kept: Set<string>
   readonly locals: readonly Local[]
@@ -152,7 +155,7 @@ export class Context {
   ): Frame {
     const probe = this.#probes.find((each) => each.function === info.name)
     const counts = { inner: 0, innerMax: 0, outer: 0, outerMax: 0, statement: 0 }
-    const lists = { steps: [], loops: [], kept: new Set<string>(), detours: [], targets: [] }
+    const lists = { steps: [], loops: [], waits: [], kept: new Set<string>(), detours: [], targets: [] }
     return { info, probe, stops, constructs, locals, ...counts, ...lists }
   }
 
@@ -199,6 +202,34 @@ export class Context {
 
   changing(written: Node): Node {
     return tree.sequence([this.change(), written])
+  }
+
+  /** The program is a user's, of whose threads some may be exchanged: it matters who has made what. */
+  get tellsOwn(): boolean {
+    return this.options.turns && !isOfLoop(this.module.url)
+  }
+
+  /** A value that is made by `written`: nobody else has it. */
+  making(written: Node): Node {
+    return this.tellsOwn ? this.help('making', written) : written
+  }
+
+  /** What a pattern takes apart: it may go on with an iterator that others have. */
+  takenApart(pattern: Node, value: Node): Node {
+    return this.tellsOwn && pattern.type === 'ArrayPattern' ? this.help('walked', value) : value
+  }
+
+  /** The change of a property of an object, written by `write` with the object as it is to be named. */
+  changingOf(object: Node, write: (object: Node) => Node): Node {
+    const isTold = this.tellsOwn && object.type !== 'Super'
+    return isTold ? write(this.help('changes', object)) : this.changing(write(object))
+  }
+
+  /** The change of a variable that the function does not have for itself alone. */
+  changingVariable(target: Node, written: Node): Node {
+    const local = this.localOf(target)
+    if (!this.tellsOwn || local?.cell !== true) return this.changing(written)
+    return tree.sequence([this.help('changes', tree.name(local.name)), written])
   }
 
   /**
@@ -525,6 +556,19 @@ export class Context {
     const isWithin = (spans: Local['dead']): boolean =>
       spans.some(([from, to]) => start >= from && start < to)
     return isWithin(dead) && !isWithin(fields)
+  }
+
+  /** A variable is named before its declaration, as the text tells. */
+  isEarly(node: Node): boolean {
+    const local = this.localOf(node)
+    return local !== undefined && this.isDead(local, node)
+  }
+
+  /** What a declaration gives a variable its value by. */
+  declared(node: Node & { type: 'Identifier' }): Node {
+    const local = this.localOf(node)
+    if (local?.isEarly !== true || local.dead.length === 0) return this.variable(node)
+    return tree.member(tree.name(local.name), 'first', node)
   }
 
   /** What names a variable, as a value or as what is assigned to. */

@@ -5,7 +5,7 @@
 
 import type { Context } from './context.ts'
 import type { ProgramModule } from './program.ts'
-import { type Node, propertyName } from './syntax.ts'
+import { type Node, propertyName, takesByNumber } from './syntax.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import * as tree from './tree.ts'
 
@@ -112,7 +112,7 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
   if (isConstant(c, target)) return refuseToAssign(c, target, operator, node.right)
   const variable = c.variable(target as Node & { type: 'Identifier' })
   const isLogical = /^(&&|\|\||\?\?)=$/.test(operator)
-  const assigned = (written: Node): Node => (c.isOwn(target) ? written : c.changing(written))
+  const assigned = (written: Node): Node => (c.isOwn(target) ? written : c.changingVariable(target, written))
   const value = (): Node => c.parts.valueFor(c, target, c.expression(node.right))
   if (!c.stops(node.right) || operator === '=')
     return assigned({ ...node, left: variable, right: value() } as Node)
@@ -130,7 +130,7 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
  * All variables of a function that stops are declared at its top: the engine does not know any more which may change.
  */
 export function isConstant(c: Context, target: Node): boolean {
-  return c.localOf(target)?.binding.kind === 'const'
+  return c.localOf(target)?.binding.kind === 'const' && !c.isEarly(target)
 }
 
 /** Throws what the engine would, when it would. */
@@ -149,10 +149,33 @@ function patternAssignment(c: Context, node: Node & { type: 'AssignmentExpressio
   const target = node.left as Node
   const right = c.expression(node.right)
   const given = takesByNumber(target) ? c.help('unpacked', right, c.site(node, 'pattern')) : right
-  if (!c.stops(target)) return c.changing({ ...node, left: c.parts.pattern(c, target), right: given } as Node)
+  if (!c.stops(target)) {
+    const written = { ...node, left: c.parts.pattern(c, target), right: c.takenApart(target, given) } as Node
+    return c.tellsOwn && isOwnPattern(c, target) ? written : c.changing(written)
+  }
   const value = c.keep(given)
   c.parts.takeApart(c, target, value)
   return value
+}
+
+/** Only variables of the function itself are assigned to. */
+function isOwnPattern(c: Context, node: Node): boolean {
+  switch (node.type) {
+    case 'Identifier':
+      return c.isOwn(node)
+    case 'AssignmentPattern':
+      return isOwnPattern(c, node.left as Node)
+    case 'RestElement':
+      return isOwnPattern(c, node.argument as Node)
+    case 'ArrayPattern':
+      return node.elements.every((each) => each === null || isOwnPattern(c, each as Node))
+    case 'ObjectPattern':
+      return node.properties.every((each) =>
+        isOwnPattern(c, (each.type === 'RestElement' ? each : each.value) as Node),
+      )
+    default:
+      return false
+  }
 }
 
 function memberAssignment(c: Context, node: Node & { type: 'AssignmentExpression' }, target: Member): Node {
@@ -167,8 +190,8 @@ function memberAssignment(c: Context, node: Node & { type: 'AssignmentExpression
     return v
   }
   if (!isElement(target)) {
-    const written = tree.assign(withParts(target, object, key), value!)
-    return c.makes(target.object as Node) ? written : c.changing(written)
+    const write = (use: Node): Node => tree.assign(withParts(target, use, key), value!)
+    return c.makes(target.object as Node) ? write(object) : c.changingOf(object, write)
   }
   return namedParts(c, target, object, key, (first, use, useKey) =>
     c.withTemporary((kept) =>
@@ -199,7 +222,7 @@ export function slotOf(c: Context, target: Member): (value: Node) => void {
 function writeElement(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): Node {
   return tree.either(
     isUntagged(c, object, TRACKED),
-    c.changing(tree.assign(withParts(target, object, key), value)),
+    c.changingOf(object, (use) => tree.assign(withParts(target, use, key), value)),
     c.help('write', object, key, value, c.site(node, 'write')),
   )
 }
@@ -225,7 +248,8 @@ function memberCompound(c: Context, node: Node & { type: 'AssignmentExpression' 
   if (c.stops(node)) return compoundOfSteps(c, node, target, plain, isLogical)
   const [object, key] = parts(c, target)
   const right = c.expression(node.right)
-  if (!isElement(target)) return c.changing({ ...node, left: withParts(target, object, key), right } as Node)
+  if (!isElement(target))
+    return c.changingOf(object, (use) => ({ ...node, left: withParts(target, use, key), right }) as Node)
   return namedParts(c, target, object, key, (first, use, useKey) =>
     c.withTemporary((kept) => {
       const before = elementOf(c, target, use, useKey)
@@ -273,7 +297,7 @@ function readBefore(c: Context, target: Member): { object: Node; key: Node; befo
 function writeKept(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): void {
   if (c.isPoint(target)) writePoint(c, node, target, object, key, value)
   else if (isElement(target)) c.emit(tree.does(writeElement(c, node, target, object, key, value)))
-  else c.emit(tree.does(c.changing(tree.assign(withParts(target, object, key), value))))
+  else c.emit(tree.does(c.changingOf(object, (use) => tree.assign(withParts(target, use, key), value))))
 }
 
 export function update(c: Context, node: Node & { type: 'UpdateExpression' }): Node {
@@ -281,11 +305,13 @@ export function update(c: Context, node: Node & { type: 'UpdateExpression' }): N
   if (isConstant(c, target)) return refuseToAssign(c, target, node.operator, null)
   if (target.type !== 'MemberExpression') {
     const updated = { ...node, argument: c.variable(target as Node & { type: 'Identifier' }) } as Node
-    return c.isOwn(target) ? updated : c.changing(updated)
+    return c.isOwn(target) ? updated : c.changingVariable(target, updated)
   }
   if (c.frame.stops && c.isPoint(target)) return updateOfSteps(c, node, target)
   const [object, key] = parts(c, target)
-  if (!isElement(target)) return c.changing({ ...node, argument: withParts(target, object, key) } as Node)
+  const updated = (use: Node, useKey: Node): Node =>
+    ({ ...node, argument: withParts(target, use, useKey) }) as Node
+  if (!isElement(target)) return c.changingOf(object, (use) => updated(use, key))
   const helper = node.prefix ? 'updated' : 'update'
   const delta = node.operator === '++' ? 1 : -1
   return namedParts(c, target, object, key, (first, use, useKey) =>
@@ -293,7 +319,7 @@ export function update(c: Context, node: Node & { type: 'UpdateExpression' }): N
       ...first,
       tree.either(
         isUntagged(c, use, TRACKED),
-        c.changing({ ...node, argument: withParts(target, use, useKey) } as Node),
+        c.changingOf(use, (told) => updated(told, useKey)),
         c.help(helper, use, useKey, delta, c.site(node, 'write')),
       ),
     ]),
@@ -320,16 +346,4 @@ export function slot(c: Context, node: Member): Node {
   }
   const [object, key] = parts(c, node)
   return tree.member(c.help('slot', object, key, c.site(node, 'write')), 'value')
-}
-
-/** An object pattern that takes properties by number, by a computed name, or (`rest`) all together. */
-export function takesByNumber(pattern: Node, rest = true): boolean {
-  if (pattern.type !== 'ObjectPattern') return false
-  return pattern.properties.some((property) => {
-    if (property.type === 'RestElement') return rest
-    const { key, computed } = property
-    return computed
-      ? !(key.type === 'Literal' && typeof key.value === 'string')
-      : key.type === 'Literal' && typeof key.value === 'number'
-  })
 }

@@ -4,13 +4,13 @@
 import { BroadcastChannel, MessageChannel, MessagePort, Promise } from './global-scope.ts'
 import { steppedHost } from './host.ts'
 import { isOperation, operations } from './names.ts'
+import { isFresh, making, noteNew } from './owned.ts'
 import * as runtime from './runtime.ts'
 import { SHARED } from './tags.ts'
 import type { Watched } from './thread.ts'
 import {
   currentThread,
   isAlone,
-  isOfProgram,
   library,
   made,
   noteRefusal,
@@ -37,16 +37,19 @@ export function early(name: string): never {
   throw new ReferenceError(`Cannot access '${name}' before initialization`)
 }
 
-/** The cell of a variable that closures have before its declaration gives it a value. */
-export function earlyCell(name: string): { v: unknown } {
-  return {
+/** The cell of a variable that closures have before its declaration gives it a value, as `first`. */
+export function earlyCell(name: string): { v: unknown; first: unknown } {
+  return making({
     get v() {
       return early(name)
     },
-    set v(value) {
+    set v(_) {
+      early(name)
+    },
+    set first(value: unknown) {
       Object.defineProperty(this, 'v', { value, writable: true, enumerable: true, configurable: true })
     },
-  }
+  })
 }
 
 /** A constant that a pattern assigns to. */
@@ -75,6 +78,7 @@ export function make(
   if ((constructor as { prototype?: unknown } | undefined)?.prototype instanceof typedArray)
     source(args[0], site)
   starts(site, constructor)
+  noteNew(constructor)
   return watched(new constructor(...args))
 }
 
@@ -147,35 +151,6 @@ export function wrote(value: unknown): unknown {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Changes by those who are called
-
-/** What is called has a name that stands for a change, as `push`. A function of the program counts its own changes. */
-export function noteCall(called: unknown): void {
-  if (!isOfProgram(called)) runtime.state.changes++
-}
-
-/** A loop goes through it: an iterator goes on for whoever else has it. */
-export function walked<T>(iterable: T): T {
-  const isHolder = Array.isArray(iterable) || isPrimitive(iterable)
-  if (!isHolder && typeof (iterable as { next?: unknown }).next === 'function') runtime.state.changes++
-  return iterable
-}
-
-/** As noteCall(), of a method. */
-export function noteMethod(object: unknown, name: string): void {
-  noteCall(typeof object === 'object' && object !== null ? methodOf(object, name) : undefined)
-}
-
-/** Without calling a getter. */
-function methodOf(object: object, name: string): unknown {
-  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    const property = Object.getOwnPropertyDescriptor(at, name)
-    if (property !== undefined) return property.value
-  }
-  return undefined
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // Patterns
 
 const noTags = Object.freeze({})
@@ -198,14 +173,16 @@ export function slot(array: Watched, index: number, site: number): { value: numb
   }
 }
 
-/** An object whose properties are taken by number or all together: a shared array must not be. */
+/** An object whose properties are taken by number or all together: of a shared array, each is read where it is seen. */
 export function unpacked<T>(value: T, site: number): T {
   if ((tags(value) as { [SHARED]?: unknown })[SHARED] === undefined) return value
-  return refused(
-    site,
-    'an object pattern or a spread into an object that takes elements of a shared array',
-    'take them by array[index]',
-  )
+  const array = value as Watched & T
+  return new Proxy(array, {
+    get: (_, key) =>
+      typeof key === 'string' && /^\d+$/.test(key) && Number(key) < array.length
+        ? read(array, Number(key), site)
+        : (Reflect.get(array, key, array) as unknown),
+  })
 }
 
 /** Something has properties, or the engine says that it has none. */
@@ -260,7 +237,7 @@ export function cursor(iterable: unknown): Cursor {
   const iterator = Reflect.apply(open, iterable, [])
   if (isPrimitive(iterator)) throw new TypeError('Result of the Symbol.iterator method is not an object')
   // It goes on for whoever else has it.
-  if (iterator === iterable) runtime.state.changes++
+  if (!isFresh(open)) runtime.state.changes++
   return new Cursor(null, iterator as Iterator<unknown>)
 }
 
@@ -508,6 +485,8 @@ export const atomics: Readonly<Record<string, unknown>> = Object.freeze(
 
 function steppable(name: string): Method {
   const operation = (runtime as unknown as Record<string, Operation>)[name]!
+  if (name === 'pause')
+    return (...args) => runtime.pauseWithin(siteHere('Atomics.pause'), false, args[0] as number)
   return (...args) => operation(siteHere(`Atomics.${name}`), ...args)
 }
 

@@ -55,8 +55,9 @@ export function expression(c: Context, node: Node): Node {
       return unary(c, node)
     case 'ImportExpression':
       return c.refusal(node, 'a dynamic import in a stepped module', 'import it at the top of the module')
-    case 'MetaProperty':
     case 'Literal':
+      return 'regex' in node && node.regex ? c.making(node) : node
+    case 'MetaProperty':
     case 'ThisExpression':
     case 'Super':
     case 'PrivateIdentifier':
@@ -95,8 +96,10 @@ function unary(c: Context, node: Node & { type: 'UnaryExpression' }): Node {
   if (argument.type === 'MemberExpression') {
     const parts = argument.computed ? [argument.object, argument.property] : [argument.object]
     const [object, property] = c.list(parts as Node[])
-    const target = { ...argument, object, property: property ?? argument.property } as Node
-    return c.changing({ ...node, argument: target } as Node)
+    return c.changingOf(object!, (use) => {
+      const target = { ...argument, object: use, property: property ?? argument.property }
+      return { ...node, argument: target } as Node
+    })
   }
   if (argument.type === 'ChainExpression')
     return c.changing({ ...node, argument: mapChildren(argument, (inner) => plainLinks(c, inner)) } as Node)
@@ -157,7 +160,8 @@ function arrayLiteral(c: Context, node: Node & { type: 'ArrayExpression' }): Nod
   const present = node.elements.filter((each) => each !== null) as Node[]
   const written = c.list(present)
   let at = 0
-  return { ...node, elements: node.elements.map((each) => (each === null ? null : written[at++])) } as Node
+  const elements = node.elements.map((each) => (each === null ? null : written[at++]))
+  return c.making({ ...node, elements } as Node)
 }
 
 function functionValue(c: Context, node: FunctionNode): Node {
@@ -170,7 +174,7 @@ function functionValue(c: Context, node: FunctionNode): Node {
 
 /** Where iterators of the program may stop, the runtime goes through one. */
 function spread(c: Context, node: Node & { type: 'SpreadElement' }): Node {
-  const argument = c.expression(node.argument)
+  const argument = c.tellsOwn ? c.help('walked', c.expression(node.argument)) : c.expression(node.argument)
   if (!c.isPoint(node) || !c.frame.stops) return { ...node, argument } as Node
   return { ...node, argument: c.point(c.help('spread', argument)) } as Node
 }
@@ -204,7 +208,7 @@ function objectLiteral(c: Context, node: Node & { type: 'ObjectExpression' }): N
     const value = isMethod(property) ? c.parts.functionOf(c, property.value as never) : values.shift()!
     return { ...property, key, value, shorthand: false } as Node
   })
-  const written = { ...node, properties } as Node
+  const written = c.making({ ...node, properties } as Node)
   const hasMethods = node.properties.some((each) => each.type === 'Property' && isMethod(each))
   return hasMethods ? c.parts.withOwnCells(c, node, written) : written
 }

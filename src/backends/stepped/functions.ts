@@ -4,16 +4,25 @@ import type { Context, Frame } from './context.ts'
 import { namesOf } from './context.ts'
 import { type Kept, type Steps, writeBody } from './form.ts'
 import { type Local, localsOf } from './locals.ts'
-import { cellOf, declareAs, defaultOf, earlyCell, pattern } from './patterns.ts'
+import { boundIn, cellOf, declareAs, defaultOf, earlyCell, pattern } from './patterns.ts'
 import type { FunctionInfo } from './reach.ts'
 import { asNodes, statement, statements, usingFrom } from './statements.ts'
-import { type FunctionNode, type Node, childrenOf, isFunction, refuse } from './syntax.ts'
-import { takesByNumber } from './elements.ts'
+import {
+  type FunctionNode,
+  type Node,
+  childrenOf,
+  isFunction,
+  propertyName,
+  refuse,
+  takesNumbers,
+} from './syntax.ts'
+import { isGlobal } from './elements.ts'
+import { RUNTIME, makesOwn } from './names.ts'
 import * as tree from './tree.ts'
 
 export function functionOf(c: Context, node: FunctionNode): Node {
   const info = c.reach.functions.get(node)!
-  for (const parameter of node.params) checkParameter(c, parameter as Node)
+  if (!info.stepped) for (const parameter of node.params) checkParameter(c, parameter as Node)
   return info.stepped ? steppedFunction(c, node, info) : plainFunction(c, node, info)
 }
 
@@ -41,11 +50,10 @@ export function withOwnCells(c: Context, node: Node, written: Node): Node {
   )
 }
 
-function checkParameter(c: Context, node: Node): void {
-  const target = node.type === 'AssignmentPattern' ? (node.left as Node) : node
-  if (!takesByNumber(target, false)) return
+function checkParameter(c: Context, parameter: Node): void {
+  if (!takesNumbers(parameter)) return
   const remedy = 'give the object a name, and take the element by name[index]'
-  refuse(c.module, target, 'a pattern that takes elements by number from a value without a name', remedy)
+  refuse(c.module, parameter, 'a pattern that takes elements by number from a value without a name', remedy)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -219,7 +227,11 @@ function firstMoved(c: Context, node: FunctionNode): number {
   const { constructs } = c.frame
   // A constructor of a class may be called again for an object that is made.
   const isClass = constructs === 'class' || constructs === 'derived'
-  return (node.params as Node[]).findIndex((each) => c.stops(each) || (isClass && each.type !== 'Identifier'))
+  const all = node.params as Node[]
+  const isMoved = (each: Node): boolean =>
+    c.stops(each) || holdsFunction(each) || takesNumbers(each) || (isClass && each.type !== 'Identifier')
+  // Those before may name those that are: they do so in the body, too.
+  return all.some(isMoved) ? all.findIndex((each) => each.type !== 'Identifier') : -1
 }
 
 /** Parameters stay as they are, unless their default values may stop: those are given in the body. */
@@ -250,7 +262,7 @@ function enterSteps(
     for (const [each, value] of givenNames(info)) c.emit(tree.does(tree.assign(tree.name(each), value)))
   }
   const given = moved.map(([target, from]): [Node, Node] => [target, c.keep(tree.name(from))])
-  const fromBody = new Set(moved.flatMap(([target]) => identifiersIn(target)))
+  const fromBody = new Set(moved.flatMap(([target]) => boundIn(target).map(({ name }) => name)))
   for (const local of locals) {
     const { binding, isEarly, name } = local
     if (isEarly && binding.scope === (node as Node))
@@ -258,22 +270,20 @@ function enterSteps(
   }
   for (const { binding, cell, isParameter, name } of locals) {
     if (!cell || !isParameter || fromBody.has(binding.name)) continue
-    c.emit(tree.does(tree.assign(tree.name(name), cellOf(binding.name, tree.name(binding.name)))))
+    c.emit(tree.does(tree.assign(tree.name(name), cellOf(c, binding.name, tree.name(binding.name)))))
   }
+  // What is named in them is still to come.
+  if (given.length > 0) c.frame.statement = node.params[0]!.start
   for (const [target, value] of given) {
-    if (target.type !== 'AssignmentPattern') declareAs(c, target, value)
-    else {
+    if (target.type === 'AssignmentPattern') {
       const then = c.gather(() => c.emit(tree.does(tree.assign(value, defaultOf(c, target)))))
       c.push({ kind: 'if', test: tree.binary('===', value, tree.nothing()), yes: then, otherwise: [] })
-      declareAs(c, target.left as Node, value)
     }
+    if (takesNumbers(target))
+      c.emit(tree.does(tree.assign(value, c.help('unpacked', value, c.site(target, 'pattern')))))
+    declareAs(c, target.type === 'AssignmentPattern' ? (target.left as Node) : target, value)
   }
   c.frame.statement = node.body.start
-}
-
-function identifiersIn(node: Node): string[] {
-  if (node.type === 'Identifier') return [node.name]
-  return childrenOf(node).flatMap(identifiersIn)
 }
 
 function bodySteps(c: Context, node: FunctionNode, info: FunctionInfo, own: readonly Node[]): void {
@@ -344,8 +354,13 @@ function keptOf(
 function isNative(c: Context, node: FunctionNode, name: string): boolean {
   const first = firstMoved(c, node)
   return (
-    first < 0 || (node.params as Node[]).slice(0, first).some((each) => identifiersIn(each).includes(name))
+    first < 0 ||
+    (node.params as Node[]).slice(0, first).some((each) => boundIn(each).some((id) => id.name === name))
   )
+}
+
+function holdsFunction(node: Node): boolean {
+  return isFunction(node) || childrenOf(node).some(holdsFunction)
 }
 
 /** A function inside can stop. */
@@ -434,19 +449,63 @@ export function classOf(c: Context, node: Node): Node {
     return stops && each !== superClass ? c.help('propertyKey', value) : value
   })
   const base = superClass ? written.shift() : null
+  const constructor = body.body.find(
+    (each) => each.type === 'MethodDefinition' && each.kind === 'constructor',
+  )
+  const own = constructor && c.reach.functions.get((constructor as { value: Node }).value)
+  const isGiven = own?.stepped === true && !superClass
+  const isField = (each: Node): boolean => each.type === 'PropertyDefinition' && !each.static
+  const firstField = c.tellsOwn && isOpen(c, superClass as Node | null) ? body.body.find(isField) : undefined
+  const extending = (field: Node & { type: 'PropertyDefinition' }, value: Node | null): Node => {
+    const name = propertyName(field.key as Node, field.computed)
+    const told = c.help('extended', tree.make('ThisExpression', {}))
+    return tree.sequence([
+      told,
+      value === null ? tree.nothing() : name === null ? value : tree.namedAs(name, value),
+    ])
+  }
+  // The object that it returns was made before, fields and all.
+  const unlessGiven = (field: Node & { type: 'PropertyDefinition' }, value: Node): Node => {
+    const name = propertyName(field.key as Node, field.computed)
+    const given = tree.member(tree.name(c.runtime('state')), 'given')
+    const isMade = tree.binary('!==', given, tree.literal(null))
+    return tree.either(isMade, tree.nothing(), name === null ? value : tree.namedAs(name, value))
+  }
   const members = body.body.map((each): Node => {
     if (each.type === 'StaticBlock') return staticBlock(c, each)
     const key = each.computed ? written.shift()! : each.key
     if (each.type === 'MethodDefinition')
       return { ...each, key, value: functionOf(c, each.value as never) } as Node
-    return { ...each, key, value: each.value ? c.outside(() => c.expression(each.value!)) : null } as Node
+    const value = each.value ? c.outside(() => c.expression(each.value!)) : null
+    const first = each === firstField ? extending(each, value) : value
+    return {
+      ...each,
+      key,
+      value: first && !each.static && isGiven ? unlessGiven(each, first) : first,
+    } as Node
   })
-  const constructor = body.body.find(
-    (each) => each.type === 'MethodDefinition' && each.kind === 'constructor',
-  )
-  const own = constructor && c.reach.functions.get((constructor as { value: Node }).value)
+  members.unshift(...ownMark(c, superClass as Node | null))
   if (own?.stepped === true) members.unshift(...marksOfClass(c, own))
   return { ...node, superClass: base, body: { ...body, body: members } } as Node
+}
+
+/**
+ * Objects of a class are the thread's that makes them, which a private field tells before all others: of one that
+ * extends none, or one of the engine.
+ */
+function ownMark(c: Context, superClass: Node | null | undefined): Node[] {
+  if (!c.tellsOwn || isOpen(c, superClass)) return []
+  const key = tree.make('PrivateIdentifier', { name: `${RUNTIME}_own` })
+  const value = c.help('making', tree.make('ThisExpression', {}))
+  return [tree.make('PropertyDefinition', { key, computed: false, static: false, value })]
+}
+
+/** What a class extends may return an object that was there before, to which it adds its fields. */
+function isOpen(c: Context, superClass: Node | null | undefined): boolean {
+  if (!superClass) return false
+  return (
+    superClass.type !== 'Identifier' || !isGlobal(superClass, c.module) || !makesOwn.test(superClass.name)
+  )
 }
 
 /** What tells at run time of a class whose constructor can stop: see superCall(). */

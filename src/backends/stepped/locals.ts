@@ -75,12 +75,14 @@ export function localsOf(
   /** Names by which something else is meant in the function. */
   const meantElse = new Map<string, Set<Binding | null>>()
   const loops: Node[] = []
+  const caught: Node[] = []
   let declaration = 0
   let isVar = false
   const visit = (inner: Node, taker: Node | null): void => {
     if (inner.type === 'Identifier') noteName(inner, taker)
     const next = taker ?? (isOwnActivation(inner) && inner !== (node as Node) ? inner : null)
     if (next === null && isLoop(inner)) loops.push(inner)
+    if (inner.type === 'CatchClause' && inner.param && next === null) caught.push(inner.param as Node)
     if (inner.type === 'VariableDeclaration') isVar = inner.kind === 'var'
     if (inner.type === 'VariableDeclarator' && next === null) {
       declaration = inner.end
@@ -122,18 +124,37 @@ export function localsOf(
     // What is gone through knows the variables of the head, which have no value.
     if (scope.type === 'ForOfStatement' || scope.type === 'ForInStatement')
       known.dead.push([scope.right.start, scope.right.end])
-    if (/^For|^Catch/.test(scope.type)) return
+    if (/^For(In|Of)|^Catch/.test(scope.type)) return
     known.dead.push([known.binding.scope.start, id.start])
     if (init !== null) known.dead.push([init.start, init.end])
   }
+  /** Parameters have their values from left to right; those of a pattern after its default value. */
+  const noteParameters = (pattern: Node, from: number, defaults: readonly Span[]): void => {
+    if (pattern.type === 'AssignmentPattern') {
+      const { left, right } = pattern
+      noteParameters(left as Node, from, [...defaults, [right.start, right.end]])
+      return
+    }
+    if (pattern.type !== 'Identifier') {
+      for (const inner of partsOf(pattern)) noteParameters(inner, from, defaults)
+      return
+    }
+    const known = found.get(bindings.get(pattern)!)
+    if (known === undefined) return
+    known.dead.push([from, pattern.start], ...defaults)
+    known.declared = Math.max(pattern.end, ...defaults.map(([, end]) => end))
+  }
   visit(node as Node, null)
+  for (const parameter of node.params) noteParameters(parameter as Node, node.params[0]!.start, [])
+  for (const param of caught) noteParameters(param, param.start, [])
   return new Map(
     [...found.values()].map((each) => {
       const { binding, places } = each
       each.inLoop = loops.some(({ start, end }) => binding.scope.start >= start && binding.scope.end <= end)
       const isParameter = binding.scope === (node as Node) && binding.kind === 'parameter'
       const alone = isParameter || meantElse.get(binding.name)!.size === 1
-      const cell = !isSafe(each, isParameter)
+      const isOfSwitch = isPassedOver(each)
+      const cell = isOfSwitch || !isSafe(each, isParameter)
       const name = alone && !(cell && isParameter) ? binding.name : names.fresh(binding.name)
       const { inLoop } = each
       const { value } = binding
@@ -142,11 +163,48 @@ export function localsOf(
       const fields = each.takenBy
         .filter((taker) => taker.type === 'PropertyDefinition' && !taker.static)
         .map(({ start, end }): Span => [start, end])
-      const isEarly = cell && !isParameter && binding.kind !== 'function' && isTakenEarly(each)
+      const isEarly = isOfSwitch || (cell && binding.kind !== 'function' && isTakenEarly(each, isParameter))
       const all = { binding, name, cell, isEarly, isParameter, inLoop, fields }
       return [binding, { ...all, dead, places: places.toSorted((a, b) => a - b) }]
     }),
   )
+}
+
+/** The parts of a pattern that bind something. */
+function partsOf(pattern: Node): readonly Node[] {
+  switch (pattern.type) {
+    case 'ObjectPattern':
+      return pattern.properties.map(
+        (each) => (each.type === 'RestElement' ? each.argument : each.value) as Node,
+      )
+    case 'ArrayPattern':
+      return pattern.elements.filter((each) => each !== null) as Node[]
+    case 'RestElement':
+      return [pattern.argument as Node]
+    default:
+      return []
+  }
+}
+
+/** A `case` that is passed over declares it, and another names it: only when it runs shows whether it has a value. */
+function isPassedOver({ binding, isVar, places }: Found): boolean {
+  const { scope, kind } = binding
+  if (scope.type !== 'SwitchStatement' || isVar || kind === 'function') return false
+  const declared = scope.cases.find(({ consequent }) =>
+    (consequent as Node[]).some((each) => declares(each, places)),
+  )
+  return declared !== undefined && places.some((at) => at < declared.start || at >= declared.end)
+}
+
+/** A declaration that is at one of these places. */
+function declares(node: Node, places: readonly number[]): boolean {
+  const ids =
+    node.type === 'VariableDeclaration'
+      ? node.declarations.flatMap(({ id }) => boundBy(id as Node))
+      : node.type === 'ClassDeclaration'
+        ? [node.id as Node]
+        : []
+  return ids.some(({ start }) => places.includes(start))
 }
 
 /** The identifiers that a declaration binds. */
@@ -187,7 +245,8 @@ function isOwnActivation(node: Node): boolean {
 }
 
 /** A closure is made, or may be, before it has a value. */
-function isTakenEarly({ binding, declared, isVar, places, takenBy }: Found): boolean {
+function isTakenEarly({ binding, declared, isVar, places, takenBy }: Found, isParameter: boolean): boolean {
+  if (isParameter) return takenBy.some(({ start }) => start < declared)
   if (isVar) return true
   // What the head of a loop declares, or a `catch`, is there before the block.
   if (/^For|^Catch/.test(binding.scope.type)) return false
@@ -201,7 +260,8 @@ function isTakenEarly({ binding, declared, isVar, places, takenBy }: Found): boo
 function isSafe({ binding, declared, inLoop, places, takenBy }: Found, isParameter: boolean): boolean {
   if (takenBy.length === 0) return true
   if (binding.reassigned || inLoop) return false
-  if (isParameter || binding.kind === 'function') return true
+  if (binding.kind === 'function') return true
+  if (isParameter) return takenBy.every(({ start }) => start >= declared)
   const from = declared || Math.min(...places)
   return takenBy.every(
     (taker) => taker === binding.value || (taker.start > from && taker.type !== 'FunctionDeclaration'),

@@ -7,8 +7,8 @@ import type { Context } from './context.ts'
 import { type Carried, carriedBy } from './waiting.ts'
 import { boundIn, declareAs, earlyCell, pattern, takeApart } from './patterns.ts'
 import { asNodes, guarded, plain, statement } from './statements.ts'
-import { takesByNumber } from './elements.ts'
-import { type Node, childrenOf, isFunction, refuse } from './syntax.ts'
+import { isOfLoop } from './loop-imports.ts'
+import { type Node, childrenOf, isFunction, takesNumbers } from './syntax.ts'
 import * as tree from './tree.ts'
 
 export type Loop = Node & {
@@ -17,7 +17,6 @@ export type Loop = Node & {
 type Over = Node & { type: 'ForOfStatement' | 'ForInStatement' }
 
 export function loop(c: Context, node: Loop, labels: readonly string[]): void {
-  checkHead(c, node)
   if (!c.frame.stops) {
     const written = labels.reduceRight((inner, label) => tree.labeled(label, inner), plainLoop(c, node))
     return c.emit(written)
@@ -46,7 +45,8 @@ function iterating(
   labels: readonly string[],
   carries: Carried,
 ): void {
-  const cursor = c.point(c.help('openCursor', c.expression(node.right)))
+  const over = c.expression(node.right)
+  const cursor = c.point(c.help('openCursor', c.tellsOwn ? c.help('walked', over) : over))
   guarded(
     c,
     () => turning(c, node, labels, carries, cursor),
@@ -65,6 +65,7 @@ function turning(
   const label = c.names.fresh('$loop')
   const next = c.names.fresh('$next')
   c.frame.loops.push(node)
+  c.frame.waits.push(carries !== 'variables')
   c.inTarget({ kind: 'loop', labels, label, next: hasTail(c, node) ? next : null }, () => {
     if (node.type === 'ForStatement') counting(c, node, label, next, carries)
     else if (node.type === 'WhileStatement' || node.type === 'DoWhileStatement')
@@ -73,6 +74,7 @@ function turning(
     else advancing(c, node, label, carries, cursor)
   })
   c.frame.loops.pop()
+  c.frame.waits.pop()
 }
 
 /** What follows the body of a turn is more than an expression. */
@@ -96,10 +98,12 @@ function marks(c: Context, node: Loop, carries: Carried): void {
   const site = (): Node => c.site(node, 'loop')
   if (c.options.turns) c.emit(tree.does(c.help('turn', site())))
   if (carries === 'variables') return
-  if (carries === 'nothing' || carries === 'properties')
-    return void c.point(c.help('again', site(), carries === 'properties'))
-  const values = carries.map((variable) => c.expression(variable))
-  c.point(c.help('again', site(), true, tree.list(values)))
+  const isPlain = carries === 'nothing' || carries === 'properties'
+  const values = isPlain ? [] : carries.map((variable) => c.expression(variable))
+  const keeps = carries !== 'nothing'
+  if (c.options.turns && !isOfLoop(c.module.url))
+    return void c.point(c.help('again', site(), keeps, isPlain ? tree.nothing() : tree.list(values), true))
+  c.point(c.help('again', site(), keeps, ...(isPlain ? [] : [tree.list(values)])))
 }
 
 function turn(c: Context, node: Loop, carries: Carried): void {
@@ -126,7 +130,7 @@ function counting(
   const renew = (): void => {
     for (const cell of cells) {
       const value = tree.object([tree.property(tree.name('v'), tree.member(tree.name(cell), 'v'))])
-      c.emit(tree.does(tree.assign(tree.name(cell), value)))
+      c.emit(tree.does(tree.assign(tree.name(cell), c.making(value))))
     }
   }
   if (init && makesClosures(init)) renew()
@@ -209,11 +213,13 @@ function advancing(c: Context, node: Over, label: string, carries: Carried, curs
 
 function assignHead(c: Context, left: Node, value: Node): void {
   if (left.type !== 'VariableDeclaration') {
-    if (c.stops(left)) takeApart(c, left, c.keep(value))
-    else c.emit(tree.does(c.changing(tree.assign(pattern(c, left), value))))
+    const given = seen(c, left, value)
+    if (c.stops(left)) takeApart(c, left, c.keep(given))
+    else c.emit(tree.does(c.changing(tree.assign(pattern(c, left), given))))
     return
   }
-  declareAs(c, left.declarations[0]!.id as Node, value)
+  const id = left.declarations[0]!.id as Node
+  declareAs(c, id, seen(c, id, value))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -239,6 +245,8 @@ function plainLoop(c: Context, node: Loop): Node {
     }
     case 'ForOfStatement':
     case 'ForInStatement': {
+      const taken = takenInBody(c, node)
+      if (taken !== node) return plainLoop(c, taken)
       const left = node.left as Node
       const head = left.type === 'VariableDeclaration' ? headOf(c, left) : pattern(c, left)
       const isOwn = left.type === 'VariableDeclaration' || c.isOwn(left)
@@ -256,12 +264,22 @@ function headOf(c: Context, node: Node & { type: 'VariableDeclaration' }): Node 
   return asNodes(c.gather(() => statement(c, node)))[0]!
 }
 
-/** Where the value of a pattern is not at hand, one that takes elements by number is refused. */
-function checkHead(c: Context, node: Loop): void {
-  if (node.type !== 'ForOfStatement') return
-  const left = node.left as Node
-  const target = left.type === 'VariableDeclaration' ? (left.declarations[0]!.id as Node) : left
-  if (!takesByNumber(target, false)) return
-  const remedy = 'give the object a name, and take the element by name[index]'
-  refuse(c.module, target, 'a pattern that takes elements by number from a value without a name', remedy)
+/** What the head of a loop takes from, seen where it takes elements by number. */
+function seen(c: Context, target: Node, value: Node): Node {
+  return takesNumbers(target) ? c.help('unpacked', value, c.site(target, 'pattern')) : value
+}
+
+/** A loop whose head takes elements by number: the body does it. */
+function takenInBody(c: Context, node: Over): Over {
+  const { left, body } = node
+  const isDeclared = left.type === 'VariableDeclaration'
+  const target = (isDeclared ? left.declarations[0]!.id : left) as Node
+  if (!takesNumbers(target)) return node
+  const given = tree.name(c.names.fresh('$given'))
+  const declarator = { ...(isDeclared ? left.declarations[0] : {}), init: given } as Node
+  const takes = isDeclared
+    ? ({ ...left, declarations: [declarator] } as Node)
+    : tree.does(tree.make('AssignmentExpression', { operator: '=', left: target, right: given }, target))
+  const head = tree.declare('const', [[(given as Node & { name: string }).name, null]])
+  return { ...node, left: head, body: tree.block([takes, body as Node]) } as Over
 }

@@ -87,6 +87,9 @@ export const harmlessMethod = new RegExp(
     'get(Float|Big).*|load|store|wait|notify|pause)$',
 )
 
+/** Classes of the engine whose objects have no memory of what they are given, and are no others in disguise. */
+export const makesOwn = /^((Weak)?(Map|Set)|Array|Date|RegExp|.*Error)$/
+
 /** Names of the engine for what happens later, which loop/ has too. */
 export const modelledNames: readonly string[] = (
   'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +

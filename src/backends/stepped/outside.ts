@@ -3,7 +3,8 @@
 // is noted as plain accesses at the place of the call.
 
 import { memory, type View } from './memory.ts'
-import { RUNTIME, bulkMethods, viewMethod } from './names.ts'
+import { bulkMethods, viewMethod } from './names.ts'
+import { isOfProgram, noteCallOn } from './owned.ts'
 import { bulk, dataView, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
 import { current, refused, state } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
@@ -22,16 +23,6 @@ const writesLater = /^(read|readv|randomFill)$/
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is called
-
-const ofProgram = new WeakMap<Method, boolean>()
-
-/** Its text tells; that of a function that touches no memory and calls nobody need not. */
-export function isOfProgram(called: unknown): boolean {
-  if (typeof called !== 'function') return false
-  let known = ofProgram.get(called as Method)
-  if (known === undefined) ofProgram.set(called as Method, (known = textOf(called).includes(`${RUNTIME}_`)))
-  return known
-}
 
 function textOf(called: unknown): string {
   return Function.prototype.toString.call(called)
@@ -145,7 +136,7 @@ export function outward(
 ): unknown {
   if (typeof method !== 'function') throw new TypeError(`${text} is not a function`)
   const called = method as Method
-  if (changes && !isOfProgram(called)) state.changes++
+  if (changes) noteCallOn(called, object)
   const depth = lookDeep.test(text) ? DEPTH_MAX : 0
   if (depth === 0 && called !== Reflect.apply && !isGiven(object, args))
     return Reflect.apply(called, object, args)

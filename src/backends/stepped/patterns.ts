@@ -10,8 +10,9 @@ import * as tree from './tree.ts'
 export function pattern(c: Context, node: Node, declares = false): Node {
   switch (node.type) {
     case 'Identifier':
-      if (!declares && isConstant(c, node)) return tree.member(c.help('constantSlot'), 'value')
-      return c.variable(node)
+      if (!declares && isConstant(c, node) && !c.isEarly(node))
+        return tree.member(c.help('constantSlot'), 'value')
+      return declares ? c.declared(node) : c.variable(node)
     case 'MemberExpression':
       return slot(c, node)
     case 'ArrayPattern':
@@ -73,7 +74,7 @@ export function newCells(c: Context, node: Node): void {
 function newCell(c: Context, id: Node & { type: 'Identifier' }, value: Node): boolean {
   const local = c.localOf(id)
   if (local?.cell !== true || local.isEarly) return false
-  c.emit(tree.does(tree.assign(tree.name(local.name), cellOf(id.name, value))))
+  c.emit(tree.does(tree.assign(tree.name(local.name), cellOf(c, id.name, value))))
   return true
 }
 
@@ -96,12 +97,12 @@ export function earlyCells(c: Context, nodes: readonly Node[]): void {
 
 /** The cell of a variable before its declaration. */
 export function earlyCell(c: Context, { binding, dead }: Local): Node {
-  return dead.length > 0 ? c.help('earlyCell', binding.name) : cellOf(binding.name, tree.nothing())
+  return dead.length > 0 ? c.help('earlyCell', binding.name) : cellOf(c, binding.name, tree.nothing())
 }
 
 /** A cell. */
-export function cellOf(name: string, value: Node): Node {
-  return tree.object([tree.property(tree.name('v'), tree.namedAs(name, value))])
+export function cellOf(c: Context, name: string, value: Node): Node {
+  return c.making(tree.object([tree.property(tree.name('v'), tree.namedAs(name, value))]))
 }
 
 /** A value for a variable, whose name it gets where it has none: in the steppable form that may be another. */
@@ -116,12 +117,12 @@ export function valueFor(c: Context, node: Node, value: Node): Node {
 export function declareAs(c: Context, node: Node, value: Node): void {
   if (node.type === 'Identifier') {
     if (newCell(c, node, value)) return
-    c.emit(tree.does(tree.assign(c.variable(node), valueFor(c, node, value))))
+    c.emit(tree.does(tree.assign(c.declared(node), valueFor(c, node, value))))
     return
   }
   newCells(c, node)
   if (c.stops(node)) takeApart(c, node, c.keep(value), true)
-  else c.emit(tree.does(tree.assign(pattern(c, node, true), value)))
+  else c.emit(tree.does(tree.assign(pattern(c, node, true), c.takenApart(node, value))))
 }
 
 /** Takes a value, which stays what it is, apart step by step; the variables are there, or it `declares` them. */
@@ -192,7 +193,7 @@ function takeElementsApart(
   value: Node,
   declares: boolean,
 ): void {
-  const cursor = c.point(c.help('openCursor', value))
+  const cursor = c.point(c.help('openCursor', c.takenApart(node, value)))
   const each = (element: Node | null): void => {
     if (element === null) c.point(c.help('skipNext', cursor))
     else if (element.type !== 'RestElement')

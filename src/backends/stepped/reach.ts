@@ -19,7 +19,7 @@ import {
   rigidity,
   wellKnownSymbol,
 } from './reach-syntax.ts'
-import { type FunctionNode, type Node, isFunction, propertyName } from './syntax.ts'
+import { type FunctionNode, type Node, isFunction, propertyName, takesNumbers } from './syntax.ts'
 
 /** What a call may lead to. */
 export interface Target {
@@ -556,6 +556,10 @@ export class Reach {
     }
     // Most call what is read after them: from the last to the first, few rounds are needed.
     const all = [...this.functions.values()].toReversed()
+    // What they are given is taken apart in the body.
+    for (const info of all)
+      if (info.rigid === null && info.node?.params.some((each) => takesNumbers(each as Node)) === true)
+        info.stepped = true
     const iterators = this.#iterators()
     for (let changed = true; changed;) {
       changed = false

@@ -18,6 +18,7 @@ export {
   type Ending,
   type EventLoops,
   type Sleepers,
+  TURNS_MAX,
   alone,
   forgetRefusal,
   hasOwnChanges,

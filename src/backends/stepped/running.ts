@@ -454,9 +454,10 @@ export function isSole(): boolean {
   return scheduler !== null && scheduler.isSole
 }
 
-/** The thread has changed something that is not in shared memory: an object, or a variable that a function keeps. */
+/** The thread has changed something that is not in shared memory, and that others may see: an object, a variable. */
 export function hasOwnChanges(thread: Thread): boolean {
-  return (thread === current ? state.changes : thread.changes) > thread.sharedChanges
+  const changes = thread === current ? state.changes : thread.changes
+  return changes > thread.sharedChanges + thread.privateChanges
 }
 
 /** No thread of the program runs: its state is being made or looked at. */

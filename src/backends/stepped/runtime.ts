@@ -19,6 +19,7 @@ export * from './plain-accesses.ts'
 export * from './announcing.ts'
 export * from './doing.ts'
 export * from './operations.ts'
+export * from './owned.ts'
 export * from './spinning.ts'
 
 const work: Work = {

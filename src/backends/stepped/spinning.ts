@@ -43,6 +43,35 @@ export function pause(site: number, turns?: number): unknown {
   return spin(thread, site, 0, thread.reads, false)
 }
 
+/** How often a thread goes on though it has read the same as before, where that may lead to something else. */
+export const TURNS_MAX = 3
+
+/**
+ * As pause(), where nobody has looked at what the loops around it take from one turn to the next. The thread goes on
+ * TURNS_MAX times, since it may count how often it does, and then waits. Where again() `waits` for the loop, the pause
+ * itself only does so if something is changed that is not shared.
+ */
+export function pauseWithin(site: number, waits: boolean, turns?: number): unknown {
+  const thread = current
+  if (thread.reads === 0 || thread === soloThread) return pause(site, turns)
+  const own = state.changes - thread.sharedChanges
+  const isSame = thread.pausedOwn === own || thread.pausedOwn < 0
+  const hasLooked = thread.pausedLooks !== thread.looks
+  thread.pausedOwn = own
+  thread.pausedLooks = thread.looks
+  if (thread.pausedShared !== thread.sharedChanges) thread.pauses = 0
+  thread.pausedShared = thread.sharedChanges
+  const goesOn = hasLooked
+    ? (waits && isSame) || ++thread.pauses <= TURNS_MAX
+    : ++thread.vainPauses < VAIN_PAUSES_MAX
+  if (!goesOn) {
+    scheduler!.loopLeft()
+    return pause(site, turns)
+  }
+  if (turns !== undefined) (Atomics as unknown as { pause: (turns: number) => void }).pause(turns)
+  return undefined
+}
+
 const nowhere: Watched = new Int32Array(0)
 
 /**
@@ -95,13 +124,20 @@ export function loop(site: number): void {
  * A turn of a loop begins that takes nothing over from the last but what it reads, `values` and, if `keeps`,
  * properties. If the last has changed nothing, with these values too, it only waits, and so it does if it has read the
  * same as the one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within
- * it are part of the turn.
+ * it are part of the turn. With `follows`, one that has changed what is not shared is gone on with TURNS_MAX times
+ * though it has read the same, since that may be what it counts in.
  */
-export function again(site: number, keeps: boolean, values: readonly unknown[] = noValues): unknown {
+export function again(
+  site: number,
+  keeps: boolean,
+  values: readonly unknown[] = noValues,
+  follows = false,
+): unknown {
   const thread = current
   if (thread === soloThread) return undefined
   const { reads, epoch, looks, rescues } = thread
   const { changes } = state
+  const own = changes - thread.sharedChanges
   const turns = thread.turnsOf(site)
   const isSameEpoch = turns.epoch === epoch
   const from = isSameEpoch ? turns.from : 0
@@ -117,6 +153,11 @@ export function again(site: number, keeps: boolean, values: readonly unknown[] =
   turns.looks = looks
   turns.rescues = rescues
   turns.values = values
+  const isCounting = follows && turns.own !== own
+  turns.own = own
+  turns.vain = repeats && isCounting ? turns.vain + 1 : 0
+  if (repeats && isCounting && turns.vain < TURNS_MAX) return undefined
+  if (turns.vain > 0) scheduler!.loopLeft()
   const hasRead = reads > from
   if (!(hasRead ? isIdle || repeats : mayBeLater && scheduler!.leavesIdle)) return undefined
   thread.isIdle = mayBeLater

@@ -1,12 +1,11 @@
 // Statements in the steppable form: of functions that can stop, as steps.
 
 import type { Context, Detour } from './context.ts'
-import { takesByNumber } from './elements.ts'
 import { type Step, type Steps, Writer } from './form.ts'
 import { declareAs, pattern, earlyCells } from './patterns.ts'
 import { tailCall } from './calls.ts'
 import { RUNTIME } from './names.ts'
-import { type Node, isFunction } from './syntax.ts'
+import { type Node, isFunction, takesByNumber } from './syntax.ts'
 import * as tree from './tree.ts'
 
 /** Writes statements that stand in a block. */
@@ -155,7 +154,8 @@ function variables(c: Context, node: Node & { type: 'VariableDeclaration' }): vo
       init !== null && takesByNumber(each.id as Node)
         ? c.help('unpacked', init, c.site(each, 'pattern'))
         : init
-    return { ...each, id: pattern(c, each.id as Node, true), init: given }
+    const id = each.id as Node
+    return { ...each, id: pattern(c, id, true), init: given && c.takenApart(id, given) }
   })
   c.emit({ ...node, declarations } as Node)
 }

@@ -268,3 +268,20 @@ export function propertyName(key: Node, computed: boolean): string | null {
   if (key.type === 'Identifier' && !computed) return key.name
   return key.type === 'Literal' && typeof key.value === 'string' ? key.value : null
 }
+
+/** An object pattern that takes properties by number, by a computed name, or (`rest`) all together. */
+export function takesByNumber(pattern: Node, rest = true): boolean {
+  if (pattern.type !== 'ObjectPattern') return false
+  return pattern.properties.some((property) => {
+    if (property.type === 'RestElement') return rest
+    const { key, computed } = property
+    return computed
+      ? !(key.type === 'Literal' && typeof key.value === 'string')
+      : key.type === 'Literal' && typeof key.value === 'number'
+  })
+}
+
+/** A parameter, or what the head of a loop declares, takes elements by number, which may be shared. */
+export function takesNumbers(target: Node): boolean {
+  return takesByNumber(target.type === 'AssignmentPattern' ? (target.left as Node) : target, false)
+}

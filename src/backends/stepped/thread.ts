@@ -88,6 +88,9 @@ interface Turns {
   changes: number
   looks: number
   rescues: number
+  /** Changes of what is not shared, and how many turns in a row made some and read the same. */
+  own: number
+  vain: number
   /** What the variables were that it hands from one turn to the next. */
   values: readonly unknown[]
 }
@@ -100,6 +103,7 @@ export const noPlaces: readonly { readonly array: Watched; readonly index: numbe
 export function enterLoop(turns: Turns): void {
   turns.epoch = -1
   turns.changes = -1
+  turns.vain = 0
 }
 
 /** Reads that are remembered since a thread last changed something. */
@@ -156,6 +160,8 @@ export class Thread {
   changes = 0
   /** Those of them that others see in shared memory, or by who waits. */
   sharedChanges = 0
+  /** Those of them that nobody else sees: of objects that it has made itself. */
+  privateChanges = 0
 
   /** Of `add`, `sub`, `and`, `or`, `xor`: nobody looks at what was there before. */
   unread = false
@@ -172,6 +178,11 @@ export class Thread {
   readonly readBigInts: bigint[] = []
   /** How often it has paused with nothing to look at, since it last did an operation. */
   vainPauses = 0
+  /** How often it has paused without waiting, since it last changed what is shared, and what it had changed then. */
+  pauses = 0
+  pausedShared = 0
+  pausedOwn = -1
+  pausedLooks = -1
   /** From which read on a pause looks. */
   watchFrom = 0
   watchTo = 0
@@ -221,12 +232,17 @@ export class Thread {
     this.rescues = 0
     this.timeouts = 0
     this.sharedChanges = this.changes
+    this.privateChanges = 0
     this.isIdle = false
     this.isStale = false
     this.loop = null
     this.scope = null
     this.toTell.length = 0
     this.ending = null
+    this.pauses = 0
+    this.pausedShared = this.sharedChanges
+    this.pausedOwn = -1
+    this.pausedLooks = -1
     this.watches = false
     this.isLooping = false
     this.idles = false
@@ -285,8 +301,13 @@ export class Thread {
     this.timeouts = other.timeouts
     this.changes = other.changes
     this.sharedChanges = other.sharedChanges
+    this.privateChanges = other.privateChanges
     this.unread = other.unread
     this.vainPauses = other.vainPauses
+    this.pauses = other.pauses
+    this.pausedShared = other.pausedShared
+    this.pausedOwn = other.pausedOwn
+    this.pausedLooks = other.pausedLooks
     this.watchFrom = other.watchFrom
     this.watchTo = other.watchTo
     this.betweenTurns = other.betweenTurns
@@ -330,13 +351,15 @@ export class Thread {
     for (const site of this.loops) if (other.turns[site] === undefined) enterLoop(this.turns[site]!)
     for (const site of other.loops) {
       const turns = this.turnsOf(site)
-      const { epoch, before, from, changes, looks, rescues, values } = other.turns[site]!
+      const { epoch, before, from, changes, looks, rescues, own, vain, values } = other.turns[site]!
       turns.epoch = epoch
       turns.before = before
       turns.from = from
       turns.changes = changes
       turns.looks = looks
       turns.rescues = rescues
+      turns.own = own
+      turns.vain = vain
       turns.values = values
     }
   }
@@ -346,7 +369,8 @@ export class Thread {
     const known = this.turns[site]
     if (known !== undefined) return known
     this.loops.push(site)
-    const turns = { epoch: -1, before: -1, from: 0, changes: -1, looks: 0, rescues: 0, values: noValues }
+    const places = { epoch: -1, before: -1, from: 0, values: noValues }
+    const turns = { ...places, changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
     this.turns[site] = turns
     return turns
   }
@@ -395,6 +419,8 @@ export abstract class Scheduler {
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
   /** There is one thread, for which nothing is to be explored. */
   readonly isSole: boolean = false
+  /** Threads may be exchanged for one another, so that it matters who has made what. */
+  readonly exchanges: boolean = false
   /** A thread waits from the first turn of a loop on that changed nothing; else from one that repeats another. */
   readonly waitsAtOnce: boolean = true
   /** A thread whose last turn of a loop changed nothing is left there: another execution has it take the turn later. */
@@ -403,6 +429,8 @@ export abstract class Scheduler {
   isDecided(): boolean {
     return false
   }
+  /** A loop was followed for TURNS_MAX turns that read the same, and is left to wait though the next may be another. */
+  loopLeft(): void {}
   /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
   loopMade(): void {}
   /** There are more cells: a thread has made an array over memory that was not known yet. */

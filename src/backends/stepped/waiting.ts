@@ -61,20 +61,29 @@ function assignmentsIn(parts: readonly Node[], loop: Node, bindings: Scopes['bin
     hasProperties: false,
     isUnclear: false,
   }
-  const mayLeave = !contains(loop, (node) => node.type === 'TryStatement' && node.finalizer !== null)
+  const mayLeave = !contains(loop, (node) => node.type === 'TryStatement')
+  const note = (target: Node, isCounted: boolean): void => {
+    const binding = target.type === 'Identifier' ? bindings.get(target) : undefined
+    if (target.type === 'MemberExpression') found.hasProperties = true
+    else if (binding === undefined) found.isUnclear = true
+    else {
+      if (!found.assigned.has(binding)) found.assigned.set(binding, target)
+      if (isCounted) found.counted.add(binding)
+    }
+  }
   const visit = (node: Node): void => {
     if (isFunction(node) || (mayLeave && leaves(node, loop))) return
-    if (node.type === 'UpdateExpression' || node.type === 'AssignmentExpression') {
-      const target = node.type === 'UpdateExpression' ? node.argument : node.left
-      const binding = target.type === 'Identifier' ? bindings.get(target) : undefined
-      if (target.type === 'MemberExpression') found.hasProperties = true
-      else if (binding === undefined) found.isUnclear = true
-      else {
-        if (!found.assigned.has(binding)) found.assigned.set(binding, target)
-        if (node.type === 'UpdateExpression' || node.operator !== '=') found.counted.add(binding)
-      }
-    }
+    if (node.type === 'UpdateExpression') note(node.argument as Node, true)
+    if (node.type === 'AssignmentExpression') note(node.left as Node, node.operator !== '=')
+    if ((node.type === 'ForOfStatement' || node.type === 'ForInStatement') && node !== loop)
+      noteHead(node.left as Node)
+    if (node.type === 'VariableDeclaration' && node.kind === 'var')
+      for (const { id, init } of node.declarations) if (init) note(id as Node, false)
     for (const child of childrenOf(node)) visit(child)
+  }
+  const noteHead = (left: Node): void => {
+    if (left.type !== 'VariableDeclaration') note(left, false)
+    else if (left.kind === 'var') note(left.declarations[0]!.id as Node, false)
   }
   for (const part of parts) visit(part)
   return found
@@ -91,6 +100,11 @@ function setFirst(parts: readonly Node[], bindings: Scopes['bindings']): Map<Bin
     if (node.type === 'AssignmentExpression' && node.operator === '=' && node.left.type === 'Identifier') {
       visit(node.right, isSure)
       note(node.left, isSure)
+      return
+    }
+    if (node.type === 'VariableDeclarator' && node.init && node.id.type === 'Identifier') {
+      visit(node.init, isSure)
+      note(node.id, isSure)
       return
     }
     note(node, false)

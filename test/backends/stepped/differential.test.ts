@@ -52,7 +52,7 @@ async function bothForms(body: readonly string[], form: 'module' | 'commonjs'): 
   const url = await write(programOf(body, form), form === 'module' ? 'mjs' : 'cjs')
   const plain = (await import(url.href)) as { main: () => unknown }
   memory.clear()
-  const { exports, sites } = await loadStepped(url)
+  const { exports, sites } = await loadStepped(url, { turns: true })
   setSites(sites)
   memory.takeSnapshot()
   const turns = new Turns()

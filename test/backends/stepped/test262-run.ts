@@ -120,7 +120,7 @@ interface Loaded {
 async function load(url: URL): Promise<Loaded | Outcome> {
   try {
     memory.clear()
-    const { exports, sites } = await loadStepped(url)
+    const { exports, sites } = await loadStepped(url, { turns: true })
     return { exports: exports as never, sites }
   } catch (error) {
     if (error instanceof SteppingRefused) return ['refused', `load: ${refusal(error)}`, 0]

@@ -4,6 +4,7 @@ import { FINISHED, Scheduler, Thread } from '../../../src/backends/stepped/index
 
 export class Turns extends Scheduler {
   readonly threads = [new Thread(0), new Thread(1)]
+  override readonly exchanges = true
   steps = 0
   #last = 0
 

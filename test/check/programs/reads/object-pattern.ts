@@ -1,4 +1,4 @@
-// Takes elements of a shared array by an object pattern.
+// Reads plainly what another thread writes: object-pattern.
 
 export default {
   setup: () => new Int32Array(new SharedArrayBuffer(16)),

@@ -1,4 +1,4 @@
-// Takes elements of a shared array by a spread.
+// Reads plainly what another thread writes: object-spread.
 
 export default {
   setup: () => new Int32Array(new SharedArrayBuffer(16)),
