@@ -21,7 +21,7 @@ const prelude = `
 import assert from 'node:assert'
 import { createHash, randomFill, randomFillSync } from 'node:crypto'
 import { openSync, read, readSync, readv, readvSync, writeSync } from 'node:fs'
-import { isDeepStrictEqual } from 'node:util'
+import { isDeepStrictEqual, types } from 'node:util'
 import * as plain from 'plain'
 const encoder = new TextEncoder()
 const sameText = (a, b) => a === b
@@ -131,6 +131,10 @@ const others = [
   `log.push(Object.is(bytes, words), Object.getPrototypeOf(bytes), Reflect.has(bytes, 'length'))`,
   `log.push(Object.entries({ bytes }), Object.assign({}, { bytes }), Object.fromEntries([['a', bytes]]))`,
   `log.push(pass(bytes), pass.call(null, words), pass.bind(null)(buffer), [bytes].map(pass))`,
+  `log.push({}.toString.call(bytes), Object.prototype.hasOwnProperty.call(bytes, 'a'), ((a) => a).bind(null, bytes))`,
+  `log.push(types.isUint8Array(bytes), Buffer.isBuffer(buffer), Buffer.byteLength(bytes)); assert(bytes); assert.equal(bytes, bytes)`,
+  `Object.defineProperty(bytes, 'note', { value: 1 }); Reflect.set({}, 'a', bytes); log.push(Reflect.get(bytes, 'length'))`,
+  `log.push((function* () { yield yield }()).next(bytes), DataView.prototype.getInt8.call(view, 4))`,
   `log.push(sameText(bytes, words), structuredClone(words).length, bytes.byteOffset, bytes.subarray(1))`,
 ]
 

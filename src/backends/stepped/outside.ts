@@ -59,22 +59,26 @@ function hostName(called: Method): string | null {
 /** Functions of the engine that hand on what they are given, and do not look at its elements. */
 const handOn = new Set<unknown>(
   [
-    ...[Map, Set, WeakMap, WeakSet, WeakRef, Promise, FinalizationRegistry].flatMap((each) => [
-      ...Object.values(Object.getOwnPropertyDescriptors(each.prototype)).map(({ value }) => value as unknown),
-      ...Object.values(Object.getOwnPropertyDescriptors(each)).map(({ value }) => value as unknown),
-    ]),
-    ...Object.values(Object.getOwnPropertyDescriptors(console)).map(({ value }) => value as unknown),
+    ...[Map, Set, WeakMap, WeakSet, WeakRef, Promise, FinalizationRegistry, Function, Object].flatMap(
+      (each) => allOf(each.prototype as object),
+    ),
+    ...[Map, Set, Promise, Atomics, console].flatMap(allOf),
     ...named(Object, 'is freeze seal preventExtensions isFrozen isSealed isExtensible keys create hasOwn'),
     ...named(Object, 'getPrototypeOf setPrototypeOf getOwnPropertyNames getOwnPropertySymbols fromEntries'),
-    ...named(Object.prototype, 'hasOwnProperty isPrototypeOf propertyIsEnumerable valueOf'),
     ...named(Reflect, 'has ownKeys getPrototypeOf setPrototypeOf isExtensible preventExtensions construct'),
-    Array.isArray,
-    Array.of,
-    ArrayBuffer.isView,
+    ...named(Array, 'isArray of'),
+    ...named(Object.getPrototypeOf(function* () {}).prototype as object, 'next return throw'),
     structuredClone,
     queueMicrotask,
   ].filter((each) => typeof each === 'function'),
 )
+/** Others, by their names: they ask what kind of object it is, or compare objects. */
+const looksAtNone =
+  /^(is(?!DeepStrictEqual$|Ascii$|Utf8$)[A-Z]\w*|byteLength|ok|assert|(not)?([eE]qual|[sS]trictEqual))$/
+
+function allOf(holder: object): unknown[] {
+  return Object.values(Object.getOwnPropertyDescriptors(holder)).map(({ value }) => value as unknown)
+}
 
 function named(holder: object, names: string): unknown[] {
   return names.split(' ').map((name) => (holder as Functions)[name])
@@ -83,6 +87,7 @@ function named(holder: object, names: string): unknown[] {
 /** Methods of arrays and of typed arrays, and their names. */
 const ofArrays = methodsOf(Array.prototype)
 const ofTypedArrays = methodsOf(Object.getPrototypeOf(Int8Array.prototype) as object)
+const ofDataViews = methodsOf(DataView.prototype)
 
 function methodsOf(holder: object): ReadonlyMap<unknown, string> {
   const properties = Object.entries(Object.getOwnPropertyDescriptors(holder))
@@ -161,6 +166,9 @@ function outside(
   const ofElements = ofTypedArrays.get(called) ?? ''
   if (isShared(object) && bulkMethods.has(ofElements) && !Buffer.isBuffer(object))
     return bulk(object, ofElements, site, args)
+  const ofView = ofDataViews.get(called) ?? ''
+  if (isShared(object) && viewMethod.test(ofView))
+    return dataView(object as unknown as DataView & Watched, ofView, site, args)
   return noteAround(called, object, args, site, depth)
 }
 
@@ -195,7 +203,7 @@ function noteAround(
   const name = hostName(called)
   if (name !== null && writesLater.test(name) && sharedIn(args, 1).size > 0)
     refused(site, `${name}(), which writes into shared memory after it has returned,`, `use ${name}Sync()`)
-  const known = name === null ? null : accessesOf(called, name, object, args)
+  const known = name === null ? null : looksAtNone.test(name) ? [] : accessesOf(called, name, object, args)
   if (known !== null) {
     for (const { array, start, end, writes } of known) note(array, start, end, writes, site)
     return seen(Reflect.apply(called, object, args))
@@ -287,9 +295,9 @@ function range(array: unknown, start: unknown, length: unknown, writes: boolean)
   return { array, start: from, end: typeof length === 'number' ? from + length : Infinity, writes }
 }
 
-function element(array: unknown, key: unknown, writes: boolean): readonly Access[] | null {
-  const index = Number(key)
-  if (!isShared(array) || !Number.isInteger(index)) return null
+function element(array: unknown, key: unknown, writes: boolean): readonly Access[] {
+  const index = typeof key === 'symbol' ? -1 : Number(key)
+  if (!isShared(array) || !Number.isInteger(index) || index < 0) return []
   const size = array.byteLength / array[SHARED].length
   return [{ array, start: index * size, end: (index + 1) * size, writes }]
 }
