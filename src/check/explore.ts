@@ -420,8 +420,8 @@ export function lostWakeUp(threads: readonly Thread[]): string | null {
 }
 
 /**
- * Of an execution that has not ended: who could go on, and was not let for more than half of it. Where that thread would
- * end the others' loop, threads that all have their turns come to an end.
+ * Of an execution that has not ended: who could go on, and was not let for more than half of it. Where that thread
+ * would end the others' loop, threads that all have their turns come to an end.
  */
 export function starvation(
   threads: readonly Thread[],

@@ -1,6 +1,6 @@
 // Calls of functions that are not the program's: those of the engine, of Node, and of packages that are not stepped.
-// What such a function reads and writes of the shared memory that it is given happens within one step of the thread, and
-// is noted as plain accesses at the place of the call.
+// Such a function reads and writes the shared memory that it is given within one step of the thread. The call counts as
+// plain accesses, at its place.
 
 import { memory, type View } from './memory.ts'
 import { bulkMethods, viewMethod } from './names.ts'
@@ -50,7 +50,7 @@ function functionsOfNode(): ReadonlyMap<unknown, string> {
   return found
 }
 
-/** The name of a function of the engine or of Node; null of others. The text of a proxy, or of what is bound, has none. */
+/** The name of a function of the engine or of Node; null of others. Of a proxy, or of what is bound, the text has none. */
 function hostName(called: Method): string | null {
   const known = functionsOfNode().get(called)
   return known ?? /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(textOf(called))?.[1] ?? null
