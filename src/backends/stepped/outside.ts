@@ -50,7 +50,7 @@ function functionsOfNode(): ReadonlyMap<unknown, string> {
   return found
 }
 
-/** The name of a function of the engine or of Node; null of others. Of a proxy, or of what is bound, the text has none. */
+/** The name of a function of the engine or of Node; null of others, as of a proxy and of what is bound. */
 function hostName(called: Method): string | null {
   const known = functionsOfNode().get(called)
   return known ?? /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(textOf(called))?.[1] ?? null
