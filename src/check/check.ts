@@ -29,7 +29,8 @@ export type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts
 export { ScenarioFailed } from './scenario-failed.ts'
 
 const MAX_STEPS = 20_000
-const SECONDS = 60
+/** A machine that is slow, or busy, may ask for more. */
+const SECONDS = Number(process.env['FAULTLINE_SECONDS']) || 60
 const EXECUTIONS = 10_000_000
 const MINIMISE_SECONDS = 20
 /** Most failures need no more ordered steps. */

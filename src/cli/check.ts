@@ -132,7 +132,12 @@ async function runCommand(
   }
   const designs = parseDesigns(options.design)
   const rwsems = parseRwsems(options.rwsem)
-  const seconds = parseNumber(options.seconds ?? '60', '--seconds', 0.001, SECONDS_MAX)
+  const seconds = parseNumber(
+    options.seconds ?? process.env['FAULTLINE_SECONDS'] ?? '60',
+    '--seconds',
+    0.001,
+    SECONDS_MAX,
+  )
   const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
   const target = named ?? mutant?.scenario
   const isGiven = (name: keyof CheckCommandOptions): boolean => command.getOptionValueSource(name) === 'cli'
