@@ -93,7 +93,7 @@ describe('faultline check --init', () => {
     const file = write('ring.check.mjs', '// mine')
     const { status, stderr } = run(command, 'check', '--init')
     assert.equal(status, 2)
-    assert.match(stderr, /ring\.check\.mjs is there already/)
+    assert.match(stderr, /ring\.check\.mjs already exists/)
     assert.equal(readFileSync(file, 'utf8'), '// mine')
   })
 })

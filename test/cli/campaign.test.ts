@@ -81,7 +81,7 @@ describe('campaign', () => {
     child.kill('SIGINT')
     const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
     assert.equal(signal, 'SIGINT')
-    assert.equal(stderr, `faultline: stopped — the same command goes on from ${store}\n`)
+    assert.equal(stderr, `faultline: stopped — the same command continues from ${store}\n`)
     assert.equal(existsSync(`${store}-wal`), false)
   })
 
@@ -101,7 +101,7 @@ describe('campaign', () => {
       [['campaign', '--work', '--queue', 'redis://a', '--json'], /--json does not go with --work/],
       [['campaign', tiny, '--until-over'], /--until-over is for --work/],
       [['campaign', tiny, '--files', folder], /--files is for --work/],
-      [['campaign', '--work', '--queue', 'redis://a', '--files', tiny], /--files .* is no folder/],
+      [['campaign', '--work', '--queue', 'redis://a', '--files', tiny], /--files .* is not a folder/],
       [
         ['campaign', tiny, '--queue', 'redis://127.0.0.1:1'],
         /the queue at redis:.* does not answer: .* — start/,
