@@ -12,7 +12,7 @@ export interface KernelChoice {
   readonly rwsem: RwsemKind
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'shared' | 'batched'
-  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
+  /** With the errors of the published form. Default false: each is fixed as the design's file says. */
   readonly published?: boolean
   /**
    * As if CPUs that are not in the scenario wanted the same spinlocks: whoever takes one may have to wait for it first,
