@@ -1,6 +1,6 @@
 // Recordings for workers on other machines: the campaign puts each on the queue's server, under the digest of its
-// content, and workers take it from there into a file of their own. One that is larger than the limit has to lie where
-// it lay, in a folder that the worker was given.
+// content, and workers copy it to a file. If a recording is larger than the limit, it must be at the same path in a
+// folder that the worker was given.
 
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'

@@ -1,8 +1,7 @@
-// Where results are kept: a file of SQLite. What is in it is not done again, whoever did it.
+// Where results are kept: an SQLite file. Jobs with a result in it do not run again, whoever ran them.
 //
-// A result is written when it is there, in one piece: a process that is killed leaves a file that holds every result
-// that it has told of. Writing one that is there already changes nothing, so that it does not matter who writes it, or
-// how often.
+// A result is written at once and in one piece: if a process is killed, the file has every result that it has
+// reported. Writing an existing result changes nothing, so that it does not matter who writes it, or how often.
 
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'

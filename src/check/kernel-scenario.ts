@@ -1,8 +1,9 @@
-// Scenarios of the kernel: what CPUs do with one address space, and what must hold afterwards. Stepped with the kernel.
+// Scenarios of the kernel: what CPUs do with one address space, and what must hold afterwards. Stepped with the
+// kernel.
 //
-// A thread is a list of calls and accesses. What they return, together with what can be seen of the address space
-// afterwards, must be what some sequential order of them gives; the subject finds these orders out by running them. The
-// state of the kernel itself is held to its invariants, and taking everything down must give everything back.
+// A thread is a list of calls and accesses. Some sequential order of these must give their results and what can be
+// seen of the address space afterwards; the subject determines these orders by running them. The kernel must keep
+// its invariants, and after everything is taken down nothing may be left.
 
 import {
   type Accounting,

@@ -1,8 +1,8 @@
-// A file from which an exploration that was stopped goes on.
+// A file from which a stopped exploration continues.
 //
-// JSON, a line each: first what is explored, then every result that the coordinator was given, in that order. What is
-// left to be done follows from them. Lines are only ever added, each in one piece; one that was not finished when the
-// process was killed is cut off. A ledger of other code, of another scenario or of other options is refused.
+// One JSON object per line: first what is explored, then every result that the coordinator received, in that order.
+// They determine what is left to do. Lines are only ever appended, each in one write; a line that was incomplete
+// when the process was killed is cut off. A ledger of other code, another scenario or other options is refused.
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { WorkUnit } from './explorer.ts'

@@ -1,8 +1,8 @@
-// A slice of an exploration: a part of it that anyone may do anywhere. What comes of it depends on nothing but what it
-// is given. For a thread that explores nothing besides.
+// A slice of an exploration: a part that may run anywhere. Its result depends only on its input. For a thread that
+// explores nothing else.
 //
-// A slice may come from another machine. It names shipped scenarios, mutants of ours, and files in the folder that
-// whoever works has named; of these the content has to be what is asked for before any of it is run.
+// A slice may come from another machine. It names shipped scenarios, our mutants, and files in the folder that the
+// operator of the worker has named; the content of a file is compared with its digest before any of it runs.
 
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'

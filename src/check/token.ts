@@ -1,11 +1,11 @@
-// Replay tokens: one line that runs exactly one execution again.
+// Replay tokens: one line that repeats exactly one execution.
 //
 //     fl1.fault-munmap/lespinasse-2021/xadd.3f9a0c12b7.AQ8CAQ.9d41
 //     fl1.fault-munmap/kamezawa-2009-refcount/xadd/published.0b12c7a93f.AQ8CAQ.77a0
 //
-// The version of the form and of the rule in follow.ts; what was checked; the digest of its code, patches included; how
-// the execution ended, after how many steps, and its turnings; and a check sum. A turning is a step at which another
-// thread is chosen than the rule says, so that a token is short where there are few preemptions.
+// The version of the format and of the rule in follow.ts; what was checked; the digest of its code, patches included;
+// how the execution ended, after how many steps, and its deviations; and a checksum. A deviation is a step at which
+// another thread runs than the rule says, so that a token is short if there are few preemptions.
 
 import { createHash } from 'node:crypto'
 import type { FailureKind } from './explore.ts'
