@@ -1,5 +1,5 @@
-// What a check is given, looked at before anything is done: with an option that nobody reads, or one that is no number,
-// something else than was meant would be checked, and pass.
+// Validates the arguments of a check before anything runs: with an unknown option, or one that is not a number, the
+// check would test something else than intended, and pass.
 
 import { inspect } from 'node:util'
 import type { CheckOptions } from './check-result.ts'

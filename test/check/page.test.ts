@@ -77,7 +77,7 @@ describe('faultline check --init', () => {
       writeFileSync(join(folder, 'package.json'), project)
       const written = run(command, 'check', '--init')
       assert.equal(written.status, 0, written.stderr)
-      assert.match(written.stdout, new RegExp(`${name} is written.*\n\n  npx faultline check ${name}\n$`))
+      assert.match(written.stdout, new RegExp(`wrote ${name}.*\n\n  npx faultline check ${name}\n$`))
       const text = readFileSync(file, 'utf8')
       const wrong = run(command, 'check', name)
       assert.equal(wrong.status, 1, wrong.stderr)
