@@ -39,7 +39,7 @@ export interface KernelScenarioDescription {
    * if not all are to use that address space.
    */
   readonly setup?: (cpu: ScenarioCpu, all: readonly ScenarioCpu[]) => readonly ScenarioCpu[] | void
-  /** Pages whose contents and mapping are looked at in the end. */
+  /** Pages whose contents and mapping are compared at the end. */
   readonly pages: readonly number[]
   readonly config?: Partial<KernelConfig>
   /** What else a fault writes, see memory/lru.ts of the kernel. Default: nothing. */
@@ -190,7 +190,7 @@ export function observeSpace(cpu: ScenarioCpu, pages: readonly number[]): string
   return `${joinMappings(maps).join(' ')} | ${contents.join(' ')}`
 }
 
-/** Neighbours that are alike may be one mapping or two: that depends on who came first to an anon_vma. */
+/** Similar neighbours may be one mapping or two: that depends on which got an anon_vma first. */
 function joinMappings(maps: readonly string[]): string[] {
   const joined: string[] = []
   for (const map of maps) {
