@@ -116,7 +116,7 @@ function parseJson(file: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new CampaignRefused(`${file} is no JSON: ${(error as Error).message}`, 'correct it')
+    throw new CampaignRefused(`${file} is not JSON: ${(error as Error).message}`, 'correct it')
   }
 }
 

@@ -72,7 +72,7 @@ export class Recordings {
         : await this.#client.getBuffer(keyOf(content))
     if (bytes === null || digestOf(bytes) !== content)
       throw new RecordingMissing(
-        `the recording ${trace} is not on the queue, as it has changed or has more than ${SENT_MAX / 2 ** 20} MiB: ` +
+        `the recording ${trace} is not on the queue, since it has changed or is larger than ${SENT_MAX / 2 ** 20} MiB: ` +
           'put it at the same path here, and name its folder with --files',
       )
     return this.#keep(content, bytes)

@@ -106,7 +106,7 @@ export class Store {
 
   /** Takes in what other stores hold. Returns how many results were new. @throws StoreFailed */
   merge(file: string): number {
-    if (!existsSync(file)) throw new StoreFailed(`there is no store ${file}`, 'check the path')
+    if (!existsSync(file)) throw new StoreFailed(`the store ${file} does not exist`, 'check the path')
     const other = Store.open(file)
     let added = 0
     try {
@@ -150,7 +150,7 @@ function failureOf(file: string, error: unknown): unknown {
     return new StoreFailed(`the store ${file} cannot be written: ${message}`, remedy, error)
   }
   if (code === NOT_A_DATABASE)
-    return new StoreFailed(`${file} is no store: it is another kind of file`, 'give another file', error)
+    return new StoreFailed(`${file} is not a store: it is another kind of file`, 'give another file', error)
   return new StoreFailed(
     `the store ${file} cannot be used: ${message}`,
     'check the path and its permissions',

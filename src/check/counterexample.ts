@@ -78,7 +78,7 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
     setTracer(null)
   }
   if (recorder.isLost) {
-    throw new NotDeterministic('the execution that failed takes another way when it is written down')
+    throw new NotDeterministic('the failing execution runs differently when it is recorded')
   }
   // Rows say which call they are about, by the numbers that calls get here.
   const told = recorder.told()

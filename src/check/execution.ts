@@ -321,7 +321,7 @@ export abstract class Execution extends Scheduler {
     }
     if (thread.kind !== this.#kind[event] || (thread.kind !== WOKEN && thread.cell !== this.#cell[event])) {
       const what = `thread ${chosen} came to another operation at step ${event + 1}`
-      throw new NotDeterministic(`run again with the same choices, ${what}`, event + 1, thread.site)
+      throw new NotDeterministic(`repeated with the same choices, ${what}`, event + 1, thread.site)
     }
     if (this.log !== null) this.log.step(event, thread)
     goOn(thread)

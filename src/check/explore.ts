@@ -301,9 +301,7 @@ function withStack(subject: Subject, execution: Execution, failure: RawFailure |
   execution.repeat()
   const again = runOnce(subject, execution)
   if (again?.kind === failure.kind) return again
-  throw new NotDeterministic(
-    'an execution that failed does not fail when it is run again with the same choices',
-  )
+  throw new NotDeterministic('a failing execution does not fail when it is repeated with the same choices')
 }
 
 /** Runs an execution, and once more with the same choices; every step and the end must be the same. */
@@ -323,9 +321,9 @@ export function runTwice(subject: Subject, execution: Execution): RawFailure | n
   const failureAgain = runOnce(subject, execution, () => (stateAgain = memory.digest()))
   execution.log = null
   if (failureAgain !== null || execution.status !== status || execution.depth !== depth)
-    throw new NotDeterministic('run again with the same choices, an execution ends in another way')
+    throw new NotDeterministic('repeated with the same choices, an execution ends differently')
   if (state !== stateAgain)
-    throw new NotDeterministic('run again with the same choices, an execution leaves other values in memory')
+    throw new NotDeterministic('repeated with the same choices, an execution leaves other values in memory')
   return failure
 }
 
@@ -344,7 +342,7 @@ export function runBothWays(subject: Subject, execution: Execution): RawFailure 
     execution.depth !== depth ||
     state !== stateAgain
   )
-    throw new NotDeterministic('run from a saved state and from the beginning, an execution ends in two ways')
+    throw new NotDeterministic('an execution ends differently from a checkpoint and from the beginning')
   return failure
 }
 

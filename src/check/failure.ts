@@ -111,7 +111,9 @@ export async function replayExecution(
   refuseOtherLoaded(token, prepared.digestOfLoaded?.() ?? '')
   const { failure, preemptions } = run
   if (failure?.kind !== kind || run.steps !== steps) {
-    throw new NotDeterministic('the execution of the token does not fail as it did when the token was made')
+    throw new NotDeterministic(
+      'the execution of the token does not fail as it did when the token was created',
+    )
   }
   return {
     ...tell(failure, prepared.sites, await prepareTraced(), noun),

@@ -172,7 +172,8 @@ function exploreWalk(prepared: Prepared, part: WalkPart): Found {
   withoutStacks(() => {
     // The trials are those of the first slice, which was explored before the others.
     if (first > 0) runUpTo(TRIALS)
-    if (first > 0 && failed !== null) throw new NotDeterministic('an execution fails that did not before')
+    if (first > 0 && failed !== null)
+      throw new NotDeterministic('an execution fails that did not fail before')
     stepsBefore = walk.steps
     runUpTo(first + executions)
   })
@@ -296,7 +297,7 @@ async function targetOf(target: SlicedTarget, files: string | null): Promise<Tar
 async function mutantTarget(name: string): Promise<Target> {
   const { mutantChoice, mutantNamed } = await import('./mutants.ts')
   const mutant = mutantNamed(name)
-  if (mutant === undefined) throw new NoScenario(`there is no mutant '${name}'`, 'name one that there is')
+  if (mutant === undefined) throw new NoScenario(`there is no mutant '${name}'`, 'name an existing one')
   return { scenario: mutant.scenario, choice: mutantChoice(mutant), patches: mutant.patches }
 }
 

@@ -52,7 +52,7 @@ export class StepLog {
       else if (!Object.is(this.#words[at + word], words[word])) {
         const what = word === STEP_WORDS - 1 ? 'found another value' : 'came to another operation'
         throw new NotDeterministic(
-          `run again with the same choices, thread ${id} ${what} at step ${event + 1}`,
+          `repeated with the same choices, thread ${id} ${what} at step ${event + 1}`,
           event + 1,
           site,
         )

@@ -88,7 +88,7 @@ export function readToken(token: string): {
   const text = token.trim()
   const version = /^fl\d+(?=\.)/.exec(text)?.[0]
   if (version === undefined) {
-    throw new TokenRefused('that is no replay token', `a token begins with '${VERSION}.' and is one word`)
+    throw new TokenRefused('that is not a replay token', `a token begins with '${VERSION}.' and is one word`)
   }
   if (version !== VERSION) {
     throw new TokenRefused(
@@ -115,13 +115,13 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
     throw new TokenRefused(
       `the token is for ${given}, and not for ${expected}`,
       what === 'scenario'
-        ? 'give the scenario that it is for'
-        : 'give the design, rwsem and rss that it is for, and --published and --contended if it says so',
+        ? 'give its scenario'
+        : 'give its design, rwsem and rss, and --published and --contended if it has them',
     )
   }
   if (!code.digest.startsWith(digest.slice(0, CODE_CHARACTERS))) {
     throw new TokenRefused(
-      `the code of ${expected} has changed since the token was made`,
+      `the code of ${expected} has changed since the token was created`,
       'check the scenario again, or go back to that code',
     )
   }
@@ -135,7 +135,7 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
 export function refuseOtherLoaded(token: string, loaded: string): void {
   if (loaded.slice(0, LOADED_CHARACTERS) === readToken(token).digest.slice(CODE_CHARACTERS)) return
   throw new TokenRefused(
-    'a script that threads load when they run has changed since the token was made, or is another one',
+    'a script that threads load at run time is another one, or has changed since the token was created',
     'check the scenario again, or go back to that code',
   )
 }
@@ -157,7 +157,7 @@ function sumOf(text: string): string {
 }
 
 function damaged(): TokenRefused {
-  return new TokenRefused('the token is damaged', 'copy the whole of it')
+  return new TokenRefused('the token is damaged', 'copy all of it')
 }
 
 /** Seven bits a byte, the lowest first; the eighth says that more follow. */

@@ -275,8 +275,8 @@ describe('worker threads, shards and ledgers', () => {
     ]
     await assert.rejects(check({ ledger, patches }), /was written for other code/)
     appendFileSync(ledger, '{"result":[77]}\n')
-    await assert.rejects(check({ ledger }), /makes no sense in line/)
+    await assert.rejects(check({ ledger }), /is damaged in line/)
     writeFileSync(ledger, 'something\n')
-    await assert.rejects(check({ ledger }), /is no ledger/)
+    await assert.rejects(check({ ledger }), /is not a ledger/)
   })
 })

@@ -93,7 +93,7 @@ describe('campaign', () => {
       [['campaign', file('wrong.json')], /unknown scenario 'refcont' — did you mean 'refcount'\?/],
       [['campaign', tiny, '--workers', '0'], /--workers 0 is not usable/],
       [['campaign', tiny, '--shard', '4/3'], /--shard 4 is not usable/],
-      [['campaign', tiny, '--store', tiny], /is no store/],
+      [['campaign', tiny, '--store', tiny], /is not a store/],
       [['campaign', tiny, '--queue', 'localhost'], /--queue localhost is not usable — give it as redis:/],
       [['campaign', tiny, '--queue', 'redis://a', '--workers', '1'], /--workers does not go with --queue/],
       [['campaign', '--work'], /--work needs a queue/],

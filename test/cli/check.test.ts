@@ -103,7 +103,7 @@ test('check', { concurrency: 2 }, async (t) => {
       assert.match(other.stderr, /the token is for ring\.ts, and not for racy\.ts — give the scenario/)
       assert.deepEqual([other.code, other.stdout], [2, ''])
       const damaged = await faultline(['check', program('ring'), '--replay', token.slice(0, -1)])
-      assert.match(damaged.stderr, /the token is damaged — copy the whole of it/)
+      assert.match(damaged.stderr, /the token is damaged — copy all of it/)
       assert.equal(damaged.code, 2)
       const kernel = await faultline(['check', 'fault-munmap', '--replay', token])
       assert.match(kernel.stderr, /the token is for ring\.ts, and not for fault-munmap/)
@@ -211,7 +211,7 @@ test('check', { concurrency: 2 }, async (t) => {
       const batched = await faultline([...values, '--replay', token, '--rss', 'batched'])
       assert.match(
         batched.stderr,
-        /the token is for .*\/shared, and not for .* — give the design, rwsem and rss/,
+        /the token is for .*\/shared, and not for .* — give its design, rwsem and rss/,
       )
     }),
     t.test('a design as published: its counterexample as a file, and from its token alone', async () => {
@@ -325,7 +325,7 @@ const refused = [
   [['check', program('chance')], /thread 0 came to another operation at step 1: .*chance\.ts:7/],
   [['check', 'fault-munmap', '--minimise', 'soon'], /--minimise soon is not usable/],
   [['check', '--replay', 'fl1.x.y'], /--replay needs the scenario or the file/],
-  [['check', 'fault-munmap', '--replay', 'x'], /is no replay token — a token begins with 'fl1\.'/],
+  [['check', 'fault-munmap', '--replay', 'x'], /is not a replay token — a token begins with 'fl1\.'/],
   [['check', 'fault-brk', '--conflicts'], /--conflicts compares pairs of operations and takes no scenario/],
   [['check', '--all', '--conflicts'], /--conflicts compares pairs of operations and takes no scenario/],
   [['check', '--conflicts', '--mutant', 'no-odd-check'], /--conflicts compares pairs of operations/],
@@ -344,7 +344,7 @@ const refused = [
   [['check', '--published', '--ledger', 'x'], /--published does not go with --ledger and --shard/],
   [['check', '--published', '--shard', '1/2'], /--published does not go with --ledger and --shard/],
   [['check', '--published', '--replay', 'fl1.x.y'], /--replay needs the scenario or the file/],
-  [['check', 'fault-munmap', '--published', '--replay', 'x'], /that is no replay token/],
+  [['check', 'fault-munmap', '--published', '--replay', 'x'], /that is not a replay token/],
   [['check', '--published', '--design', 'clasic'], /unknown design 'clasic'/],
   [['check', program('ring'), '--design', 'classic'], /--design is for kernel scenarios, and .* is a file/],
   [['check', program('ring'), '--rwsem', 'xadd'], /--rwsem is for kernel scenarios/],
