@@ -267,7 +267,7 @@ describe('worker threads, shards and ledgers', () => {
     await assert.rejects(check({ ledger, bound: 1 }), /was written with other options/)
     await assert.rejects(
       checkKernelScenario('fault-munmap', machine, { ledger }),
-      /is of fault-munmap-table classic xadd/,
+      /is for fault-munmap-table classic xadd/,
     )
     // The same in other words.
     const patches = [
