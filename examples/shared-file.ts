@@ -1,4 +1,4 @@
-// Four worker threads count in one file on disk; and a copy of an address space, which costs microseconds.
+// Four worker threads count in one file on disk. Then a copy of an address space, which takes microseconds.
 import { AddressSpace, Machine } from 'faultline'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'

@@ -28,12 +28,12 @@ const limits = [...new Set(results.map(({ limit }) => count(limit)))].join(' or 
 const outcome = failed.length === 0 ? 'nothing failed' : `**${failed.length} failed**`
 const minutes = count(Math.round(sum('seconds') / 60))
 const intro = [
-  `What a [campaign](campaigns.md) over all scenarios found, each with ${limits} steps; written by`,
-  `\`node scripts/campaign-page.mjs FILE\` from what \`faultline campaign … --json\` printed. Of`,
-  `${count(results.length)} explorations (a scenario, a design, a semaphore) ${count(whole.length)} are complete: every`,
-  `interleaving. The others were explored with at most so many preemptions as the bound says, every interleaving of`,
-  `these; "–" where the steps were too few even for those without. ${count(sum('executions'))} executions in ${minutes}`,
-  `minutes of threads; ${outcome}. More steps give higher bounds; \`npm run check:all\` gives each 60,000,000.`,
+  `Results of a [campaign](campaigns.md) over all scenarios, each with ${limits} steps, written by`,
+  `\`node scripts/campaign-page.mjs FILE\` from the output of \`faultline campaign … --json\`. Of`,
+  `${count(results.length)} explorations (scenario, design, semaphore) ${count(whole.length)} are complete: they cover every`,
+  `interleaving. The others cover every interleaving with at most as many preemptions as the bound says; "–" means that`,
+  `the steps were too few even for those without preemption. ${count(sum('executions'))} executions in ${minutes}`,
+  `minutes of thread time; ${outcome}. More steps give higher bounds; \`npm run check:all\` allows 60,000,000 each.`,
 ]
 const page = `# The campaign over all scenarios
 

@@ -1,4 +1,4 @@
-// The checker alone, for those who check code of their own: without the kernel and without its scenarios.
+// The checker alone, to check your own code: without the kernel and its scenarios.
 
 // oxlint-disable-next-line import/no-unassigned-import -- for what it throws
 import './backends/threads/node-version.ts'
@@ -37,36 +37,37 @@ export { NoScenario } from './check/no-scenario.ts'
 export { TokenRefused } from './check/token.ts'
 
 /**
- * Checks a scenario that stands where it is called: in a test of node:test, vitest or jest, or in a module. Its
- * functions may use whatever is in reach there. The file is loaded once more for that, in a thread of its own, with its
- * tests silenced; hooks of the tests around the call run there too.
+ * Checks an inline scenario: in a test of node:test, vitest or jest, or in a module. Its functions may use everything
+ * in scope there. The checker loads the file once more, in a separate thread, with its tests silenced; hooks of the
+ * tests around the call run there too.
  *
- * Throws ScenarioFailed where something fails, with the interleaving and a token, which runs it again if the
- * environment has it as FAULTLINE_REPLAY; if FAULTLINE_PAGES names a folder, the page of the counterexample is kept
- * there. Where a limit ends the exploration first, that is no failure: `complete` of the result is then false. Throws
- * SteppingRefused, with file, line and a remedy, where what is called there cannot be loaded again or is not the same,
- * and what checkFile throws.
+ * Throws ScenarioFailed if something fails, with the interleaving and a token. With the token in the environment
+ * variable FAULTLINE_REPLAY, the test repeats that execution; if FAULTLINE_PAGES names a folder, the page of the
+ * counterexample is written there. If a limit ends the exploration first, this is not a failure; `complete` of the
+ * result is then false. Throws SteppingRefused, with file, line and a remedy, if the call cannot be loaded again or
+ * differs then, and whatever checkFile throws.
  */
 export function check<State>(description: InlineCheck<State>): Promise<CheckResult> {
   return withPage(checkInline(description))
 }
 
 /**
- * Checks that whatever threads get from a shared object, they might have got from a sequential one, call after call,
- * with no call before one that was over when it began. Programs of a few threads with a few calls each are made of the
- * operations, and each is explored in every interleaving.
+ * Checks that a shared object is linearizable: some sequential order of the calls gives the same results, and keeps the
+ * order of calls that do not overlap. The checker generates programs of a few threads with a few calls each from the
+ * operations, and explores each in every interleaving.
  *
- * Called in a test as check() is, and throws as that does. What a file exports as default, `faultline check` explores.
+ * Call it in a test like check(); it throws the same errors. If a file exports it as default, `faultline check`
+ * explores it.
  */
 export function linearizable<Shared>(description: Linearizable<Shared>): Promise<CheckResult> {
   return withPage(linearizableInline(description))
 }
 
-/** What `expect` has with {@link matchers}: to be told to the types of vitest and jest, see docs/check-your-code.md. */
+/** The matchers of {@link matchers}, for the types of vitest and jest: see docs/check-your-code.md. */
 export interface CheckMatchers {
   /**
-   * What check() or linearizable() is given holds in every interleaving; with `bound`, in all with so few preemptions.
-   * Throws where a limit ends the exploration first, and what check() throws but for ScenarioFailed.
+   * The argument of check() or linearizable() holds in every interleaving; with `bound`, in all with at most that many
+   * preemptions. Throws if a limit ends the exploration first, and what check() throws except ScenarioFailed.
    */
   toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches' | 'shard'>): Promise<void>
 }
@@ -108,7 +109,7 @@ export const matchers = {
   },
 }
 
-/** Keeps the page of what fails, where the environment names a folder for that. */
+/** Writes the page of a failure, if the environment names a folder. */
 async function withPage(checking: Promise<CheckResult>): Promise<CheckResult> {
   try {
     return await checking

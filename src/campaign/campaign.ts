@@ -1,7 +1,7 @@
 // A campaign: a file that names jobs over ranges. Every combination of the values in a range is a job.
 //
-// Principle: a file from outside is believed nothing. What is in it is held to its shape, and every name and number to
-// what there is, before anything runs; what is wrong is told by its place in the file.
+// Principle: nothing in a file from outside is trusted. Its structure, names and numbers are validated before
+// anything runs; an error names its place in the file.
 
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -11,7 +11,7 @@ import type { Job } from './job.ts'
 import { jobsOf } from './ranges.ts'
 import { CampaignRefused, Reader } from './reader.ts'
 
-/** Names of what there is, or all of them. */
+/** Known names, or all of them. */
 export type Names = 'all' | readonly string[]
 
 interface KernelRanges {
@@ -31,73 +31,73 @@ export interface CheckRange extends KernelRanges {
   readonly check: Names
   /** With the errors of the designs' published forms. Default false. */
   readonly published?: boolean
-  /** Accesses of shared memory for each exploration, 1 to 1e15; a second takes about a million. Default 1e7. */
+  /** Steps for each exploration, 1 to 1e15; about a million run per second. Default 1e7. */
   readonly steps?: number
-  /** Chance chooses the executions. Default: every interleaving is explored, as far as the steps reach. */
+  /** Random executions. Default: every interleaving, as far as the steps allow. */
   readonly strategy?: 'pct' | 'random'
   /** Of a strategy: executions for each seed, 1 to 1e12. Default 100,000. */
   readonly executions?: number
-  /** Of a strategy: what chance begins with, 0 to 2^53 - 1. Default: 0. */
+  /** Of a strategy: the seed, 0 to 2^53 - 1. Default: 0. */
   readonly seeds?: readonly number[]
   /** Of 'pct': how many ordered steps a failure needs, 1 to 100. Default 3. */
   readonly depth?: number
 }
 
 export interface MutantRange {
-  /** Mutants of the kernel, by name: each has to be caught, unless it is redundant. */
+  /** Mutants of the kernel, by name: each must be caught, unless it is redundant. */
   readonly mutants: Names
-  /** As of a check. Default 5e7. */
+  /** As for a check. Default 5e7. */
   readonly steps?: number
 }
 
 export interface SimulateRange extends KernelRanges {
   /** Workloads of `faultline simulate`. */
   readonly simulate: Names
-  /** Names, and paths of files that hold one. Default: skylake-2s. */
+  /** Names, or paths of files that contain one. Default: skylake-2s. */
   readonly machines?: Names
   /** Numbers of CPUs. Default: powers of two, up to all of each machine. */
   readonly cpus?: readonly number[]
-  /** What chance begins with, 0 to 2^31 - 1. Default: 1. */
+  /** Seeds, 0 to 2^31 - 1. Default: 1. */
   readonly seeds?: readonly number[]
-  /** Options of the kernel, by name. Default: none that differs. */
+  /** Options of the kernel, by name. Default: the kernel's own. */
   readonly configs?: readonly Partial<KernelConfig>[]
-  /** What else a fault writes, by `accountings` of the kernel. Default: that of each machine. */
+  /** What else a fault writes: names of `accountings` in the kernel. Default: that of each machine. */
   readonly accountings?: Names
-  /** What spinlocks are, by `spinlockKinds` of the kernel. Default: that of each machine. */
+  /** The kind of spinlocks: names of `spinlockKinds` in the kernel. Default: that of each machine. */
   readonly spinlocks?: Names
   /** Values of numbers of the machine, by their path in it, such as `software.faultNs`. Default: its own. */
   readonly constants?: Readonly<Record<string, readonly number[]>>
-  /** How much each run does, of what it usually does: more than 0, up to 100. Default 1. */
+  /** The length of each run, relative to the usual one: more than 0, up to 100. Default 1. */
   readonly effort?: number
 }
 
 export interface ReplayRange extends KernelRanges {
-  /** Paths of recordings, from the folder of the campaign's file on. */
+  /** Paths of recordings, relative to the folder of the campaign's file. */
   readonly replay: readonly string[]
-  /** Worker threads at most, 1 to 255. Default: one for each processor. */
+  /** Maximum number of worker threads, 1 to 255. Default: one for each processor. */
   readonly threads?: number
-  /** Runs of each design, 1 to 1000, of which the median is told. Default 3. */
+  /** Runs of each design, 1 to 1000, of which the median is reported. Default 3. */
   readonly repeat?: number
 }
 
-/** What the file holds, as JSON or as the default export of a module. */
+/** The content of the file, as JSON or as the default export of a module. */
 export interface Campaign {
   readonly name: string
   readonly jobs: readonly (CheckRange | MutantRange | SimulateRange | ReplayRange)[]
 }
 
-/** More jobs are taken for a slip. */
+/** More jobs are assumed to be a mistake. */
 const JOBS_MAX = 10_000_000
 
-/** What a file asks for. */
+/** A campaign that was read from a file. */
 export interface CampaignPlan {
   readonly name: string
   readonly jobs: readonly Job[]
-  /** The folder of the file: what is run of what it names lies there. */
+  /** The folder of the file: all code that it names must be in it. */
   readonly folder: string
 }
 
-/** Reads the file and makes its jobs, each once. @throws CampaignRefused */
+/** Reads the file and creates its jobs, each once. @throws CampaignRefused */
 export async function readCampaign(file: string): Promise<CampaignPlan> {
   const value = /\.[cm]?[jt]s$/.test(file) ? await importModule(file) : parseJson(file)
   return expandCampaign(value, file)
@@ -116,11 +116,11 @@ function parseJson(file: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new CampaignRefused(`${file} is no JSON: ${(error as Error).message}`, 'correct it')
+    throw new CampaignRefused(`${file} is not JSON: ${(error as Error).message}`, 'correct it')
   }
 }
 
-/** The jobs of what a file holds, in its order. @throws CampaignRefused */
+/** The jobs of a file's content, in its order. @throws CampaignRefused */
 export async function expandCampaign(value: unknown, file: string): Promise<CampaignPlan> {
   const folder = dirname(resolve(file))
   const reader = new Reader(value, file, '')

@@ -1,5 +1,5 @@
-// Which code this is: a result counts only for the code that it was found with, and processes that share a campaign
-// must run the same.
+// The version of the code: a result is valid only for the code that computed it, and processes that share a campaign
+// must run the same code.
 
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// A job: the smallest thing that a campaign asks for, and what is known of it when it is done.
+// A job: the smallest unit of a campaign, and its result.
 
 import { createHash } from 'node:crypto'
 import type { SlicedResult } from '../check/index.ts'

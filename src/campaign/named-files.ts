@@ -1,7 +1,7 @@
-// The files that a campaign names: what is checked, machines, recordings.
+// The files that a campaign names: files to check, machines, recordings.
 //
-// A campaign may come from a stranger. So what is run of what it names lies in its own folder, which who runs it has
-// put there; machines and recordings are data, which may lie anywhere.
+// A campaign may come from a stranger. All code that it names must therefore be in its own folder, where only the
+// user has put files; machines in JSON and recordings are data, which may be anywhere.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// What a file from outside holds, read piece by piece: each piece knows its place, for what is said of it.
+// The content of a file from outside, read piece by piece: each piece knows its place, for error messages.
 
 import { nearest } from '../check/index.ts'
 

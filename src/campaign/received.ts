@@ -1,8 +1,8 @@
-// What comes from a queue. Whoever can write to it may put anything there, so a task is built anew from what was looked
-// at, value by value, before a thread gets it; and an answer before it is taken in.
+// Messages from a queue. Anyone who can write to the queue may put anything there, so a task is rebuilt from
+// validated values before a thread gets it, and an answer is validated before it is stored.
 //
-// Nothing of it is code, or the path of a file that is read: scenarios, mutants, designs and machines are named, a file
-// is looked for in the folder that the worker was given, a recording by its digest.
+// Nothing in a message is code, or the path of a file to read: it names scenarios, mutants, designs and machines,
+// files in the folder that the worker was given, and recordings by their digest.
 
 import {
   type Slice,

@@ -1,6 +1,6 @@
 // Recordings for workers on other machines: the campaign puts each on the queue's server, under the digest of its
-// content, and workers take it from there into a file of their own. One that is larger than the limit has to lie where
-// it lay, in a folder that the worker was given.
+// content, and workers copy it to a file. If a recording is larger than the limit, it must be at the same path in a
+// folder that the worker was given.
 
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -72,7 +72,7 @@ export class Recordings {
         : await this.#client.getBuffer(keyOf(content))
     if (bytes === null || digestOf(bytes) !== content)
       throw new RecordingMissing(
-        `the recording ${trace} is not on the queue, as it has changed or has more than ${SENT_MAX / 2 ** 20} MiB: ` +
+        `the recording ${trace} is not on the queue, since it has changed or is larger than ${SENT_MAX / 2 ** 20} MiB: ` +
           'put it at the same path here, and name its folder with --files',
       )
     return this.#keep(content, bytes)

@@ -1,4 +1,5 @@
-// What a campaign found: tables for people, as text and as a page. One object a line for programs is in the command.
+// The results of a campaign: tables for people, as text and as a page. The command prints one object per line for
+// programs.
 
 import {
   type Column,

@@ -1,4 +1,4 @@
-// Runs the jobs of a campaign: what the store holds is not done again, the rest is given to an executor.
+// Runs the jobs of a campaign: jobs with a stored result do not run again, an executor runs the rest.
 
 import {
   type SliceOutcome,

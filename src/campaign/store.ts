@@ -1,8 +1,7 @@
-// Where results are kept: a file of SQLite. What is in it is not done again, whoever did it.
+// Where results are kept: an SQLite file. Jobs with a result in it do not run again, whoever ran them.
 //
-// A result is written when it is there, in one piece: a process that is killed leaves a file that holds every result
-// that it has told of. Writing one that is there already changes nothing, so that it does not matter who writes it, or
-// how often.
+// A result is written at once and in one piece: if a process is killed, the file has every result that it has
+// reported. Writing an existing result changes nothing, so that it does not matter who writes it, or how often.
 
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
@@ -107,7 +106,7 @@ export class Store {
 
   /** Takes in what other stores hold. Returns how many results were new. @throws StoreFailed */
   merge(file: string): number {
-    if (!existsSync(file)) throw new StoreFailed(`there is no store ${file}`, 'check the path')
+    if (!existsSync(file)) throw new StoreFailed(`the store ${file} does not exist`, 'check the path')
     const other = Store.open(file)
     let added = 0
     try {
@@ -151,7 +150,7 @@ function failureOf(file: string, error: unknown): unknown {
     return new StoreFailed(`the store ${file} cannot be written: ${message}`, remedy, error)
   }
   if (code === NOT_A_DATABASE)
-    return new StoreFailed(`${file} is no store: it is another kind of file`, 'give another file', error)
+    return new StoreFailed(`${file} is not a store: it is another kind of file`, 'give another file', error)
   return new StoreFailed(
     `the store ${file} cannot be used: ${message}`,
     'check the path and its permissions',

@@ -1,4 +1,4 @@
-// A task: what a worker does, wherever it is. Given the same task it gives the same outcome, but for times.
+// A task: what a worker does, wherever it runs. The same task gives the same outcome, except for times.
 
 import type { Slice } from '../check/index.ts'
 import type { ReplayJob, SimulateJob } from './job.ts'

@@ -1,8 +1,8 @@
-// Coming to a call of check() again, in the steppable form of its file.
+// Reaching a call of check() again, in the steppable form of its file.
 //
-// The file that the test runner loaded is loaded once more; only what stands around the call is run (silent-tests.ts).
-// A call is known by the lines of its frames, its name and how often it was made before. It never returns: what comes
-// after it is not run. Calls before it give what they gave the first time.
+// The file that the test runner has loaded is loaded once more, and only the functions around the call run
+// (silent-tests.ts). A call is identified by the lines of its frames, its name and how often it was made before. It
+// never returns, so that the code after it does not run. Earlier calls return what they returned the first time.
 
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'

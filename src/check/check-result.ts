@@ -1,4 +1,4 @@
-// What a check is asked and what it says.
+// The options and the result of a check.
 
 import type { CheckFailure } from './failure.ts'
 import type { Progress, Strategy } from './explore.ts'
@@ -7,32 +7,32 @@ import type { ScenarioOptions } from './scenario.ts'
 import type { Shard } from './work.ts'
 
 export interface CheckOptions extends ScenarioOptions {
-  /** Explore only what needs at most so many preemptions. Default null: every interleaving. */
+  /** Explore only interleavings with at most this many preemptions. Default null: every interleaving. */
   readonly bound?: number | null
-  /** 'dpor', the default, explores every interleaving; 'pct' and 'random' choose by chance. */
+  /** 'dpor', the default, explores every interleaving; 'pct' and 'random' choose randomly. */
   readonly strategy?: Strategy
-  /** What chance begins with: the same seed, the same executions. Default 0. */
+  /** The seed of 'pct' and 'random': the same seed gives the same executions. Default 0. */
   readonly seed?: number
-  /** Of 'pct': how many ordered steps a failure needs, from 1. Default 3. */
+  /** For 'pct': how many ordered steps a failure needs, at least 1. Default 3. */
   readonly depth?: number
   /** Worker threads that explore, for 'dpor'. Default 1: this thread. */
   readonly workers?: number
-  /** A file to go on from if it is there, and to go on from later; for 'dpor'. */
+  /** A checkpoint file: the exploration continues from it if it exists, and updates it; for 'dpor'. */
   readonly ledger?: string
-  /** Explore only one part of several, for machines that do not know of each other; for 'dpor'. */
+  /** Explore only one part of several, for machines that do not communicate; for 'dpor'. */
   readonly shard?: Shard
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
-  /** Shorten a counterexample for so many seconds at most. Default 20; 0 leaves it as it was found. */
+  /** Shorten a counterexample for at most this many seconds. Default 20; 0 leaves it as found. */
   readonly minimiseSeconds?: number
-  /** Changes of the source, for a look at what a guard is good for. */
+  /** Changes of the source, to see what a guard is good for. */
   readonly patches?: readonly SourcePatch[]
 }
 
 /** Options of replayFile(). */
 export type ReplayOptions = Pick<CheckOptions, 'patches'>
 
-/** What a check has found. `executions` and `steps` are what it took; `seconds` passed meanwhile. */
+/** The result of a check, with the executions, steps and seconds that it took. */
 export interface CheckResult {
   readonly scenario: string
   /** Of a kernel scenario. */
@@ -41,44 +41,44 @@ export interface CheckResult {
   readonly rss: string | null
   /** With the errors of the design's published form; false where there is no design. */
   readonly published: boolean
-  /** As if others, who are not in the scenario, wanted the same locks; absent where not. */
+  /** With contention for locks by CPUs outside the scenario; absent if not. */
   readonly contended?: true
   readonly verdict: 'pass' | 'fail' | 'incomplete'
   /** Every interleaving was covered, within the bound and the shard. */
   readonly complete: boolean
   readonly executions: number
-  /** Executions that were given up because others had shown the same. */
+  /** Executions that were ended early because others cover them. */
   readonly redundant: number
   readonly steps: number
   readonly seconds: number
-  /** Preemptions at most; null where that was not limited. */
+  /** The maximum number of preemptions; null if there was no limit. */
   readonly bound: number | null
   readonly strategy: Strategy
-  /** How many executions there seem to be: as many as there were, where they were all; null with chance. */
+  /** The estimated number of executions, exact if complete; null for random strategies. */
   readonly estimatedExecutions: number | null
   /** Of 'pct' and 'random'; else null. */
   readonly seed: number | null
   /** Of 'pct'; else null. */
   readonly depth: number | null
-  /** Of 'pct': with which probability, at least, each execution shows a failure of the depth; else null. */
+  /** For 'pct': the minimum probability that an execution shows a failure of that depth; else null. */
   readonly guarantee: number | null
   /** The part that was explored, as 'i/n'; null for all. */
   readonly shard: string | null
   /**
-   * How often at most the time-outs of each thread pass while something else could go on, each at any moment, where
-   * threads were seen to wait with one; else null.
+   * How often at most the time-outs of each thread pass while another thread can continue, each at any moment; null if
+   * no thread waited with a time-out.
    */
   readonly timeouts: number | null
   /**
-   * How many turns at least that read the same are followed of a loop that pauses, or changes what is not shared and is
-   * no variable of its function, where there was such a loop; else null. After that it waits for a change.
+   * How many iterations that read the same are followed at least of a loop that pauses, or that changes what is neither
+   * shared nor a variable of its function; null if there was no such loop. After that, the loop waits for a change.
    */
   readonly turns: number | null
-  /** Of linearizable(): how many programs of calls were explored, and how many there are. */
+  /** For linearizable(): how many programs of calls were explored, and how many there are. */
   readonly programs?: { readonly explored: number; readonly inAll: number }
-  /** It has accesses of racy(), of whose values only those of interleavings are explored. */
+  /** The program has accesses of racy(), for which only sequentially consistent values are explored. */
   readonly racy?: true
   readonly failure: CheckFailure | null
-  /** Where the time was up in the middle of an execution, in a loop: its place. */
+  /** The place of the loop, if the time ran out in the middle of an execution. */
   readonly endless?: string
 }

@@ -1,4 +1,4 @@
-// Checks a scenario: loads it in its steppable form, explores it, and says what was found.
+// Checks a scenario: loads it in its steppable form, explores it, and returns the result.
 
 import { basename } from 'node:path'
 import {
@@ -37,12 +37,12 @@ const MINIMISE_SECONDS = 20
 const DEPTH = 3
 
 /**
- * Checks the scenario that the module `file` (a path or a file: address) exports as default. Options of the scenario
- * hold where `options` are silent. Checks that are begun while another one runs wait for it.
+ * Checks the scenario that the module `file` (a path or a file: address) exports as default. `options` override the
+ * scenario's own. If another check is running, this one waits for it.
  *
- * Throws NoScenario for a file that cannot be loaded or exports no scenario; SteppingRefused, with file, line and a
- * remedy, where the program comes to what cannot be stepped; NotDeterministic where it does something else with the
- * same choices; and LedgerRefused.
+ * Throws NoScenario if the file cannot be loaded or exports no scenario; SteppingRefused, with file, line and a remedy,
+ * if the program reaches something that cannot be stepped; NotDeterministic if it behaves differently with the same
+ * scheduling; and LedgerRefused.
  */
 export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
   refuseUnknown('options', 'checkFile()', options)
@@ -50,8 +50,8 @@ export async function checkFile(file: string | URL, options: CheckOptions = {}):
 }
 
 /**
- * Checks as checkFile() does, and throws ScenarioFailed where something fails. Where a limit ends the exploration
- * first, that is no failure: `complete` of the result is then false.
+ * Checks like checkFile(), and throws ScenarioFailed if something fails. If a limit ends the exploration first, this is
+ * not a failure; `complete` of the result is then false.
  */
 export async function assertHolds(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
   const result = await checkFile(file, options)
@@ -69,8 +69,8 @@ export function checkKernelScenario(
 }
 
 /**
- * Runs the execution of a replay token again. Throws TokenRefused if the token is not for the file or not for its code
- * as it is, and what checkFile throws.
+ * Repeats the execution of a replay token. Throws TokenRefused if the token is for another file or other code, and
+ * whatever checkFile throws.
  */
 export function replayFile(
   file: string | URL,
@@ -81,7 +81,7 @@ export function replayFile(
 }
 
 /**
- * Runs the execution of a replay token of a shipped scenario again. Throws TokenRefused if the token is for another
+ * Repeats the execution of a replay token of a shipped scenario. Throws TokenRefused if the token is for another
  * scenario or machine, or for other code.
  */
 export function replayKernelScenario(
@@ -109,7 +109,7 @@ function check(given: Target, options: CheckOptions): Promise<CheckResult> {
   )
 }
 
-/** Does it, and anew wherever threads load something that is not part of the program yet. */
+/** Runs the exploration, and starts it again if threads load something that is not part of the program yet. */
 async function withScripts<T>(given: Target, body: (target: Target) => Promise<T>): Promise<T> {
   for (let target = given; ;) {
     try {

@@ -1,9 +1,9 @@
-// States of an execution, one every few events. Executions that have their beginning in common with it go back to one
-// of them, instead of running the beginning again.
+// Checkpoints of an execution, one every few events. Executions that share its beginning return to one of them
+// instead of running the beginning again.
 //
-// A state is the frames of the threads and how they stand, a mark in the log of memory, and what the subject keeps
-// besides. Only subjects that can tell all of that have a `saver`: the others are run again from the beginning. The
-// states are a stack, as the explorer goes back to the last event at which something is left to be tried.
+// A checkpoint has the frames and states of the threads, a position in the log of memory, and the state of the
+// subject. Only subjects that can save all of that have a `saver`; the others run again from the beginning. The
+// checkpoints are a stack, since the explorer returns to the last event at which something is left to try.
 
 import {
   CannotSave,
@@ -23,9 +23,9 @@ export interface Saver {
 
 interface Checkpoint {
   event: number
-  /** How each thread stood: what is kept of it here, or what an earlier state has, where it has not run since. */
+  /** The state of each thread: saved here, or that of an earlier checkpoint if it has not run since. */
   readonly threads: Thread[]
-  /** Room for what is kept here. */
+  /** Space for the states that are saved here. */
   readonly own: readonly Thread[]
   sleepers: Sleepers
   mark: MemoryMark
@@ -34,15 +34,15 @@ interface Checkpoint {
   subject: unknown
 }
 
-/** As long as it takes to save a state, so many events take. */
+/** The cost of a checkpoint, in events. */
 const EVENTS_PER_SAVE = 12
 const STRIDE_MIN = 8
 /**
- * Of the states on a path that is new, an execution goes back to one in four, or in ten; of those where an execution
- * differs from the last, to half, as what is below is explored next. So the former are so many times as far apart.
+ * Executions return to one in four to ten of the checkpoints on a new path, but to half of those where an execution
+ * differs from the last, since what is below is explored next. The former are therefore this many times as far apart.
  */
 const STRIDES_IF_NEW = 4
-/** States at most: one takes about 12 KiB for each thread. */
+/** Maximum number of checkpoints: one takes about 12 KiB for each thread. */
 const CHECKPOINTS_MAX = 512
 
 export class Checkpoints {
@@ -50,9 +50,9 @@ export class Checkpoints {
   readonly #saver: Saver
   readonly #points: Checkpoint[] = []
   #count = 0
-  /** Why no states are saved any more, where one could not be. */
+  /** Why checkpoints are no longer saved, if one could not be. */
   refusal: CannotSave | null = null
-  /** Events from one state to the next. */
+  /** Events from one checkpoint to the next. */
   #stride = STRIDE_MIN
 
   constructor(threads: readonly Thread[], saver: Saver) {
@@ -60,14 +60,14 @@ export class Checkpoints {
     this.#saver = saver
   }
 
-  /** Another execution begins from the beginning. */
+  /** The next execution starts from the beginning. */
   clear(): void {
     this.#count = 0
   }
 
   /**
-   * So many events that no execution shares with the one before are in one of them, in the mean. As many states are
-   * saved that what they cost, and what is run again from the nearest to where something else is tried, is least.
+   * `fresh` is the mean number of events that an execution does not share with the one before. The distance of
+   * checkpoints minimises the cost of saving them plus that of running again from the nearest one.
    */
   expect(fresh: number): void {
     this.#stride = Math.max(STRIDE_MIN, Math.round(Math.sqrt(2 * EVENTS_PER_SAVE * fresh)))

@@ -2,7 +2,7 @@
 
 import type { FailureKind } from './explore.ts'
 
-/** A line of the table: what a thread does next. */
+/** A row of the table: what a thread does next. */
 export type CounterexampleRow =
   | {
       readonly kind: 'call'
@@ -19,18 +19,18 @@ export type CounterexampleRow =
       readonly kind: 'operation'
       readonly thread: number
       readonly depth: number
-      /** The step of the execution, from 1; null for a plain access, which is none. */
+      /** The step of the execution, from 1; null for a plain access, which is not a step. */
       readonly step: number | null
       /** An operation of Atomics, or 'read' or 'write' for a plain access. */
       readonly operation: string
-      /** What is read or written; '' for an operation without memory. */
+      /** The name of the memory; '' for an operation without memory. */
       readonly name: string
       /** The operation with its values, in words. */
       readonly text: string
       /** The step in which another thread wrote what is read here for the first time; null otherwise. */
       readonly from: number | null
       readonly place: string
-      /** What it is among the events, as an index. */
+      /** Its index in the events. */
       readonly event: number
     }
   | { readonly kind: 'switch'; readonly thread: number; readonly reason: string }
@@ -45,7 +45,7 @@ export interface CounterexampleCall {
   readonly place: string
   /** Path of the file; '' where it is not known. */
   readonly file: string
-  /** The call that it was made in, as an index; null for the outermost. */
+  /** Index of the calling call; null for the outermost. */
   readonly caller: number | null
 }
 
@@ -57,29 +57,29 @@ export interface CounterexampleEvent {
   readonly operation: string
   readonly name: string
   readonly text: string
-  /** What was there; null for an operation without memory, and for a plain write. */
+  /** The old value; null for an operation without memory, and for a plain write. */
   readonly before: number | null
-  /** What is there now; null for an operation without memory. */
+  /** The new value; null for an operation without memory. */
   readonly after: number | null
-  /** The event, as an index, in which another thread wrote what is read here; null otherwise. */
+  /** Index of the event in which another thread wrote the value that is read here; null otherwise. */
   readonly from: number | null
-  /** Of a thread that goes on from `Atomics.wait`, the event, as an index, in which another woke it; null otherwise. */
+  /** If this thread leaves `Atomics.wait`, the index of the event that woke it; null otherwise. */
   readonly wokenBy: number | null
   readonly place: string
   /** Path of the file; '' where it is not known. */
   readonly file: string
-  /** The innermost call, as an index. */
+  /** Index of the innermost call. */
   readonly call: number | null
-  /** Why this thread is the one that goes on, if it was another before. */
+  /** Why the scheduler switched to this thread, if another ran before. */
   readonly switch: string | null
 }
 
-/** An execution that fails, as data: what the table, the page and the trace are made of. */
+/** A failing execution as data, from which the table, the page and the trace are made. */
 export interface Counterexample {
-  /** What the columns are: 'CPU' or 'thread'. */
+  /** The kind of column: 'CPU' or 'thread'. */
   readonly noun: 'CPU' | 'thread'
   readonly threads: number
-  /** Those of them of which nothing is told, as they are none of the program. */
+  /** Threads that are not printed, since they are not the program's. */
   readonly hidden?: readonly number[]
   readonly rows: readonly CounterexampleRow[]
   readonly calls: readonly CounterexampleCall[]
@@ -89,12 +89,12 @@ export interface Counterexample {
   readonly broken: {
     readonly kind: FailureKind
     readonly message: string
-    /** Of a data race, its two accesses and what is missing between them; of a deadlock, where each thread waits. */
+    /** For a data race, its two accesses and the missing edge between them; for a deadlock, where each thread waits. */
     readonly details: readonly string[]
   }
 }
 
-/** The threads that are told of, in the order of their columns. */
+/** The printed threads, in the order of their columns. */
 export function threadsOf({ threads, hidden }: Pick<Counterexample, 'threads' | 'hidden'>): number[] {
   return Array.from({ length: threads }, (_, thread) => thread).filter((thread) => !hidden?.includes(thread))
 }

@@ -1,8 +1,8 @@
-// The counterexample: the execution that failed, run once more and written down step by step.
+// The counterexample: the execution that failed, run once more and recorded step by step.
 //
-// It is plain data: who did what in which function, what was read and written under which name, why another thread went
-// on, and what broke. The rows are for people: what concerns one thread only is left out of a long execution, and turns
-// of a loop are told once. The events are everything, for tools.
+// It is plain data: which thread did what in which function, what it read and wrote under which name, why the
+// scheduler switched to another thread, and what failed. The rows are for people: in a long execution they leave out
+// what concerns only one thread, and show repeated iterations of a loop once. The events have everything, for tools.
 
 import {
   COMPARE_EXCHANGE,
@@ -78,7 +78,7 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
     setTracer(null)
   }
   if (recorder.isLost) {
-    throw new NotDeterministic('the execution that failed takes another way when it is written down')
+    throw new NotDeterministic('the failing execution runs differently when it is recorded')
   }
   // Rows say which call they are about, by the numbers that calls get here.
   const told = recorder.told()

@@ -1,30 +1,30 @@
 // An execution as it happens: which thread did what, what each event depends on, and how it ended.
 //
-// What is the same for every way of choosing: threads that block and spin, the clocks of the events, data races, and
-// the repetition of a prefix. Which thread goes on is chosen by whoever extends this.
+// This class has what all strategies share: threads that block and spin, the clocks of the events, data races, and
+// the repetition of a prefix. A subclass chooses which thread runs next.
 //
-// A thread that spins (see PAUSE) is one that waits for a change of what it read: its going on is a read of all of
-// that, which is not possible before the change. Where nothing else can go on, spinning threads and threads that wait
-// with a timeout are let go on a number of times, as time would; if that leads nowhere, it is a deadlock. A timeout may
-// also pass while others can go on, at any moment, but not more than TIMEOUTS_MAX times for a thread: it takes the
-// thread out of the queue of those who wait, and so depends on whoever notifies them.
+// A spinning thread (see PAUSE) waits for a change of what it has read: continuing is a read of all of that, which
+// is possible only after a change. If nothing else can continue, spinning threads and threads that wait with a
+// time-out may continue a number of times, as time would allow; if that leads nowhere, it is a deadlock. A time-out
+// may also pass at any moment while others can continue, but at most TIMEOUTS_MAX times per thread. It removes the
+// thread from the queue of waiters, and so depends on notifications.
 //
-// Two operations depend on each other if they touch a common cell and one changes it; a compare-and-swap that fails
-// only reads. Two updates of one kind do not (additions, or `or`s, whose results nobody looks at): in either order they
-// leave the same. Happens-before is smaller than dependence: see data-races.ts. An update takes nothing over in it; who
-// reads afterwards takes over from all of them.
+// Two operations depend on each other if they touch a common cell and one changes it; a failed compare-and-swap only
+// reads. Two updates of one kind are independent (additions, or `or`s, whose results are unused), since they have
+// the same effect in either order. Happens-before is smaller than dependence: see data-races.ts. In it, an update
+// acquires nothing; a later read acquires from all updates.
 //
-// Ending another thread (STOP) depends on everything that this one does, on what it was about to do, and, where it
-// waits or spins, on whoever might let it go on.
+// Ending another thread (STOP) depends on everything that this thread does, on its next operation, and, if it waits
+// or spins, on every operation that could let it continue.
 //
-// A thread whose turn of a loop has changed nothing might as well have begun the turn later. Where every order is
-// explored, it is left there: that later turn is in another execution, since what the turn has read and what others
-// write then depend on each other. As soon as anything changes that the turn has read, the execution is redundant; as
-// long as nothing does, the thread waits, as one does that spins.
+// If an iteration of a loop has changed nothing, the thread could have started it later. If every order is explored,
+// the thread stops there: the later iteration belongs to another execution, since the reads of the iteration and
+// later writes of others depend on each other. Once something changes that the iteration has read, the execution is
+// redundant; until then the thread waits like a spinning one.
 //
-// An event loop decides where its next event is to come from before that is there. Where nobody can go on, it waits in
-// vain, and there is something elsewhere, the execution is redundant: in another one it has decided for that, and went
-// on. Without such others (where not every order is explored) it goes on all the same, and takes what is there.
+// An event loop chooses the place of its next event before the event is there. If it waits in vain, no thread can
+// continue and another place has an event, the execution is redundant: another execution has chosen that place. If
+// not every order is explored, there is no such execution, and the loop takes the event that is there.
 
 import {
   FINISHED,
@@ -329,7 +329,7 @@ export abstract class Execution extends Scheduler {
     }
     if (thread.kind !== this.#kind[event] || (thread.kind !== WOKEN && thread.cell !== this.#cell[event])) {
       const what = `thread ${chosen} came to another operation at step ${event + 1}`
-      throw new NotDeterministic(`run again with the same choices, ${what}`, event + 1, thread.site)
+      throw new NotDeterministic(`repeated with the same choices, ${what}`, event + 1, thread.site)
     }
     if (this.log !== null) this.log.step(event, thread)
     goOn(thread)

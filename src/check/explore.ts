@@ -29,51 +29,51 @@ import { NoScenario } from './no-scenario.ts'
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
   readonly threads: number
-  /** Called where threads have to choose between events: from now on there is one more, which makes the choices. */
+  /** Called when threads have to choose between events: adds a thread that makes the choices. */
   addChooser?(): void
-  /** Called where threads start another one: from now on there is one more that may be started. */
+  /** Called when threads start another one: adds a thread that may be started. */
   addThread?(): void
-  /** Called where what makes the state, or looks at it, waits: from now on a thread runs it. */
+  /** Called when the setup or the invariant waits: from now on a thread runs it. */
   addTurns?(): void
-  /** Those that are not told of, as they are none of the program: what they do to one that is, is told there. */
+  /** Threads that are not the program's, and not printed: what they do to one of the program is printed there. */
   readonly hidden?: readonly number[]
-  /** What each thread runs, where two that run the same may be exchanged for one another. */
+  /** What each thread runs, if threads that run the same are interchangeable. */
   readonly functions?: readonly unknown[]
   /** Brings everything to the state in which the threads begin, and returns them. */
   begin(): (() => unknown)[]
   /** Called when all threads have finished. Throws if something does not hold. */
   end(): void
-  /** Saves what is not in memory, where all of it can be saved. Otherwise executions are run from the beginning. */
+  /** Saves what is not in memory, if all of it can be saved. Otherwise executions run from the beginning. */
   readonly saver?: Saver
-  /** What a data race means here, if that is known better. */
+  /** A better description of a data race, if there is one. */
   explainRace?(race: RaceReport): string | null
-  /** Names of memory that are known beforehand. Called when the state is the one that the threads begin with. */
+  /** Names of memory that are known beforehand. Called in the initial state of the threads. */
   naming?(): Naming
 }
 
-/** How what comes next is chosen: by partial-order reduction, until nothing is left, or by chance. */
+/** How to choose the next step: by partial-order reduction, until nothing is left, or randomly. */
 export type Strategy = 'dpor' | 'pct' | 'random'
 
 export interface ExploreOptions {
-  /** Stop after so many executions. */
+  /** Stop after this many executions. */
   readonly maxExecutions: number
-  /** Give an execution up after so many steps. */
+  /** End an execution after this many steps. */
   readonly maxSteps: number
-  /** Stop after so many milliseconds. */
+  /** Stop after this many milliseconds. */
   readonly maxMs: number
-  /** Preemptions at most; null, the default, for every interleaving. */
+  /** Maximum number of preemptions; null, the default, for every interleaving. */
   readonly bound?: number | null
   /** Default: 'dpor'. */
   readonly strategy?: Strategy
-  /** Of 'pct' and 'random': what chance begins with. Default 0. */
+  /** The seed of 'pct' and 'random'. Default 0. */
   readonly seed?: number
   /** Of 'pct': how many ordered steps a failure needs. Default 1. */
   readonly depth?: number
-  /** Threads that run the same function are not exchanged for one another. */
+  /** Do not treat threads that run the same function as interchangeable. */
   readonly distinct?: boolean
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
-  /** Called after each execution that is not redundant, with a digest of the order of what does not commute. */
+  /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
   readonly onOrder?: (digest: string) => void
 }
 
@@ -82,7 +82,7 @@ export interface Progress {
   readonly redundant: number
   readonly steps: number
   readonly seconds: number
-  /** How many executions there seem to be; null where nobody knows. */
+  /** The estimated number of executions; null if unknown. */
   readonly estimatedExecutions: number | null
 }
 
@@ -304,9 +304,7 @@ function withStack(subject: Subject, execution: Execution, failure: RawFailure |
   execution.repeat()
   const again = runOnce(subject, execution)
   if (again?.kind === failure.kind) return again
-  throw new NotDeterministic(
-    'an execution that failed does not fail when it is run again with the same choices',
-  )
+  throw new NotDeterministic('a failing execution does not fail when it is repeated with the same choices')
 }
 
 /** Runs an execution, and once more with the same choices; every step and the end must be the same. */
@@ -326,9 +324,9 @@ export function runTwice(subject: Subject, execution: Execution): RawFailure | n
   const failureAgain = runOnce(subject, execution, () => (stateAgain = memory.digest()))
   execution.log = null
   if (failureAgain !== null || execution.status !== status || execution.depth !== depth)
-    throw new NotDeterministic('run again with the same choices, an execution ends in another way')
+    throw new NotDeterministic('repeated with the same choices, an execution ends differently')
   if (state !== stateAgain)
-    throw new NotDeterministic('run again with the same choices, an execution leaves other values in memory')
+    throw new NotDeterministic('repeated with the same choices, an execution leaves other values in memory')
   return failure
 }
 
@@ -347,7 +345,7 @@ export function runBothWays(subject: Subject, execution: Execution): RawFailure 
     execution.depth !== depth ||
     state !== stateAgain
   )
-    throw new NotDeterministic('run from a saved state and from the beginning, an execution ends in two ways')
+    throw new NotDeterministic('an execution ends differently from a checkpoint and from the beginning')
   return failure
 }
 

@@ -1,17 +1,17 @@
-// Explores the interleavings of a program: each execution that differs from the others in the order of two dependent
-// operations once, and as few others as can be helped.
+// Explores the interleavings of a program: one execution for each order of dependent operations, and as few redundant
+// ones as possible.
 //
 // Dynamic partial-order reduction with source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic
-// partial order reduction, POPL 2014). An execution repeats what it has in common with the one before, of which what is
-// known is kept, so that this costs nothing but its steps; and begins at a saved state, where there is one.
+// partial order reduction, POPL 2014). An execution repeats the prefix that it shares with the one before, whose
+// data is kept, so that this costs only its steps; it starts at a checkpoint, if there is one.
 //
-// With a bound on preemptions, two executions of the same order may differ in what they cost, so that sleep sets and
-// source sets would leave out what can be had cheaply. Then it is bounded partial-order reduction (Coons, Musuvathi,
-// McKinley, OOPSLA 2013): wherever a thread's next operation depends on an earlier event of another, the thread is
-// tried before that event, and also where that event's thread was switched to, since there a switch costs nothing
+// With a bound on preemptions, two executions of the same order may need different numbers of them, so that sleep sets
+// and source sets could omit the cheaper one. The explorer then uses bounded partial-order reduction (Coons, Musuvathi,
+// McKinley, OOPSLA 2013): if a thread's next operation depends on an earlier event of another, the thread is
+// tried before that event, and also at the last switch to that event's thread, since a switch there costs nothing
 // more.
 //
-// The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
+// The exploration is a tree, and each subtree can be explored on its own: see WorkUnit.
 
 import { FINISHED } from '../backends/stepped/index.ts'
 import { Execution, type ExecutionLimits, REDUNDANT, THREADS_MAX } from './execution.ts'

@@ -1,4 +1,4 @@
-// What is told of a failure: what broke, in the shortest execution that shows it, and how to see it again.
+// The description of a failure: what failed, in the shortest execution that shows it, and how to replay it.
 
 import { type Site, forgetLoaded } from '../backends/stepped/index.ts'
 import type { Counterexample } from './counterexample-data.ts'
@@ -19,15 +19,15 @@ export interface CheckFailure {
   readonly message: string
   /** The places of a data race. */
   readonly places: readonly string[]
-  /** Switches away from a thread that could have gone on. */
+  /** Switches away from a thread that could have continued. */
   readonly preemptions: number
   /** Operations up to the failure. */
   readonly steps: number
-  /** The same of the execution that was found, before it was shortened. */
+  /** The same for the execution as found, before it was shortened. */
   readonly found: { readonly preemptions: number; readonly steps: number }
   /** Which thread did each step. */
   readonly schedule: readonly number[]
-  /** What runs exactly this execution again; null if something other than the schedule decided. */
+  /** Repeats exactly this execution; null if something other than the schedule decided. */
   readonly token: string | null
   /** What happened, step by step: see counterexampleText(). */
   readonly counterexample: Counterexample
@@ -111,7 +111,9 @@ export async function replayExecution(
   refuseOtherLoaded(token, prepared.digestOfLoaded?.() ?? '')
   const { failure, preemptions } = run
   if (failure?.kind !== kind || run.steps !== steps) {
-    throw new NotDeterministic('the execution of the token does not fail as it did when the token was made')
+    throw new NotDeterministic(
+      'the execution of the token does not fail as it did when the token was created',
+    )
   }
   return {
     ...tell(failure, prepared.sites, await prepareTraced(), noun),

@@ -1,5 +1,5 @@
-// What a check is given, looked at before anything is done: with an option that nobody reads, or one that is no number,
-// something else than was meant would be checked, and pass.
+// Validates the arguments of a check before anything runs: with an unknown option, or one that is not a number, the
+// check would test something else than intended, and pass.
 
 import { inspect } from 'node:util'
 import type { CheckOptions } from './check-result.ts'
@@ -74,14 +74,17 @@ const rules = {
 /** Throws NoScenario for what `caller` is given that is not known, or not usable. */
 export function refuseUnknown(kind: keyof typeof rules, caller: string, given: unknown): void {
   if (!isObject(given) || Array.isArray(given))
-    throw new NoScenario(`${caller} is not given an object`, 'give it one, as its page shows')
+    throw new NoScenario(
+      `the argument of ${caller} is not an object`,
+      'give an object, as its documentation shows',
+    )
   const known = rules[kind] as Readonly<Record<string, Rules<CheckOptions>['seed'] | undefined>>
   for (const [name, value] of Object.entries(given as object)) {
     if (!Object.hasOwn(known, name)) {
       const names = Object.keys(known)
       const near = nearest(name, names)
       const hint = near === undefined ? '' : `: did you mean '${near}'?`
-      throw new NoScenario(`${caller} knows no '${name}'${hint}`, `there is ${names.join(', ')}`)
+      throw new NoScenario(`${caller} has no option '${name}'${hint}`, `known: ${names.join(', ')}`)
     }
     const [isUsable, allowed] = known[name]!
     if (value !== undefined && !isUsable(value))
@@ -93,7 +96,7 @@ export function refuseUnknown(kind: keyof typeof rules, caller: string, given: u
 export function refuseOperations(description: Linearizable): void {
   for (const name of ['create', 'operations', 'specification'] as const)
     if (description[name] === undefined)
-      throw new NoScenario(`linearizable() is given no '${name}'`, `give ${linearRules[name][1]}`)
+      throw new NoScenario(`linearizable() lacks '${name}'`, `give ${linearRules[name][1]}`)
   for (const [name, operation] of Object.entries(description.operations) as [string, unknown][]) {
     const isCallable = typeof operation === 'function'
     const { call, arguments: lists } = (

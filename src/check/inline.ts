@@ -1,9 +1,9 @@
 // `check()`: a scenario inline, in the test that its user writes.
 //
-// What the call is given are closures of code that runs as it is, and only code in its steppable form can be explored.
-// So a thread of its own loads the file again in that form, with a test framework that runs nothing but what stands
-// around the call, and what the same call is given there is explored: see capture.ts. Both must be given the same;
-// what can be seen to differ is refused.
+// The arguments of the call are closures of ordinary code, and only code in its steppable form can be explored. A
+// separate thread therefore loads the file again in that form, with a test framework that runs only the functions
+// around the call, and explores the arguments of the same call there: see capture.ts. The arguments must be the same in
+// both; visible differences are refused.
 
 import { Worker } from 'node:worker_threads'
 import { type CallFrame, placeText, userFrames } from './call-place.ts'
@@ -17,10 +17,10 @@ import type { Scenario } from './scenario.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
 import { stateDigest } from './state-digest.ts'
 
-/** A scenario with what it is called and how it is explored, for check(). */
+/** A scenario with its name and how to explore it, for check(). */
 export interface InlineCheck<State = unknown>
   extends Omit<Scenario<State>, 'title' | 'options'>, Omit<CheckOptions, 'patches'> {
-  /** What it is called when results are told; needed only where one call is made for several tests. */
+  /** The name in results; needed only if several tests make the same call. */
   readonly name?: string
 }
 

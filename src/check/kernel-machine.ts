@@ -35,7 +35,7 @@ export interface MachineChoice {
   readonly rss?: 'shared' | 'batched' | undefined
   /** With the errors of the published form, see published/. Default false. */
   readonly published?: boolean
-  /** Others, who are not in the scenario, want the same locks, see scenarios/variants.ts. Default false. */
+  /** CPUs outside the scenario want the same locks: see scenarios/variants.ts. Default false. */
   readonly contended?: boolean | undefined
   readonly frames: number
   readonly config: Partial<KernelConfig>
@@ -113,7 +113,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   return { heap, tasks, mm, published, contended, disk, kept: [], opened: [], forked: [], ordering: false }
 }
 
-/** CPU `id` as a thread has it that comes to it, or that buries whose it was. */
+/** CPU `id` for a thread that takes it, or that cleans up after its dead thread. */
 export function freshTask(id: number, { heap, memory, design, host }: Task): Task {
   const task = new Task(id, heap, memory, design)
   task.host = host
@@ -122,7 +122,7 @@ export function freshTask(id: number, { heap, memory, design, host }: Task): Tas
 
 /**
  * Frames whose every access is seen: what the bulk instructions of WebAssembly do, in JavaScript. Scenarios access
- * memory by words, so that a word is the smallest part that is told apart.
+ * memory by words, so that a word is the smallest distinguished part.
  */
 function physicalMemory(frames: number): PhysicalMemory {
   const buffer = new SharedArrayBuffer(frames * PAGE_SIZE)

@@ -58,7 +58,7 @@ import {
 import type { KernelMachine } from './kernel-machine.ts'
 import type { Naming } from './names.ts'
 
-/** What a word holds, which decides how its values are told. */
+/** The type of a word, which decides how its values are printed. */
 type Meaning =
   | 'pte'
   | 'pointer'
@@ -468,7 +468,7 @@ function ticketWords(value: number): string {
   return waiting === 0 ? 'free' : `serving ${served}, ${waiting - 1} waiting`
 }
 
-/** See sync/rwsem.ts: the low half counts who is active, the high half is minus who waits, a writer included. */
+/** See sync/rwsem.ts: the low half counts active threads, the high half is minus the waiters and a writer. */
 function xaddWords(count: number): string {
   const active = count & 0xffff
   const waiting = (active - count) >> 16

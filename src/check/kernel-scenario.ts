@@ -1,8 +1,9 @@
-// Scenarios of the kernel: what CPUs do with one address space, and what must hold afterwards. Stepped with the kernel.
+// Scenarios of the kernel: what CPUs do with one address space, and what must hold afterwards. Stepped with the
+// kernel.
 //
-// A thread is a list of calls and accesses. What they return, together with what can be seen of the address space
-// afterwards, must be what some sequential order of them gives; the subject finds these orders out by running them. The
-// state of the kernel itself is held to its invariants, and taking everything down must give everything back.
+// A thread is a list of calls and accesses. Some sequential order of these must give their results and what can be
+// seen of the address space afterwards; the subject determines these orders by running them. The kernel must keep
+// its invariants, and after everything is taken down nothing may be left.
 
 import {
   type Accounting,
@@ -38,7 +39,7 @@ export interface KernelScenarioDescription {
    * if not all are to use that address space.
    */
   readonly setup?: (cpu: ScenarioCpu, all: readonly ScenarioCpu[]) => readonly ScenarioCpu[] | void
-  /** Pages whose contents and mapping are looked at in the end. */
+  /** Pages whose contents and mapping are compared at the end. */
   readonly pages: readonly number[]
   readonly config?: Partial<KernelConfig>
   /** What else a fault writes, see memory/lru.ts of the kernel. Default: nothing. */
@@ -189,7 +190,7 @@ export function observeSpace(cpu: ScenarioCpu, pages: readonly number[]): string
   return `${joinMappings(maps).join(' ')} | ${contents.join(' ')}`
 }
 
-/** Neighbours that are alike may be one mapping or two: that depends on who came first to an anon_vma. */
+/** Similar neighbours may be one mapping or two: that depends on which got an anon_vma first. */
 function joinMappings(maps: readonly string[]): string[] {
   const joined: string[] = []
   for (const map of maps) {

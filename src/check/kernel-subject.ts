@@ -25,7 +25,7 @@ export class NoSequentialOrder extends Error {
   override readonly name = 'NoSequentialOrder'
 }
 
-/** Operations fail although nothing happens beside them, so that nothing can be held against what they give. */
+/** Operations fail even without concurrency, so that there is no result to compare with. */
 export class FailsInOrder extends Error {
   override readonly name = 'FailsInOrder'
   readonly remedy = 'correct what fails in that order; no interleaving is needed to show it'

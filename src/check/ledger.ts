@@ -1,8 +1,8 @@
-// A file from which an exploration that was stopped goes on.
+// A file from which a stopped exploration continues.
 //
-// JSON, a line each: first what is explored, then every result that the coordinator was given, in that order. What is
-// left to be done follows from them. Lines are only ever added, each in one piece; one that was not finished when the
-// process was killed is cut off. A ledger of other code, of another scenario or of other options is refused.
+// One JSON object per line: first what is explored, then every result that the coordinator received, in that order.
+// They determine what is left to do. Lines are only ever appended, each in one write; a line that was incomplete
+// when the process was killed is cut off. A ledger of other code, another scenario or other options is refused.
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { WorkUnit } from './explorer.ts'
@@ -85,7 +85,7 @@ export class Ledger {
     const [first, ...lines] = whole.toString('utf8').split('\n').slice(0, -1)
     if (first === undefined) {
       if (bytes.length > 0 && !head.startsWith(bytes.toString('utf8')))
-        throw new LedgerRefused(file, 'is no ledger')
+        throw new LedgerRefused(file, 'is not a ledger')
     } else compareHeads(file, first, key)
     lines.forEach((line, number) => replay(file, line, number + 2, coordinator))
     const descriptor = openSync(file, existsSync(file) ? 'r+' : 'w')
@@ -123,14 +123,14 @@ function compareHeads(file: string, head: string, key: Head): void {
   try {
     found = JSON.parse(head) as typeof found
   } catch {
-    throw new LedgerRefused(file, 'is no ledger')
+    throw new LedgerRefused(file, 'is not a ledger')
   }
   if (typeof found !== 'object' || found?.faultlineLedger === undefined)
-    throw new LedgerRefused(file, 'is no ledger')
+    throw new LedgerRefused(file, 'is not a ledger')
   if (found.faultlineLedger !== LEDGER_VERSION)
     throw new LedgerRefused(file, 'was written by another version')
   if (found.scenario !== key.scenario)
-    throw new LedgerRefused(file, `is of ${String(found.scenario)}, and this is ${key.scenario}`)
+    throw new LedgerRefused(file, `is for ${String(found.scenario)}, and this is ${key.scenario}`)
   if (found.digest !== key.digest) throw new LedgerRefused(file, 'was written for other code')
   if (found.distinct !== key.distinct || JSON.stringify(found.options) !== JSON.stringify(key.options))
     throw new LedgerRefused(file, 'was written with other options')
@@ -156,7 +156,7 @@ function replay(file: string, text: string, number: number, coordinator: Coordin
       split === 1,
     )
   } catch {
-    throw new LedgerRefused(file, `makes no sense in line ${number}`)
+    throw new LedgerRefused(file, `is damaged in line ${number}`)
   }
 }
 

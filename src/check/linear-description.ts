@@ -22,7 +22,7 @@ export type Operation<Shared> =
 
 /** An object whose operations are to be linearizable, and the sequential object that they are held against. */
 export interface Linearizable<Shared = unknown> extends Omit<CheckOptions, 'patches' | 'shard' | 'ledger'> {
-  /** What it is called when results are told; needed only where one call is made for several tests. */
+  /** The name in results; needed only if several tests make the same call. */
   readonly name?: string
   /** Makes the object that the threads share. Called before every execution, alone. */
   readonly create: () => Shared
@@ -51,7 +51,7 @@ export interface Linearizable<Shared = unknown> extends Omit<CheckOptions, 'patc
   readonly programs?: number
 }
 
-/** What linearizable() is given, told apart from a scenario. */
+/** The argument of linearizable(), as distinct from a scenario. */
 export type LinearDescription = Linearizable<unknown>
 
 export function isLinearDescription(value: unknown): value is LinearDescription {

@@ -39,13 +39,13 @@ export function linearPrograms(
     Number.isInteger(count) && count >= 1 && count <= limit
   if (!isCount(threads, THREADS_MAX) || threads < 2 || !isCount(calls, CALLS_MAX))
     throw new NoScenario(
-      `linearizable() is asked for ${threads} threads of ${calls} calls`,
+      `linearizable() cannot run ${threads} threads of ${calls} calls`,
       `give 2 to ${THREADS_MAX} threads, and 1 to ${CALLS_MAX} calls`,
     )
   const planned = Object.entries(description.operations).flatMap(([name, operation]) =>
     callsOf(name, operation),
   )
-  if (planned.length === 0) throw new NoScenario('linearizable() is given no operations', 'name one at least')
+  if (planned.length === 0) throw new NoScenario('linearizable() has no operations', 'name at least one')
   const { programs, inAll } = choosePrograms(groupsOf(planned, roles, threads), calls, most, seed)
   return { programs: programs.map((each) => linearSubject(description, each, perform)), inAll }
 }
@@ -79,7 +79,7 @@ function groupsOf(
   if (roles === undefined) return [{ planned, threads: Array.from({ length: threads }, (_, id) => id) }]
   if (roles.length !== threads)
     throw new NoScenario(
-      `linearizable() is given ${roles.length} roles for ${threads} threads`,
+      `linearizable() has ${roles.length} roles for ${threads} threads`,
       'leave threads out: there is one for each role',
     )
   const groups = new Map<string, Group>()
@@ -89,8 +89,8 @@ function groupsOf(
     if (unknown !== undefined || own.length === 0)
       throw new NoScenario(
         unknown === undefined
-          ? `linearizable() is given a role without operations`
-          : `linearizable() is given a role with '${unknown}', which is no operation`,
+          ? `linearizable() has a role without operations`
+          : `linearizable() has a role with '${unknown}', which is not an operation`,
         'let each role name operations',
       )
     const key = names.toSorted().join('\n')

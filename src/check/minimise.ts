@@ -1,10 +1,10 @@
-// From the first execution that failed to one that is easier to read: fewest preemptions, then fewest steps.
+// From the first failing execution to one that is easier to read: fewest preemptions, then fewest steps.
 //
-// A preemption is a switch away from a thread that could have gone on; people follow one, two or three of them, not
-// thirty. Two searches, both by running candidates and keeping only what fails in the same way. The first shortens the
-// execution that is there: it joins two parts of a thread, or leaves a part out. The second begins from nothing, with
-// no preemption, then one, then two (Musuvathi and Qadeer: Iterative context bounding, PLDI 2007); it preempts only in
-// front of what other threads touch too, since anything else commutes with what they do.
+// A preemption is a switch away from a thread that could have continued; people can follow one, two or three of
+// them, not thirty. There are two searches, both of which run candidates and keep only those that fail in the same
+// way. The first shortens the execution at hand: it joins two parts of a thread, or omits a part. The second starts
+// from scratch, with no preemption, then one, then two (Musuvathi and Qadeer: Iterative context bounding, PLDI
+// 2007); it preempts only before operations on memory that other threads touch too, since all others commute.
 
 import { PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
 import type { RawFailure, Subject } from './explore.ts'

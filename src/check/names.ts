@@ -1,8 +1,8 @@
-// Names of memory, in a counterexample: what the source calls it.
+// Names of memory in a counterexample: what the source calls it.
 //
-// Where the source says `mm + Mm.mmapSeq`, the cell is `mm.mmapSeq`, wherever else it is used; where it says
-// `ring[TAIL]`, it is that. What knows more of the program, such as a kernel scenario, gives names of its own, which
-// come first.
+// If the source says `mm + Mm.mmapSeq`, the cell is `mm.mmapSeq`, wherever else it is used; if it says `ring[TAIL]`,
+// it is that. Subjects that know more about the program, such as kernel scenarios, give their own names, which take
+// precedence.
 
 /** Names that are known of a program, and what its values mean. */
 export interface Naming {

@@ -1,7 +1,7 @@
-// Numbers of the kernel shortly before they come round, as a machine has them that has run for long.
+// Counters of the kernel shortly before they wrap, as on a machine that has run for long.
 //
-// A share of the runs of kernel scenarios begins so: those with the generic form of the mmap lock, since what a token
-// runs again has to follow from the machine that it names.
+// Kernel scenarios with the generic form of the mmap lock start like this: what a token repeats must follow from the
+// machine that it names.
 
 import { CPU_ENTRY, Header, Mm, PerCpu, SRCU_INDEXES, type Task, Vma, perCpuBase } from '../kernel/index.ts'
 

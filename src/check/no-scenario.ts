@@ -1,6 +1,6 @@
-// What is given to be checked cannot be.
+// The error for input that cannot be checked.
 
-/** A file that is to be checked cannot be loaded or exports no scenario, or what is given is not usable. */
+/** The file cannot be loaded or exports no scenario, or an argument is not usable. */
 export class NoScenario extends TypeError {
   override readonly name = 'NoScenario'
   readonly remedy: string

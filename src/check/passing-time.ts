@@ -1,4 +1,4 @@
-// What waiting threads can go on for, whoever chooses among them: a change of what they have read, or time.
+// Why waiting threads may continue, under every strategy: a change of what they have read, or time.
 
 import { FINISHED, READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/stepped/index.ts'
 
@@ -34,7 +34,7 @@ export function hasDecidedLater(thread: Thread): boolean {
   return thread.state === SPINNING && thread.hasDecidedLater
 }
 
-/** It goes on: if it is asleep still, its time is over. */
+/** The thread continues: if it still sleeps, its time-out passes. */
 export function goOn(thread: Thread): void {
   if (isTimed(thread)) thread.timeouts++
   if (thread.state === WAITING) timeOut(thread)
@@ -58,7 +58,7 @@ export function waitsForAnother(thread: Thread): boolean {
   return thread.state === SPINNING && thread.isIdle && thread.isStale
 }
 
-/** It waits in such a way that it goes on in time: spinning, or with a timeout. */
+/** The thread waits in a way that ends with time: spinning, or with a time-out. */
 export function waitsForTime(thread: Thread): boolean {
   return isTimed(thread) || (thread.state === SPINNING && !thread.idles)
 }

@@ -96,7 +96,7 @@ function scenarioOf(target: Target, given: unknown): Scenario {
           `${place} does not export a scenario as default`,
           'write export default scenario({ … })',
         )
-      : new NoScenario(`the check at ${place} is given no threads`, 'give a list of functions')
+      : new NoScenario(`the check at ${place} has no threads`, 'give a list of functions')
   }
   const { length } = description.threads
   if (length < 1 || length > THREADS_MAX) {
@@ -106,7 +106,7 @@ function scenarioOf(target: Target, given: unknown): Scenario {
   const wrong = description.threads.findIndex((each) => typeof each !== 'function' && !(each instanceof URL))
   if (wrong >= 0)
     throw new NoScenario(
-      `thread ${wrong} of ${place} is no function`,
+      `thread ${wrong} of ${place} is not a function`,
       'give a function for each thread, or the URL of a script',
     )
   if (target.call === undefined) {

@@ -1,6 +1,5 @@
-// The errors that the designs had as they were published, and the scenarios that find each. published/ has the designs
-// with them. One that stops being found is a failure: then either the design is not what was
-// published any more, or the explorer has gone blind.
+// The errors of the designs as published, and the scenarios that find each. published/ has these designs. If an error
+// is no longer found, the test fails: either the design no longer is what was published, or the explorer misses it.
 
 export interface PublishedFlaw {
   readonly design: string
@@ -10,27 +9,26 @@ export interface PublishedFlaw {
   readonly scenarios: readonly string[]
 }
 
-const accessNotJudged =
-  'an access that the VMA does not allow faults for ever, as nobody asks whether it does'
+const accessNotJudged = 'an access that the VMA forbids faults for ever, since nothing checks the permission'
 const waitsWithInterruptsOff =
-  'waits for the page-table lock with interrupts disabled, while its holder waits for it'
-const flagsUnannounced = 'mprotect changes flags without moving the count'
-const neighboursRead = 'a fault makes an anon_vma, for which it reads neighbours that nobody keeps'
-const forkOpen = 'a page is copied on write while fork has not flushed the TLBs'
-const mremapOpen = 'mremap moves entries while both places may be used'
+  'a fault waits for the page-table lock with interrupts disabled, while the holder waits for its CPU'
+const flagsUnannounced = 'mprotect changes flags without changing the count'
+const neighboursRead = 'a fault creates an anon_vma, and for that reads neighbours that it has not locked'
+const forkOpen = 'a fault copies a page before fork has flushed the TLBs'
+const mremapOpen = 'mremap moves entries while faults may use both ranges'
 const oldPlaceOpen =
-  'the old place of mremap may be used after its entries have moved, and before it is unmapped'
-const twoWriters = 'two calls of madvise(MADV_DONTNEED) are in one sequence count at once'
-const observersMissed = 'an observer is registered during a copy on write, and hears of the end only'
-const endLost = 'a copy on write that gives up at its commit does not tell the observers of the end'
-const tableMoves = 'mremap moves a whole page table beside a fault that has locked it'
-const refusalKills = 'what is refused by flags and borders that were never true together is a SIGSEGV'
+  'faults may use the old range of mremap after its entries have moved, before it is unmapped'
+const twoWriters = 'two calls of madvise(MADV_DONTNEED) write one sequence count at once'
+const observersMissed = 'an observer registers during a copy on write, and is told only of the end'
+const endLost = 'a copy on write that gives up at its commit does not notify the observers of the end'
+const tableMoves = 'mremap moves a whole page table that a fault has locked'
+const refusalKills = 'a fault raises SIGSEGV because of flags and borders that were never true together'
 
 export const publishedFlaws: readonly PublishedFlaw[] = [
   {
     design: 'kamezawa-2009-version',
     race: 'R24',
-    sentence: 'a VMA is freed at once, though a fault may have read where it is and not yet counted itself',
+    sentence: 'a VMA is freed at once, though a fault may have read its address and not yet counted itself',
     scenarios: [
       'merged-away',
       'split-merge-fault',
@@ -48,19 +46,19 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
   {
     design: 'kamezawa-2009-version',
     race: 'R24',
-    sentence: 'a table that is not unmapped remembers a VMA that is gone',
+    sentence: 'a table that is not unmapped refers to a freed VMA',
     scenarios: ['split-over-two-tables'],
   },
   {
     design: 'kamezawa-2009-version',
     race: 'R39',
-    sentence: 'do_anonymous_page() stores an entry without a look at the version behind the lock',
+    sentence: 'do_anonymous_page() stores an entry without a check of the version under the lock',
     scenarios: ['protect-whole', 'fault-mlock', 'fault-munlock'],
   },
   {
     design: 'kamezawa-2009-version',
     race: 'R40',
-    sentence: 'a fault that fails gives up the mmap lock, which it has not taken',
+    sentence: 'a fault that fails releases the mmap lock, which it has not taken',
     scenarios: [
       'forbidden-store',
       'protect-discard-access',
@@ -75,7 +73,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
   {
     design: 'kamezawa-2009-refcount',
     race: 'R32',
-    sentence: 'the last fault wakes nobody, and whoever takes the VMA away sleeps for ever',
+    sentence: 'the last fault wakes nobody, and munmap sleeps for ever',
     scenarios: [
       'fault-munmap-table',
       'fault-munmap-table-interrupts',
@@ -97,7 +95,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
   {
     design: 'kamezawa-2009-refcount',
     race: 'R10',
-    sentence: 'nobody waits for the faults of a VMA whose borders move or whose flags change',
+    sentence: 'a call that moves borders or changes flags of a VMA does not wait for its faults',
     scenarios: [
       'fault-munmap',
       'fault-mmap-fixed',
@@ -251,7 +249,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
   {
     design: 'per-vma-refcount-2025',
     race: 'R25',
-    sentence: 'a fault wakes the writer of an address space that is gone',
+    sentence: 'a fault wakes the writer of an address space that no longer exists',
     scenarios: ['recycled-vma'],
   },
   { design: 'kamezawa-2009-refcount', race: 'R1', sentence: forkOpen, scenarios: ['fork-cow-access'] },

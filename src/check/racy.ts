@@ -1,13 +1,13 @@
-// `racy()`: a plain access that is meant. A file that is to be checked imports this, so it must not import anything.
+// `racy()`: an intended plain access. Checked files import this module, so it must not import anything.
 
 /**
- * Runs `accesses`, whose plain reads and writes of shared elements may race with others that are racy, or with
- * operations of `Atomics`: no data race is reported of them. Where the program is checked, each is a step, and every
- * order of steps is explored; unlike an operation of `Atomics`, it orders nothing. Only what stands in the function is
- * meant, and not what it calls. In the program itself, it is a call of the function and nothing else.
+ * Runs `accesses`, whose plain reads and writes of shared elements may race with other racy ones, or with `Atomics`
+ * operations: the checker reports no data race for them. It makes each a step and explores every order of steps; unlike
+ * an `Atomics` operation, such a step orders nothing else. This covers the accesses in the function itself, not those
+ * in functions that it calls. Outside the checker, racy() just calls the function.
  *
- * Not explored is what the memory model allows beyond that: values that no order of the steps gives, such as those of
- * accesses that a compiler or a processor exchanges, and halves of elements of 64 bits.
+ * The checker does not explore values that the memory model allows beyond that, which no order of the steps gives:
+ * those of accesses that a compiler or a processor reorders, and halves of 64-bit elements.
  */
 export function racy<T>(accesses: () => T): T {
   return accesses()

@@ -1,4 +1,4 @@
-// What a check throws in a test where something fails.
+// The error that a check throws in a test if something fails.
 
 import type { CheckResult } from './check-result.ts'
 import type { CheckFailure } from './failure.ts'

@@ -1,43 +1,43 @@
-// The form of a scenario: threads as functions over shared memory, and what must hold. A file that is to be checked
-// imports this, so it must not import anything itself.
+// The form of a scenario: threads as functions over shared memory, and what must hold. Checked files import this
+// module, so it must not import anything itself.
 
 /** What threads do on a fresh state, and what must hold. */
 export interface Scenario<State = unknown> {
-  /** What it is called when results are told. Default: the path of the file. */
+  /** The name in results. Default: the path of the file. */
   readonly title?: string
-  /** Makes the state that the threads share. Called before every execution, alone; it may be async. */
+  /** Creates the state that the threads share. Called alone, before every execution; may be async. */
   readonly setup?: () => State | Promise<State>
   /**
-   * What each thread does, 1 to 16 of them: functions, async ones too, or the address of a script that is the main
-   * thread of a process. They begin at the same time.
+   * What each thread does, 1 to 16 of them: functions, async or not, or the address of a script that is the main
+   * thread of a process. All start at the same time.
    */
   readonly threads: readonly (((state: State) => unknown) | URL)[]
   /**
-   * Called when all threads have finished, alone; it may be async. Throws, or returns false, if something does not
-   * hold. `ended` is the thread that `terminate` has ended before it had finished, null where that is none.
+   * Called alone, when all threads have finished; may be async. Throws, or returns false, if something does not
+   * hold. `ended` is the thread that `terminate` has ended before it had finished, or null.
    */
   readonly invariant?: (state: State, ended: number | null) => void | boolean | Promise<void | boolean>
   /**
-   * At each step that there is, one of the threads may be ended, as `worker.terminate()` ends a Worker; the others have
-   * to come to their end all the same. What passes does not wait for a thread that may be gone: it is lock-free, or
-   * gives up in time. Not for scripts. Default false.
+   * Also end one of the threads at each possible step, as `worker.terminate()` ends a Worker; the others must still
+   * finish. A program that passes does not wait for a dead thread: it is lock-free, or times out. Not for scripts.
+   * Default false.
    */
   readonly terminate?: boolean
-  /** What holds for this scenario where the call or the command does not say otherwise. */
+  /** Limits for this scenario, unless the call or the command sets others. */
   readonly options?: ScenarioOptions
 }
 
 /** Limits of an exploration. */
 export interface ScenarioOptions {
-  /** Stop after so many executions. Default: 10 million. */
+  /** Stop after this many executions. Default: 10 million. */
   readonly maxExecutions?: number
-  /** Give an execution up after so many steps: it is taken for one that does not end. Default: 20,000. */
+  /** End an execution after this many steps: it counts as endless. Default: 20,000. */
   readonly maxSteps?: number
-  /** Stop after so many seconds. Default: 60. */
+  /** Stop after this many seconds. Default: 60. */
   readonly seconds?: number
 }
 
-/** Says that an object is a scenario, so that the types of its parts are known. */
+/** Declares that an object is a scenario, so that TypeScript knows the types of its parts. */
 export function scenario<State>(description: Scenario<State>): Scenario<State> {
   return description
 }

@@ -1,8 +1,8 @@
-// A slice of an exploration: a part of it that anyone may do anywhere. What comes of it depends on nothing but what it
-// is given. For a thread that explores nothing besides.
+// A slice of an exploration: a part that may run anywhere. Its result depends only on its input. For a thread that
+// explores nothing else.
 //
-// A slice may come from another machine. It names shipped scenarios, mutants of ours, and files in the folder that
-// whoever works has named; of these the content has to be what is asked for before any of it is run.
+// A slice may come from another machine. It names shipped scenarios, our mutants, and files in the folder that the
+// operator of the worker has named; the content of a file is compared with its digest before any of it runs.
 
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
@@ -168,7 +168,8 @@ function exploreWalk(prepared: Prepared, part: WalkPart): UnitResult {
   withoutStacks(() => {
     // The trials are those of the first slice, which was explored before the others.
     if (first > 0) runUpTo(TRIALS)
-    if (first > 0 && failed !== null) throw new NotDeterministic('an execution fails that did not before')
+    if (first > 0 && failed !== null)
+      throw new NotDeterministic('an execution fails that did not fail before')
     stepsBefore = walk.steps
     runUpTo(first + executions)
   })
@@ -293,7 +294,7 @@ async function targetOf(target: SlicedTarget, files: string | null): Promise<Tar
 async function mutantTarget(name: string): Promise<Target> {
   const { mutantChoice, mutantNamed } = await import('./mutants.ts')
   const mutant = mutantNamed(name)
-  if (mutant === undefined) throw new NoScenario(`there is no mutant '${name}'`, 'name one that there is')
+  if (mutant === undefined) throw new NoScenario(`there is no mutant '${name}'`, 'name an existing one')
   return { scenario: mutant.scenario, choice: mutantChoice(mutant), patches: mutant.patches }
 }
 

@@ -1,14 +1,14 @@
-// An exploration in slices of so many steps, which anyone may do anywhere: its result is always the same.
+// An exploration in slices of a number of steps, which may run anywhere: its result is always the same.
 //
-// It goes in rounds. Each round looks at the parts that wait, a slice at each; their results are taken in when all are
-// there, in the order of the parts; what is left of a part is split for the next round. Which parts there are, what is
-// found in them and when the exploration ends so follow from the program alone, and not from who was faster. That is
-// why a slice ends after steps, and not after time, and why a round waits for its last slice.
+// It goes in rounds. Each round runs a slice of each open part. When all results are there, they are merged in the
+// order of the parts, and the rest of each part is split for the next round. The parts, the findings and the end of
+// the exploration therefore depend on the program alone, and not on which worker was faster. This is why a slice
+// ends after steps and not after time, and why a round waits for its last slice.
 //
-// Each scenario is explored whole if that is possible in half of its steps. Where it is not, interleavings with at most
-// so many preemptions are explored, one more each time, and the greatest number that was explored whole is the bound
-// that it reached (Musuvathi, Qadeer: Iterative context bounding for systematic testing of multithreaded programs,
-// 2007). Where a failure is expected, those with few preemptions come first.
+// If half of its steps are enough, a scenario is explored completely. Otherwise interleavings with at most 0, 1, 2 …
+// preemptions are explored, and the largest number that was explored completely is its bound (Musuvathi, Qadeer:
+// Iterative context bounding for systematic testing of multithreaded programs, 2007). If a failure is expected,
+// interleavings with few preemptions come first.
 
 import type { WorkUnit } from './explorer.ts'
 import { TURNS_MAX } from '../backends/stepped/index.ts'

@@ -68,7 +68,7 @@ export function runSole(loops: EventLoops, body: () => unknown, what: string): u
     throw isTold
       ? new NoScenario(
           `the ${what} of the scenario leaves a listener at a port`,
-          'take it away before it ends: the thread listens that is to have the port',
+          'remove it before the end: let the thread that uses the port add it',
         )
       : neverSettled(what)
   return result

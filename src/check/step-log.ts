@@ -1,7 +1,7 @@
-// What each step of an execution did, so that a second run with the same choices can be held to it.
+// What each step of an execution did, to compare a second run with the same choices.
 //
-// The value that is in the cell before the operation is compared too: whatever a thread reads is compared with what it
-// read the first time.
+// It also records the value of the cell before the operation: everything that a thread reads is compared with the
+// first run.
 
 import {
   COMPARE_EXCHANGE,
@@ -52,7 +52,7 @@ export class StepLog {
       else if (!Object.is(this.#words[at + word], words[word])) {
         const what = word === STEP_WORDS - 1 ? 'found another value' : 'came to another operation'
         throw new NotDeterministic(
-          `run again with the same choices, thread ${id} ${what} at step ${event + 1}`,
+          `repeated with the same choices, thread ${id} ${what} at step ${event + 1}`,
           event + 1,
           site,
         )

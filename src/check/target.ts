@@ -1,4 +1,4 @@
-// What is to be checked, as plain data that threads send to each other, and what is made of it.
+// The target of a check, as plain data that threads send to each other, and the loaded program.
 
 import type { ScriptRequest, Site } from '../backends/stepped/index.ts'
 import type { RwsemKind } from '../kernel/index.ts'
@@ -12,16 +12,16 @@ export interface KernelChoice {
   readonly rwsem: RwsemKind
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'shared' | 'batched'
-  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
+  /** With the errors of the published form. Default false: each is fixed as the design's file says. */
   readonly published?: boolean
   /**
-   * As if CPUs that are not in the scenario wanted the same spinlocks: whoever takes one may have to wait for it first,
-   * and so answers interrupts there. Locks are held to one order with these answers too. Default false.
+   * With contention for spinlocks by CPUs outside the scenario: a CPU that takes one may have to wait for it first, and
+   * then answers interrupts. The lock order includes these answers. Default false.
    */
   readonly contended?: boolean | undefined
 }
 
-/** What is to be checked. Plain data. */
+/** The target of a check. Plain data. */
 export interface Target {
   /** The address of a file that exports a scenario as default, or the name of a shipped scenario. */
   readonly scenario: string

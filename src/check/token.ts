@@ -1,11 +1,11 @@
-// Replay tokens: one line that runs exactly one execution again.
+// Replay tokens: one line that repeats exactly one execution.
 //
 //     fl1.fault-munmap/lespinasse-2021/xadd.3f9a0c12b7.AQ8CAQ.9d41
 //     fl1.fault-munmap/kamezawa-2009-refcount/xadd/published.0b12c7a93f.AQ8CAQ.77a0
 //
-// The version of the form and of the rule in follow.ts; what was checked; the digest of its code, patches included; how
-// the execution ended, after how many steps, and its turnings; and a check sum. A turning is a step at which another
-// thread is chosen than the rule says, so that a token is short where there are few preemptions.
+// The version of the format and of the rule in follow.ts; what was checked; the digest of its code, patches included;
+// how the execution ended, after how many steps, and its deviations; and a checksum. A deviation is a step at which
+// another thread runs than the rule says, so that a token is short if there are few preemptions.
 
 import { createHash } from 'node:crypto'
 import type { FailureKind } from './explore.ts'
@@ -88,7 +88,7 @@ export function readToken(token: string): {
   const text = token.trim()
   const version = /^fl\d+(?=\.)/.exec(text)?.[0]
   if (version === undefined) {
-    throw new TokenRefused('that is no replay token', `a token begins with '${VERSION}.' and is one word`)
+    throw new TokenRefused('that is not a replay token', `a token begins with '${VERSION}.' and is one word`)
   }
   if (version !== VERSION) {
     throw new TokenRefused(
@@ -115,13 +115,13 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
     throw new TokenRefused(
       `the token is for ${given}, and not for ${expected}`,
       what === 'scenario'
-        ? 'give the scenario that it is for'
-        : 'give the design, rwsem and rss that it is for, and --published and --contended if it says so',
+        ? 'give its scenario'
+        : 'give its design, rwsem and rss, and --published and --contended if it has them',
     )
   }
   if (!code.digest.startsWith(digest.slice(0, CODE_CHARACTERS))) {
     throw new TokenRefused(
-      `the code of ${expected} has changed since the token was made`,
+      `the code of ${expected} has changed since the token was created`,
       'check the scenario again, or go back to that code',
     )
   }
@@ -135,7 +135,7 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
 export function refuseOtherLoaded(token: string, loaded: string): void {
   if (loaded.slice(0, LOADED_CHARACTERS) === readToken(token).digest.slice(CODE_CHARACTERS)) return
   throw new TokenRefused(
-    'a script that threads load when they run has changed since the token was made, or is another one',
+    'a script that threads load at run time is another one, or has changed since the token was created',
     'check the scenario again, or go back to that code',
   )
 }
@@ -157,7 +157,7 @@ function sumOf(text: string): string {
 }
 
 function damaged(): TokenRefused {
-  return new TokenRefused('the token is damaged', 'copy the whole of it')
+  return new TokenRefused('the token is damaged', 'copy all of it')
 }
 
 /** Seven bits a byte, the lowest first; the eighth says that more follow. */

@@ -50,7 +50,7 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
     if (!isThenable(result)) return result
     if (loops === null)
       throw new NoScenario(
-        `the ${what} of the scenario returns a promise that is none of its threads' kind`,
+        `the ${what} of the scenario returns a promise of the engine`,
         'let it be an async function, or await it in the module',
       )
     throw new TurnsNeeded()
@@ -58,7 +58,7 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
   const add = (count: number): void => {
     if (length + started.length + (hasChooser ? 1 : 0) + count <= THREADS_MAX) return
     throw new NoScenario(
-      `more than ${THREADS_MAX} threads, with those that are started and one that chooses between events`,
+      `more than ${THREADS_MAX} threads, including those that are started and one that chooses between events`,
       'let the scenario have fewer threads and Workers',
     )
   }

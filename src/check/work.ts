@@ -1,4 +1,4 @@
-// The tree of executions in parts: who explores what, and what turns up that nobody has yet.
+// The tree of executions in parts: which worker explores what, and newly found parts that no worker has yet.
 //
 // A part is a path and what is left to be tried below it (see WorkUnit). Whoever explores one owns the events from its
 // `floor` on, and tells what should be tried at events before. Those belong to the coordinator, which knows what was
@@ -19,7 +19,7 @@ import {
 } from './explore.ts'
 import { type Demand, type Explorer, type WorkUnit, wholeTree } from './explorer.ts'
 
-/** How much longer than it may take an execution goes on: the explorer looks at the clock between executions. */
+/** How much longer than allowed an execution may run: the explorer checks the clock between executions. */
 const GRACE_MS = 500
 
 /** When loops of the program are to end, where it may take so many milliseconds from now. */
@@ -223,7 +223,7 @@ export class Coordinator {
     const known = this.#left.size + this.#finishedUnits
     let left = 0
     for (const each of this.#left.values()) left += each
-    // What nobody has looked at is taken to be as large as the rest.
+    // Unexplored parts are assumed to be as large as the rest.
     const mean = known === 0 ? 1 : (this.executions + left) / known
     return Math.round(this.executions + left + (this.#units.size - this.#left.size) * mean)
   }

@@ -60,15 +60,15 @@ export function benchCommand(): Command {
     )
     .option('--threads <counts>', 'numbers of measured threads, as 1,2,4', defaultThreads().join(','))
     .option('--seconds <number>', 'length of the measured window', '2')
-    .option('--warmup <number>', 'seconds before it; at least one whole round is always done', '1')
-    .option('--repeat <count>', 'runs of each, taken in turn', '3')
+    .option('--warmup <number>', 'seconds before it; always at least one whole iteration', '1')
+    .option('--repeat <count>', 'runs of each, interleaved', '3')
     .option(
       '--size <bytes>',
       'mapping of each thread',
       formatBytes(DEFAULT_BYTES_PER_THREAD).replace(' ', ''),
     )
     .option('--config <options>', 'kernel options, as ZERO_WRITTEN_SECTORS=off')
-    .option('--against <peer>', 'run the same beside a peer: linux (needs a C compiler)')
+    .option('--against <peer>', 'also run it on a peer: linux (needs a C compiler)')
     .option('--csv', "print will-it-scale's columns")
     .option('--json', 'print JSON')
     .addHelpText(

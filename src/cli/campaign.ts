@@ -44,27 +44,26 @@ interface CampaignCommandOptions {
 
 export function campaignCommand(): Command {
   return new Command('campaign')
-    .description('run many checks, simulations and replays, which a file names over ranges')
+    .description('run the checks, simulations and replays that a file lists over ranges')
     .argument('[file]', 'JSON, or a module whose default export is a campaign: see docs/campaigns.md')
-    .option('--store <file>', 'results are kept in it (SQLite), and what it has is not done again')
+    .option('--store <file>', 'keep results in this SQLite file; jobs with a result do not run again')
     .option('--workers <count>', 'worker threads (default: one for each processor)')
     .option('--queue <address>', 'give the jobs to a queue on Redis or Valkey, as redis://HOST:PORT')
-    .option('--work', 'do jobs of the queue, for whatever campaign is there, until told to stop')
+    .option('--work', 'work on the jobs of the queue, of any campaign, until stopped')
     .option(
       '--files <folder>',
-      'of --work: where the files lie that the campaign checks; by default, none is run',
+      'with --work: the folder of the files that the campaign checks (default: run none)',
     )
-    .option('--until-over', 'of --work: end when the campaign is over')
-    .option('--shard <i/n>', 'only each n-th job, from the i-th on, where there is no queue')
-    .option('--merge <files...>', 'first take in what these stores hold')
-    .option('--output <file>', 'also write a page for a browser: FILE.html')
-    .option('--json', 'print JSON, one object a line')
+    .option('--until-over', 'with --work: exit when the campaign is over')
+    .option('--shard <i/n>', 'run every n-th job, starting with the i-th: instead of a queue')
+    .option('--merge <files...>', 'first add the results of these stores')
+    .option('--output <file>', 'also write an HTML page: FILE.html')
+    .option('--json', 'print JSON, one object per line')
     .addHelpText(
       'after',
       [
         '',
-        'Exit code 1: something fails, or could not be done. Ctrl-C leaves the store whole, and the same command goes',
-        'on from there.',
+        'Exit code 1: a job fails, or could not be done. After Ctrl-C the same command continues from the store.',
         '',
         'Examples:',
         '  faultline campaign examples/campaigns/sweep.ts --store sweep.sqlite',
@@ -112,10 +111,7 @@ function refuseCombinations(
 
 function existingFolder(path: string): string {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return path
-  throw new UsageError(
-    `--files ${path} is no folder`,
-    'name the folder that the files of the campaign lie in',
-  )
+  throw new UsageError(`--files ${path} is not a folder`, 'name the folder with the files of the campaign')
 }
 
 async function workForQueue(
@@ -207,7 +203,7 @@ function progressText(
 /** Who works: of one process, only how many threads. */
 function crewText({ workers, threads, active, waiting }: Crew): string {
   const who = workers === 1 ? '' : `${plural(workers, 'worker')} with `
-  return `${who}${plural(threads, 'thread')}: ${formatCount(active)} tasks at work, ${formatCount(waiting)} waiting`
+  return `${who}${plural(threads, 'thread')}: ${formatCount(active)} running tasks, ${formatCount(waiting)} waiting`
 }
 
 /** The first signal ends the campaign in order; its process then dies of the signal, as a shell expects. */
@@ -232,7 +228,7 @@ function sayStopped(store: string | undefined): void {
   clearProgress()
   const kept =
     store === undefined
-      ? 'nothing is kept, as no --store was given'
-      : `the same command goes on from ${store}`
+      ? 'nothing is kept, since there was no --store'
+      : `the same command continues from ${store}`
   process.stderr.write(`faultline: stopped — ${kept}\n`)
 }

@@ -24,7 +24,7 @@ export function failureText(failure: CheckFailure, target: string, width?: numbe
   const { preemptions, steps, found, token, counterexample } = failure
   const size = sizeOf(preemptions, steps)
   const before = sizeOf(found.preemptions, found.steps)
-  const from = before === size ? '' : `; as it was found: ${before}`
+  const from = before === size ? '' : `; as found: ${before}`
   const replay = token === null ? '' : `  replay: faultline check ${target} --replay ${token}\n`
   return `${counterexampleText(counterexample, width)}\n  ${size}${from}\n${replay}`
 }
@@ -53,7 +53,7 @@ export function refuseUnwritable({ perfetto, counterexample }: FailureFiles): vo
     } catch (error) {
       throw new UsageError(
         `${option} ${file} cannot be written: ${(error as Error).message}`,
-        'give a file in a folder that is there and can be written to',
+        'give a file in an existing, writable folder',
       )
     }
   }
@@ -108,6 +108,6 @@ export async function replayToken(
 
 function only<Name>(names: readonly Name[], option: string): Name {
   if (names.length === 1) return names[0]!
-  const remedy = `leave ${option} out: the token says it`
+  const remedy = `leave ${option} out: the token contains it`
   throw new UsageError(`--replay runs one execution, and ${option} gives several machines`, remedy)
 }

@@ -23,14 +23,11 @@ export async function printFirstCheck(folder: string): Promise<void> {
     writeFileSync(file, firstCheck(isTypeScript), { flag: 'wx' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    throw new UsageError(
-      `${name} is there already`,
-      `run faultline check ${name}, or give that file another name`,
-    )
+    throw new UsageError(`${name} already exists`, `run faultline check ${name}, or rename that file`)
   }
   const install = isInstalled(folder) ? '' : '  npm install --save-dev faultline\n'
   await print(
-    `${name} is written: a ring buffer with an error that shows in few interleavings\n\n${install}  npx faultline check ${name}\n`,
+    `wrote ${name}: a ring buffer with an error that few interleavings show\n\n${install}  npx faultline check ${name}\n`,
   )
 }
 
@@ -58,7 +55,7 @@ function isInstalled(folder: string): boolean {
 
 function firstCheck(isTypeScript: boolean): string {
   const type = (text: string): string => (isTypeScript ? text : '')
-  return `// A ring buffer for one producer and one consumer, and what must hold of it.
+  return `// A ring buffer for one producer and one consumer, and what must hold.
 import { scenario } from 'faultline/check'
 
 const HEAD = 0 // how many values were taken
@@ -69,7 +66,7 @@ const SIZE = 2
 function push(ring${type(': Int32Array')}, value${type(': number')})${type(': boolean')} {
   const tail = Atomics.load(ring, TAIL)
   if (tail - Atomics.load(ring, HEAD) === SIZE) return false
-  // The error: the slot is announced before it is filled. Exchange the two lines, and check again.
+  // The error: this announces the slot before it is filled. Exchange the two lines, and check again.
   Atomics.store(ring, TAIL, tail + 1)
   Atomics.store(ring, SLOTS + (tail % SIZE), value)
   return true

@@ -47,8 +47,8 @@ export async function runMutants(
   const chosen = mutants.filter((mutant) => scenario === undefined || mutant.scenario === scenario)
   if (chosen.length === 0) {
     throw new UsageError(
-      `no mutant is for '${scenario}'`,
-      `there are some for ${[...new Set(mutants.map((mutant) => mutant.scenario))].join(', ')}`,
+      `no mutant belongs to '${scenario}'`,
+      `these scenarios have some: ${[...new Set(mutants.map((mutant) => mutant.scenario))].join(', ')}`,
     )
   }
   const results: MutantResult[] = []

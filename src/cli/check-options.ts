@@ -1,4 +1,4 @@
-// Options of `faultline check` that say how a space is explored, and what is told of it.
+// Options of `faultline check` that say how to explore, and what the command prints about it.
 import type { Command } from 'commander'
 import type { CheckOptions, CheckResult, Progress, Strategy } from '../check/index.ts'
 import {
@@ -32,38 +32,23 @@ export interface ExploringOptions {
 
 export function addExploringOptions(command: Command): Command {
   return command
-    .option('--bound <count>', 'only interleavings with at most this many preemptions')
-    .option('--strategy <name>', 'dpor: every interleaving; pct, random: a random choice of them', 'dpor')
-    .option(
-      '--seed <number>',
-      'the seed of pct and random; the same seed gives the same executions (default: 0)',
-    )
+    .option('--bound <count>', 'explore only interleavings with at most this many preemptions')
+    .option('--strategy <name>', 'dpor: every interleaving; pct, random: random ones', 'dpor')
+    .option('--seed <number>', 'seed of pct and random; the same seed gives the same executions (default: 0)')
     .option('--executions <count>', 'stop exploring a scenario after this many executions')
-    .option('--depth <count>', 'of pct: how many ordered steps a failure needs (default: 3)')
+    .option('--depth <count>', 'with pct: how many ordered steps a failure needs (default: 3)')
     .option('--workers <count>', 'number of exploring threads (default: 1)')
     .option('--ledger <file>', 'checkpoint file: continue from it if it exists, and keep it up to date')
-    .option('--shard <i/n>', 'only part i of n, for machines that do not know of each other')
+    .option('--shard <i/n>', 'explore part i of n, for machines that do not communicate')
 }
 
 /** The options of the checker. Throws UsageError. */
 export function parseExploring(given: ExploringOptions): CheckOptions {
   const strategy = STRATEGIES.find((name) => name === given.strategy)
   if (strategy === undefined) throw unknownName(given.strategy, STRATEGIES, 'strategy', '--strategy')
-  refuseWith(
-    strategy !== 'dpor',
-    given,
-    ['bound', 'workers', 'ledger', 'shard'],
-    'explores by chance',
-    'leave it out',
-  )
-  refuseWith(
-    strategy === 'dpor',
-    given,
-    ['seed'],
-    'leaves nothing to chance',
-    'give --strategy pct or random',
-  )
-  refuseWith(strategy !== 'pct', given, ['depth'], 'knows no depth', 'give --strategy pct')
+  refuseWith(strategy !== 'dpor', given, ['bound', 'workers', 'ledger', 'shard'], 'is random', 'leave it out')
+  refuseWith(strategy === 'dpor', given, ['seed'], 'is not random', 'give --strategy pct or random')
+  refuseWith(strategy !== 'pct', given, ['depth'], 'has no depth', 'give --strategy pct')
   const { bound, seed, executions, depth, workers, ledger, shard } = given
   return {
     strategy,
@@ -103,7 +88,7 @@ export function parseShard(text: string): { index: number; count: number } {
 /** What was covered, after the verdict. */
 export function extentText(result: CheckResult): string {
   const { verdict, complete, bound, shard, strategy, timeouts, turns, programs } = result
-  if (strategy !== 'dpor') return verdict === 'fail' ? '' : ', by chance'
+  if (strategy !== 'dpor') return verdict === 'fail' ? '' : ', random'
   const some = bound === null ? '' : ` with at most ${formatCount(bound)} preemption${bound === 1 ? '' : 's'}`
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
@@ -122,11 +107,10 @@ function ofPrograms(programs: CheckResult['programs']): string {
 }
 
 /** What is not explored of accesses that race. */
-const RACY =
-  ' (of racy accesses: sequentially consistent values; others that the memory model allows are not explored)'
+const RACY = ' (racy accesses: only sequentially consistent values are explored)'
 
-const NO_END = `  no execution came to an end: each was left to another, which goes on further
-  if threads send each other messages without end, or wait for each other in turn: let them stop after a few turns
+const NO_END = `  no execution ended
+  if threads send messages to each other for ever, or wait for each other in turn: let them stop after a few rounds
 `
 
 /** Lines about what is not covered; empty where everything is. */
@@ -138,20 +122,20 @@ export function remainderText(result: CheckResult): string {
     return `  ${strategy === 'pct' ? `PCT of depth ${depth}` : 'uniform random walk'}, seed ${seed}\n${chance}`
   }
   if (result.endless !== undefined)
-    return `  the time was up in the middle of an execution, in the loop at ${result.endless}\n`
+    return `  the time ran out in the middle of an execution, in the loop at ${result.endless}\n`
   if (verdict !== 'incomplete' || estimatedExecutions === null) return ''
   if (redundant === executions) return NO_END
   const left = Math.max(0, estimatedExecutions - executions)
   const time = formatDuration((left / executions) * seconds * 1e9)
-  return `  there seem to be about ${formatQuantity(estimatedExecutions)} executions; ${time} more at this pace\n`
+  return `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n`
 }
 
 function oneIn(probability: number): string {
   const executions = formatQuantity(Math.round(1 / probability))
-  return `  a failure that needs so many ordered steps shows in 1 of ${executions} executions, or more often`
+  return `  finds a failure that needs this many ordered steps in at least 1 of ${executions} executions`
 }
 
-/** How far an exploration is, for a line on the terminal. */
+/** The progress of an exploration, for a line on the terminal. */
 export function progressText(name: string, progress: Progress): string {
   const { executions, redundant, steps, seconds, estimatedExecutions } = progress
   const parts = [

@@ -27,5 +27,5 @@ function changeText({ name, guard, patches }: Mutant): string {
     const code = [piece, by].filter((part) => part !== '').join(' → ')
     return `${operator} in ${within === '' ? file : `${within} of ${file}`}${code === '' ? '' : `: ${code}`}`
   })
-  return `The kernel is the mutant ${name} (${guard}). Its change does not stand in the source below: ${changes.join('; ')}.`
+  return `The kernel is the mutant ${name} (${guard}). The source below does not have its change: ${changes.join('; ')}.`
 }

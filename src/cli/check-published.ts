@@ -72,7 +72,7 @@ function publishedJson({ design, scenario, flaw, result, problem }: PublishedRes
 function outcomeText({ flaw, result, problem }: PublishedResult): string {
   if (problem === 'unexpected') return `UNEXPECTED ${result.failure!.kind}: ${result.failure!.message}`
   if (problem === 'not found') return `NOT FOUND: ${flaw!.sentence}`
-  return flaw === null ? 'nothing fails, and nothing should' : `found: ${flaw.sentence}`
+  return flaw === null ? 'nothing fails, as expected' : `found: ${flaw.sentence}`
 }
 
 function publishedText(results: readonly PublishedResult[]): string {

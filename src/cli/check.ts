@@ -63,48 +63,46 @@ interface CheckCommandOptions extends ExploringOptions {
 
 export function checkCommand(): Command {
   const command = new Command('check')
-    .description('explore every interleaving of a scenario, and print the one in which it fails')
+    .description('explore every interleaving of a scenario, and print one that fails')
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
     .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
-    .option(
-      '--rwsem <names>',
-      `forms of the mmap lock for kernel scenarios: ${rwsemNames.join(', ')}, or 'all'`,
-      'xadd',
-    )
+    .option('--rwsem <names>', `mmap lock of kernel scenarios: ${rwsemNames.join(', ')}, or 'all'`, 'xadd')
     .option(
       '--rss <way>',
       'count resident pages batched by each CPU, or shared in the address space',
       'batched',
     )
-    .option('--init', 'write a first check, which runs and finds an error')
-    .option('--all', 'every kernel scenario')
-    .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
-    .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
-    .option('--mutant <name>', 'the kernel with one of its guards taken away')
-    .option('--published', 'designs with the errors of their published form, and whether each is found')
-    .option('--contended', 'as if CPUs that a kernel scenario does not have wanted the same spinlocks')
+    .option('--init', 'write an example of a check, which finds an error')
+    .option('--all', 'check every kernel scenario')
+    .option('--conflicts', 'instead of a check: show which cache lines pairs of operations share')
+    .option('--mutants', 'check that each mutant of the kernel is found (with a scenario: only its mutants)')
+    .option('--mutant <name>', 'remove one guard from the kernel')
+    .option('--published', 'check that the errors of the designs as published are found')
+    .option('--contended', 'kernel scenarios: also explore contention for spinlocks by further CPUs')
     .option(
       '--seconds <time>',
-      'stop exploring a scenario after this many seconds; 60, or what its file says',
+      'stop exploring a scenario after this many seconds (default: 60, or as its file says)',
     )
-    .option('--minimise <time>', 'spend at most this many seconds on shortening a counterexample', '20')
-    .option('--no-minimise', 'leave a counterexample as it was found')
-    .option('--replay <token>', 'run only the execution of a token that was printed')
-    .option('--output <file>', 'also write a page for a browser: the verdict, and the first counterexample')
+    .option('--minimise <time>', 'shorten a counterexample for at most this many seconds', '20')
+    .option('--no-minimise', 'print the counterexample as found')
+    .option('--replay <token>', 'repeat only the execution of a printed token')
+    .option('--output <file>', 'also write an HTML page with the verdict and the first counterexample')
     .option('--perfetto <file>', 'write the first counterexample as a trace for ui.perfetto.dev')
     .option('--counterexample <file>', 'write the first counterexample as JSON')
-    .option('--json', 'print JSON, one object a line')
+    .option('--json', 'print JSON, one object per line')
   return addExploringOptions(command)
     .addHelpText(
       'after',
       [
         '',
-        'Exit code 1: something fails, a mutant is not found, or one that is redundant is. Where the time is up',
-        "first, the verdict is 'incomplete' and the exit code 0; so it is where executions are chosen by chance",
-        'and none fails.',
+        'Exit code 1: something fails, a mutant is not found, or a redundant one is. If the time runs out, or if a',
+        "random strategy finds no failure, the verdict is 'incomplete' and the exit code 0.",
         '',
         ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
-        ...wrap(`Not for --all, as they show what a design costs: ${priceNames.join(', ')}`, HELP_WIDTH),
+        ...wrap(
+          `Not part of --all, as they show the price of a design: ${priceNames.join(', ')}`,
+          HELP_WIDTH,
+        ),
         '',
         'Examples:',
         '  faultline check --init',
@@ -126,7 +124,7 @@ async function runCommand(
   command: Command,
 ): Promise<void> {
   if (options.init === true) {
-    if (named !== undefined) throw new UsageError('--init goes with no scenario', 'leave it out')
+    if (named !== undefined) throw new UsageError('--init takes no scenario', 'leave it out')
     await printFirstCheck(process.cwd())
     return
   }
@@ -187,7 +185,7 @@ async function runCommand(
   } else {
     const names = target === undefined ? scenarioNames : [target]
     if (checking.ledger !== undefined && names.length * choices.length > 1)
-      throw new UsageError('--ledger is for one exploration', 'name a scenario, one design and one rwsem')
+      throw new UsageError('--ledger is for one exploration', 'name one scenario, one design and one rwsem')
     for (const name of names) {
       for (const choice of choices) {
         const title = `${name}, ${choice.design}/${choice.rwsem}`
@@ -244,13 +242,16 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
     conflicts === true &&
     (target !== undefined || all === true || every === true || published === true || replay !== undefined)
   ) {
-    throw new UsageError('--conflicts looks at pairs of operations, at no scenario', 'leave the others out')
+    throw new UsageError(
+      '--conflicts compares pairs of operations and takes no scenario',
+      'leave the other options out',
+    )
   }
   if (all === true && (target !== undefined || every === true)) {
-    throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
+    throw new UsageError('--all excludes a scenario and --mutants', 'leave one of them out')
   }
   if (replay !== undefined && (target === undefined || every === true)) {
-    throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')
+    throw new UsageError('--replay needs the scenario or the file of its token', 'name it')
   }
   if (published === true && (mutant !== undefined || every === true)) {
     throw new UsageError(
@@ -260,7 +261,7 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   }
   if (published === true && (options.ledger !== undefined || options.shard !== undefined)) {
     throw new UsageError(
-      '--published does not go with --ledger and --shard: it looks at few preemptions first',
+      '--published does not go with --ledger and --shard: it tries few preemptions first',
       'leave them out',
     )
   }
@@ -279,7 +280,7 @@ function refuseOutput({ mutants, conflicts, published, replay }: CheckCommandOpt
   if (wrong !== undefined)
     throw new UsageError(
       `--output does not go with --${wrong[0]}, which prints a table`,
-      'give it with --replay and the token of what interests you',
+      'use it with --replay TOKEN',
     )
 }
 
@@ -308,13 +309,13 @@ function refuseMachine(
   }
   if (machine.length > 0 && every === true) {
     throw new UsageError(
-      `--${machine[0]} does not go with --mutants: each says of which machine it is a mutant`,
+      `--${machine[0]} does not go with --mutants: each mutant has its own machine`,
       'leave it out, or give --mutant NAME',
     )
   }
   if (published === true && replay === undefined && (rwsem !== 'xadd' || rss !== 'batched')) {
     throw new UsageError(
-      '--published is for --rwsem xadd and --rss batched: of these it is known what has to be found',
+      '--published needs --rwsem xadd and --rss batched: the expected errors are known only for these',
       'leave them out',
     )
   }
@@ -328,7 +329,7 @@ function existingFile(target: string): string {
   if (existsSync(target)) return target
   const near = nearest(target, scenarioNames)
   throw new UsageError(
-    `there is neither a scenario nor a file '${target}'`,
+    `no scenario or file '${target}'`,
     near === undefined ? 'faultline check --help names the scenarios' : `did you mean '${near}'?`,
   )
 }
@@ -372,7 +373,7 @@ function failureJson({ kind, message, places, preemptions, steps, token }: Check
 
 /** Of a pass that says nothing. */
 const NOTHING_SHARED =
-  '  no thread came to an operation of Atomics on shared memory; arrays are shared over a SharedArrayBuffer only'
+  '  no thread reached an Atomics operation on shared memory; only arrays over a SharedArrayBuffer are shared'
 
 function nameOf(result: CheckResult): string {
   const { scenario, design, rwsem, rss, published } = result

@@ -1,4 +1,4 @@
-// `faultline designs`: what there is, where it comes from, and how each goes about a fault.
+// `faultline designs`: the designs, their sources, and how each handles a fault.
 import { Command } from 'commander'
 import { designs } from '../memory.ts'
 import { designsText } from '../report/index.ts'
@@ -6,16 +6,14 @@ import { print, textOptions, toJson } from './output.ts'
 
 export function designsCommand(): Command {
   return new Command('designs')
-    .description(
-      'list the designs of the page-fault path: where they come from and how they go about a fault',
-    )
+    .description('list the designs: their sources, and how each handles a fault')
     .option('--json', 'print JSON, an array')
     .addHelpText(
       'after',
       [
         '',
-        'writes: what a fault writes to shared memory besides its page, the entry of the page and the lock of the',
-        'entry; `faultline check --conflicts` shows what that means for two operations at a time.',
+        'writes: what a fault writes to shared memory besides its page, its entry and the lock of the entry;',
+        '`faultline check --conflicts` shows how two operations conflict.',
         '',
         'Examples:',
         '  faultline designs',

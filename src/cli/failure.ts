@@ -18,7 +18,7 @@ export class UsageError extends Error {
 const INPUT_ERRORS = new Map<string, string>([
   ['ConfigurationError', 'see `faultline designs` and the documentation of the options'],
   ['MemoryError', 'give the machine more memory'],
-  ['NotDeterministic', 'do the same in each run: no time, no chance, and all state made by setup'],
+  ['NotDeterministic', 'do the same in each run: no clock, no randomness, and create all state in setup'],
   ['OutOfMemory', 'give the machine more memory'],
   ['RangeError', 'choose a value within the range'],
 ])
@@ -27,7 +27,7 @@ const INPUT_ERRORS = new Map<string, string>([
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return `faultline: ${String(error)}`
   const remedy = remedyOf(error)
-  if (remedy === undefined) return `faultline: this is a defect of faultline: ${error.stack ?? error.message}`
+  if (remedy === undefined) return `faultline: this is a bug in faultline: ${error.stack ?? error.message}`
   const line = `${problemOf(error)}${placeOf(error)}${remedy === '' ? '' : ` — ${remedy}`}`
   return `faultline: ${line.replaceAll(/\s*\n\s*/g, ' ')}`
 }

@@ -41,6 +41,6 @@ async function load(file: string): Promise<unknown> {
 /** Fails when nothing is left that could happen: a module may await what never comes. */
 function nothingLeft(): Promise<never> {
   return new Promise((_, reject) => {
-    process.once('beforeExit', () => reject(new Error('it awaits something that never comes')))
+    process.once('beforeExit', () => reject(new Error('it awaits something that never happens')))
   })
 }

@@ -15,15 +15,15 @@ import { cleanUpOnSignals } from './signals.ts'
 
 const EXAMPLES = `
 Examples:
-  faultline replay trace.perf.txt.gz              what a recorded program would have met under each design
+  faultline replay trace.perf.txt.gz              how a recorded program would have run under each design
   faultline report trace.perf.txt.gz              who held its mmap lock, who waited, what would help
-  sudo faultline record -- ./my-program           a recording for both, with perf
-  faultline bench page_fault1 --against linux     faults per second, beside the real kernel
+  sudo faultline record -- ./my-program           make a recording for both, with perf
+  faultline bench page_fault1 --against linux     faults per second, compared with the real kernel
   faultline check my-queue.check.ts               every interleaving of a small concurrent program
   faultline simulate pft --machine skylake-2s     how it scales on another machine
   faultline campaign sweep.json --store s.sqlite  many checks, simulations and replays
   faultline serve                                 the workbench in the browser, on this machine only
-  faultline designs                               what there is, and where it comes from
+  faultline designs                               the designs and their sources
 
 Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
 
@@ -107,7 +107,7 @@ for (const stream of [process.stdout, process.stderr]) {
     clearProgress()
     try {
       process.stderr.write(
-        `faultline: the result could not be written: ${error.message} — make room, or write elsewhere\n`,
+        `faultline: cannot write the result: ${error.message} — make room, or write elsewhere\n`,
       )
     } finally {
       process.exit(2)

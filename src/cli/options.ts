@@ -20,7 +20,7 @@ export type RwsemName = RwsemKind
 
 const RSS_MODES: readonly RssMode[] = ['batched', 'shared']
 
-export const RWSEM_OPTION = `forms of the mmap lock: ${rwsemNames.join(', ')}, 'all', or 'year' for that of each design's year`
+export const RWSEM_OPTION = `forms of the mmap lock: ${rwsemNames.join(', ')}, 'all', or 'year': that of each design's year`
 /** The largest number of a process: PID_MAX_LIMIT of a 64-bit kernel. */
 export const MAX_PROCESS = 2 ** 22
 
@@ -92,7 +92,7 @@ export function unknownName(
 ): UsageError {
   const near = nearest(name, known)
   const what = name === '' ? `${option} has an empty ${noun}` : `unknown ${noun} '${name}'`
-  return new UsageError(what, `${near ? `did you mean '${near}'? ` : ''}There is ${known.join(', ')}`)
+  return new UsageError(what, `${near ? `did you mean '${near}'? ` : ''}Known: ${known.join(', ')}`)
 }
 
 /** A whole number within a range. */

@@ -31,16 +31,16 @@ const DAY = 86_400
 export function recordCommand(): Command {
   return new Command('record')
     .description('record a program with perf, for replay and report')
-    .argument('[command...]', 'what to run and record, after --')
-    .option('--output <file>', 'where to (default: NAME.perf.txt.zst); .gz: gzip, .txt: not compressed')
-    .option('--seconds <count>', 'end after so long; a command that runs is ended then')
-    .option('-p, --pid <numbers>', 'record processes that run, as 12,34')
-    .option('-a, --all', 'record everything on the machine, also who reads /proc of a program')
-    .option('--stacks', 'record call stacks too (frame pointers): more to write, more events lost')
-    .option('--redact', 'write numbers in the place of names and paths, to show the recording to others')
+    .argument('[command...]', 'command to run and record, after --')
+    .option('--output <file>', 'output file (default: NAME.perf.txt.zst); .gz: gzip, .txt: not compressed')
+    .option('--seconds <count>', 'stop after this many seconds, and end the command')
+    .option('-p, --pid <numbers>', 'record running processes, as 12,34')
+    .option('-a, --all', 'record the whole machine, also processes that read /proc of a program')
+    .option('--stacks', 'also record call stacks (frame pointers): writes more, loses more events')
+    .option('--redact', 'replace names and paths by numbers, to share the recording')
     .option(
       '--retries <count>',
-      'when events are lost, record again with larger buffers, so often at most',
+      'if events are lost, record again with larger buffers, at most this often',
       '2',
     )
     .option('--json', "print JSON, and the command's output on standard error")
@@ -48,12 +48,11 @@ export function recordCommand(): Command {
       'after',
       [
         '',
-        'It needs perf, and root or CAP_PERFMON. Ctrl-C ends the recording, and what was recorded is written;',
-        'once more, or SIGTERM, and nothing is. A command is run again when events were lost, unless it failed',
-        'or its standard input is a file or a pipe: --retries 0 runs it once. How much the recording slows',
-        'the program down is not measured.',
+        'Needs perf, and root or CAP_PERFMON. Ctrl-C stops and writes the recording; a second Ctrl-C, or SIGTERM,',
+        'discards it. If events were lost, the command runs again, unless it failed or its standard input is a',
+        'file or a pipe; --retries 0 runs it once. The slowdown by recording is not measured.',
         '',
-        'Exit code 1: the command failed, or perf lost more than one event of a hundred.',
+        'Exit code 1: the command failed, or perf lost more than 1 % of the events.',
         '',
         'Examples:',
         '  sudo faultline record -- ./my-program --its-option',

@@ -1,4 +1,4 @@
-// `faultline replay TRACE`: what a recorded program would have met under each design.
+// `faultline replay TRACE`: how a recorded program would have run under each design.
 import os from 'node:os'
 import { Command } from 'commander'
 import {
@@ -51,7 +51,10 @@ interface ReplayCommandOptions extends WhatIfCommandOptions {
 export function replayCommand(): Command {
   const command = new Command('replay')
     .description('replay a recorded program, with its threads, under each design')
-    .argument('<trace>', "what `perf script` printed, plain or gzip; '-' reads standard input")
+    .argument(
+      '<trace>',
+      "a recording, or the output of `perf script`, plain or compressed; '-' reads standard input",
+    )
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', RWSEM_OPTION, 'year')
     .option(
@@ -59,23 +62,23 @@ export function replayCommand(): Command {
       'count resident pages batched by each thread, or shared in the address space',
       'batched',
     )
-    .option('--threads <count>', 'at most this many worker threads (default: one for each processor)')
+    .option('--threads <count>', 'maximum number of worker threads (default: one for each processor)')
     .option(
       '--process <which>',
       "processes to replay: 'all', 'busiest' (most page faults) or a number",
       'all',
     )
     .option('--memory <size>', 'memory of the machine, such as 512MiB (default: what the program needs)')
-    .option('--repeat <count>', 'runs of each design, taken in turn', '3')
-    .option('--min-fidelity <share>', 'the least share of recorded faults to reproduce, 0 to 1', '0.98')
-    .option('--output <file>', 'also write a page for a browser: FILE.html')
+    .option('--repeat <count>', 'runs of each design, interleaved', '3')
+    .option('--min-fidelity <share>', 'minimum share of recorded faults to reproduce, 0 to 1', '0.98')
+    .option('--output <file>', 'also write an HTML page: FILE.html')
     .option('--json', 'print JSON')
   return addWhatIfOptions(command)
     .addHelpText(
       'after',
       [
         '',
-        'Exit code 1: an access failed that Linux had allowed, or fewer faults than asked for were reproduced.',
+        'Exit code 1: an access failed that Linux allowed, or --min-fidelity was not reached.',
         '',
         'Examples:',
         '  faultline replay service.perf.txt.gz --rwsem all',

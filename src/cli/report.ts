@@ -58,16 +58,16 @@ export function reportCommand(): Command {
     .description('who held the mmap lock of a recorded program, who waited, and what would help')
     .argument(
       '<inputs...>',
-      "what `perf script` printed, plain or compressed ('-' reads standard input); results of --json",
+      "recordings, or output of `perf script`, plain or compressed ('-' reads standard input); results of --json",
     )
     .option('--process <which>', "processes: 'all', 'busiest' (most page faults) or a number", 'all')
-    .option('--compare', 'two recordings, before and after a change')
-    .option('--output <file>', 'also write a page for a browser: FILE.html')
+    .option('--compare', 'compare two recordings, before and after a change')
+    .option('--output <file>', 'also write an HTML page: FILE.html')
     .option('--perfetto <file>', 'also write a trace for ui.perfetto.dev')
-    .option('--redact', 'numbers instead of names, paths and addresses, to show it to others')
+    .option('--redact', 'replace names, paths and addresses by numbers, to share it')
     .option('--json', 'print JSON')
   return addWhatIfOptions(command)
-    .option('--design <names>', `what if, designs (default: ${DEFAULT_DESIGNS})`)
+    .option('--design <names>', `designs for --what-if (default: ${DEFAULT_DESIGNS})`)
     .addHelpText(
       'after',
       [

@@ -17,14 +17,14 @@ const builder = fileURLToPath(new URL('../../scripts/build-web.mjs', import.meta
 export function serveCommand(): Command {
   return new Command('serve')
     .description(
-      'open the workbench to browsers of this machine: a recording, the kernel step by step, scaling',
+      'serve the workbench to browsers on this machine: a recording, the kernel step by step, scaling',
     )
-    .option('--port <number>', 'where it listens, on 127.0.0.1; 0 for a port that is free', DEFAULT_PORT)
+    .option('--port <number>', 'port on 127.0.0.1; 0: any free port', DEFAULT_PORT)
     .addHelpText(
       'after',
       [
         '',
-        'The pages work in the browser: a recording that is dropped there is read there, and sent nowhere.',
+        'The pages run in the browser: they read a dropped recording there, and send it nowhere.',
         'Ctrl-C ends it.',
         '',
         'Examples:',
@@ -44,7 +44,7 @@ async function runCommand({ port: given }: { readonly port: string }): Promise<v
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE') throw new UsageError(`port ${port} is in use`, 'give another, or --port 0')
-    if (code === 'EACCES') throw new UsageError(`port ${port} is not for every user`, 'give one from 1024')
+    if (code === 'EACCES') throw new UsageError(`port ${port} needs privileges`, 'give one from 1024')
     throw error
   }
 }
@@ -58,6 +58,5 @@ async function buildIfNeeded(): Promise<void> {
     )
   const child = spawn(process.execPath, [builder, '--if-needed'], { stdio: ['ignore', 2, 2] })
   const [code] = (await once(child, 'exit')) as [number | null]
-  if (code !== 0)
-    throw new UsageError('the workbench could not be built', 'what the build found stands above')
+  if (code !== 0) throw new UsageError('the workbench could not be built', 'see the errors above')
 }

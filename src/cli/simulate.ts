@@ -80,17 +80,17 @@ export function simulateCommand(): Command {
       'a machine of --machines, or a file that exports one as default',
       DEFAULT_MACHINE,
     )
-    .option('--machines', 'list the machines, with where their numbers are from')
+    .option('--machines', 'list the machines and the sources of their numbers')
     .option(
       '--calibrate',
-      'measure this machine; what cannot be measured is taken from --machine, or from here',
+      'measure this machine; take what cannot be measured from --machine (default: here)',
     )
-    .option('--seconds <number>', 'of --calibrate: about how long it may take', '20')
+    .option('--seconds <number>', 'with --calibrate: about how long it may take', '20')
     .option(
       '--output <file>',
-      'a chart, as F.svg or F.html, or F.csv; of --calibrate: the file for --machine',
+      'write a chart (F.svg, F.html) or F.csv; with --calibrate: a file for --machine',
     )
-    .option('--cpus <counts>', 'numbers of CPUs, as 1,2,4; default: powers of two up to all of the machine')
+    .option('--cpus <counts>', 'numbers of CPUs, as 1,2,4 (default: powers of two up to all of the machine)')
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', RWSEM_OPTION, 'year')
     .option(
@@ -100,16 +100,13 @@ export function simulateCommand(): Command {
     )
     .option(
       '--accounting <version>',
-      `lists, charges and counters that a fault writes as in Linux since ${accountingNames.join(', ')}; default: that of the machine`,
+      `write the lists, charges and counters of Linux since ${accountingNames.join(', ')} (default: as the machine)`,
     )
-    .option(
-      '--spinlock <kind>',
-      `what spinlocks are: ${spinlockNames.join(', ')}; default: that of the machine`,
-    )
+    .option('--spinlock <kind>', `kind of spinlocks: ${spinlockNames.join(', ')} (default: as the machine)`)
     .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
-    .option('--process <which>', "of a recording: 'all' (the default), 'busiest' or a number")
-    .option('--seed <number>', 'of what varies by chance: the same seed gives the same run', '1')
-    .option('--chart', 'print a chart too')
+    .option('--process <which>', "processes of a recording: 'all' (the default), 'busiest' or a number")
+    .option('--seed <number>', 'random seed: the same seed gives the same run', '1')
+    .option('--chart', 'also print a chart')
     .option('--csv', "print will-it-scale's columns")
     .option('--json', 'print JSON')
     .addHelpText(

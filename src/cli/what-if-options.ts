@@ -24,13 +24,16 @@ export interface WhatIfCommandOptions {
 /** Adds the options to a command; its own --design, if it has one, says which designs. */
 export function addWhatIfOptions(command: Command): Command {
   return command
-    .option('--what-if', 'simulate it under other designs and on more CPUs')
+    .option('--what-if', 'simulate the recording under other designs and on more CPUs')
     .option(
       '--cpus <counts>',
-      `what if it had this many CPUs, beside those of the recording (default: ${WHAT_IF_CPUS})`,
+      `numbers of CPUs for --what-if, besides that of the recording (default: ${WHAT_IF_CPUS})`,
     )
-    .option('--machine <name>', `what if, the machine, as of simulate (default: ${WHAT_IF_MACHINE})`)
-    .option('--most-events <count>', `what if, in all simulations together (default: ${MOST_EVENTS})`)
+    .option('--machine <name>', `machine for --what-if, as in simulate (default: ${WHAT_IF_MACHINE})`)
+    .option(
+      '--most-events <count>',
+      `limit of events for --what-if, in all simulations together (default: ${MOST_EVENTS})`,
+    )
 }
 
 /** Whether it is asked for, by one of its own options. */

@@ -1,8 +1,8 @@
-// A bench: one workload under a list of designs, rwsems and thread counts, repeated, and beside Linux if
+// A bench: one workload under a list of designs, rwsems and thread counts, repeated, and compared with Linux if
 // asked.
 //
-// Principles: repetitions are interleaved (A B C A B C, never A A B B), so that a machine that slows down
-// for a while slows all alike; what is compared is medians, and the spread is always told with them.
+// Principles: repetitions are interleaved (A B C A B C, never A A B B), so that a slow phase of the host affects all
+// alike; medians are compared, and always reported with their spread.
 import { Worker } from 'node:worker_threads'
 import { type DesignName, type RwsemChoice, combine } from './catalogue.ts'
 import { LinuxPeer } from './linux-peer.ts'

@@ -11,7 +11,7 @@ import { VMA_MIX_PAGES, vmaMixOthers } from './vma-mix.ts'
 
 export type DesignName = NonNullable<MachineOptions['design']>
 export type RwsemName = NonNullable<MachineOptions['rwsem']>
-/** 'year': each design with that of its year, and the classic one with each of these, to be compared with. */
+/** 'year': each design with that of its year, and the classic one with each of these, for comparison. */
 export type RwsemChoice = readonly RwsemName[] | 'year'
 export interface DesignAndRwsem {
   readonly design: DesignName
@@ -35,7 +35,7 @@ export interface Workload {
   readonly counts: 'pages' | 'map+unmap pairs' | 'accesses'
   /** Where the definition comes from. */
   readonly origin: 'will-it-scale' | 'stress-ng' | 'faultline'
-  /** Threads that run beside the measured ones and are not counted. */
+  /** Further threads that run during the measurement and are not counted. */
   readonly writers: number
   /** The pages that all threads share; 0 where each has memory of its own. */
   readonly sharedPages: number
@@ -141,7 +141,7 @@ function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit
 }
 
-/** What is to be measured, in the order of the designs. */
+/** The measurements, in the order of the designs. */
 export function combine(designs: readonly DesignName[], rwsems: RwsemChoice): DesignAndRwsem[] {
   const formsOf = (design: DesignName): readonly RwsemName[] => {
     if (rwsems !== 'year') return rwsems
@@ -152,7 +152,7 @@ export function combine(designs: readonly DesignName[], rwsems: RwsemChoice): De
   return designs.flatMap((design) => formsOf(design).map((rwsem) => ({ design, rwsem })))
 }
 
-/** For a name that there is not, any: the machine refuses it. */
+/** For an unknown name, any: the machine refuses it. */
 function rwsemOfYear(design: DesignName): RwsemName {
   return allDesigns.find(({ description }) => description.name === design)?.description.rwsem ?? 'spinning'
 }

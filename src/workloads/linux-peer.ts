@@ -1,8 +1,8 @@
 // The same workloads on the real kernel: compiles bench/peers/linux.c and runs it.
 //
-// Principles: the peer is compiled where it runs, into a directory that is gone afterwards; its figures are
-// only ever compared with figures taken in turn with it on the same machine. Whatever is missing (compiler,
-// Linux, the source) is a PeerError that says what to do.
+// Principles: the peer is compiled where it runs, into a temporary directory; its figures are compared only with
+// interleaved runs on the same machine. If something is missing (compiler, Linux, the source), a PeerError says what
+// to do.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
@@ -37,7 +37,7 @@ const SOURCE = fileURLToPath(new URL('../../bench/peers/linux.c', import.meta.ur
 
 /** The compiled peer. Close it to remove what was built; ending the process does so too. */
 export class LinuxPeer {
-  /** What the figures belong to: the kernel and its version, without what its builder appended. */
+  /** The kernel and its version, without its builder's suffix. */
   readonly name = `Linux ${/^[\d.]*\d/.exec(os.release())?.[0] ?? os.release()}`
   readonly #directory: string
   readonly #program: string

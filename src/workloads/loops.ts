@@ -1,10 +1,10 @@
-// What one thread of a workload does, said once: worker threads run these loops as they stand, and the simulator runs
-// their steppable form.
+// What one thread of a workload does: worker threads run these loops unmodified, the simulator runs their steppable
+// form.
 //
-// Principle: a loop is the order of calls and accesses, and nothing else. Where memory is, how a page is touched and
-// who counts is the thread's own affair.
+// Principle: a loop is the order of calls and accesses, and nothing else. The thread decides where memory is, how a
+// page is touched and how to count.
 
-/** A thread that can run the loops. An address is what {@link LoopThread.mapMemory} gave; nobody else looks at it. */
+/** A thread that can run the loops. Addresses are opaque results of {@link LoopThread.mapMemory}. */
 export interface LoopThread {
   /** Everything is made: waits for the common start. */
   ready(): void

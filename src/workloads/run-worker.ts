@@ -1,5 +1,5 @@
-// One measured run in a thread of its own, whose end gives the machine's memory back: the garbage collector does not
-// feel the weight of shared memory, and a bench of many runs would else hold many machines.
+// One measured run in a separate thread, whose end frees the machine's memory: the garbage collector does not count
+// shared memory, and a bench of many runs would otherwise keep many machines.
 import { parentPort, workerData } from 'node:worker_threads'
 import { runOnThreads, type ThreadRunOptions } from './thread-run.ts'
 

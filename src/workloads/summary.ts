@@ -1,7 +1,7 @@
 // What the runs of a bench come to: medians, spreads, and ratios to the peer.
 //
-// Principles: pure functions of the runs, so that the figures can be made again from a stored result; what
-// is compared is medians, and the extremes are always told with them.
+// Principles: pure functions of the runs, so that the figures can be recomputed from a stored result; medians are
+// compared, and always reported with the extremes.
 import type { KernelConfig } from '../backends/threads/index.ts'
 import type { DesignName, RssMode, RwsemName, Workload, WorkloadName } from './catalogue.ts'
 import { median, spread, type Spread } from './statistics.ts'
@@ -47,7 +47,7 @@ export interface Ratio {
   readonly threads: number
   /** Median rate over the peer's median rate: above 1 is faster than the peer. */
   readonly ratio: number
-  /** The least and the greatest ratio of a run to the peer's run of the same turn. */
+  /** The smallest and the largest ratio of a run to the peer's run of the same round. */
   readonly lowest: number
   readonly highest: number
 }

@@ -47,7 +47,7 @@ export interface Run {
   readonly faultsTaken: number
   /** Of one fault in LATENCY_SAMPLE_INTERVAL; null where a workload takes no faults. */
   readonly faultLatencyNs: Latency | null
-  /** Cycles of the writers beside the measured threads in the window; null where there are none. */
+  /** Cycles of the unmeasured writers in the window; null if there are none. */
   readonly writerCycles: number | null
   /** Share of all processors' time that was idle during the window, in percent. */
   readonly idlePercent: number
@@ -56,7 +56,7 @@ export interface Run {
 export interface DesignRun extends Run {
   readonly design: DesignName
   readonly rwsem: RwsemName
-  /** What the measured threads waited for the mmap lock in the window, all together. */
+  /** How long the measured threads together waited for the mmap lock in the window. */
   readonly mmapLockWaitNs: LockWait
   readonly speculative: { readonly attempted: number; readonly succeeded: number; readonly aborted: number }
 }
@@ -76,18 +76,18 @@ export interface ThreadRunOptions {
   readonly config: Partial<KernelConfig>
 }
 
-/** What a worker is told. */
+/** The input of a worker. */
 export interface WorkerTask {
   readonly space: AddressSpaceHandle
   readonly control: SharedArrayBuffer
   readonly workload: WorkloadName
-  /** Which of the threads beside the measured ones this is, from 0; null for a measured one. */
+  /** Its number among the unmeasured threads, from 0; null for a measured one. */
   readonly writer: number | null
   readonly slot: number
   readonly bytes: number
 }
 
-/** What a worker tells at its end. */
+/** The result of a worker. */
 export interface WorkerReport {
   readonly latency: RecordableHistogram
   readonly lockWaits: RecordableHistogram
@@ -165,8 +165,8 @@ async function warmUp(
 }
 
 /**
- * The measured window: as long as asked, and longer until every thread has done one round in it, so that there is a
- * figure of each however busy the host is.
+ * The measured window: as long as requested, and longer until every thread has done one round in it, so that each has a
+ * figure however busy the host is.
  */
 async function measure(
   { workload, threads, seconds }: ThreadRunOptions,
@@ -198,7 +198,7 @@ interface Snapshot {
 /** Tries at a snapshot. */
 const SNAPSHOTS = 5
 
-/** Counts and counters as nearly of one moment as can be had while all goes on: the try that took least time. */
+/** Counts and counters, as nearly of one moment as possible while everything runs: the try that took the least time. */
 function snapshot(machine: Machine, control: Control, workers: number): Snapshot {
   let best: { readonly snapshot: Snapshot; readonly took: number } | null = null
   for (let tried = 0; tried < SNAPSHOTS; tried++) {

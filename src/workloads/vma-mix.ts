@@ -1,11 +1,11 @@
 // The mix of calls of stress-ng's `vma`: threads that each do one thing, as fast as they can, to the same 32 pages.
 //
 // Principles:
-// - What stress-ng does is data here: a table with a line for each kind of thread, and how many of them there are.
-// - Everybody works where everybody else does, so that calls are refused and accesses fail all the time: a line says
-//   which errors its calls may meet. Anything else is thrown on.
-// - Where a thread looks at what it gets, and where it makes contents disappear, there is a method to override: the
-//   stress test checks there, the benchmark does nothing.
+// - What stress-ng does is data here: a table with a line for each kind of thread, and how many there are.
+// - All threads use the same pages, so that calls are refused and accesses fail all the time: a line says which errors
+//   its calls may get. Any other error is thrown.
+// - There is a method to override wherever a thread reads data or discards contents: the stress test checks there, the
+//   benchmark does nothing.
 
 import {
   type Advice,
@@ -18,7 +18,7 @@ import {
 } from '../backends/threads/index.ts'
 import { PAGE_SIZE } from '../kernel/index.ts'
 
-/** The pages that all threads work at. */
+/** The pages that all threads use. */
 export const VMA_MIX_PAGES = 32
 /**
  * The address of the first: a little below a boundary between page tables, so that they lie in two of them. Nothing
@@ -44,10 +44,10 @@ const ADVICE = [
   'populate-write',
 ] as const satisfies readonly Advice[]
 
-/** One thread of the mix at work in an address space. */
+/** One thread of the mix in an address space. */
 export class VmaMixThread {
   readonly space: AddressSpace
-  /** A number from 0 to `bound` - 1, by chance. */
+  /** A random number from 0 to `bound` - 1. */
   readonly below: (bound: number) => number
 
   constructor(space: AddressSpace, below: (bound: number) => number) {
@@ -77,12 +77,12 @@ export class VmaMixThread {
     this.space.writeUint8(this.address(page), this.below(256))
   }
 
-  /** Performs a call after which nothing is left of what was in the page. */
+  /** Performs a call that discards the contents of the page. */
   replace(_page: number, call: () => void): void {
     call()
   }
 
-  /** Performs a call that takes the contents of private pages away. */
+  /** Performs a call that discards the contents of private pages. */
   discard(_page: number, _pages: number, call: () => void): void {
     call()
   }
@@ -99,7 +99,7 @@ export interface VmaMixRole {
   readonly name: string
   /** How many of them stress-ng has in one process. */
   readonly threads: number
-  /** Which errors the call may meet because of what the others do. */
+  /** Which errors the call may get because of the other threads. */
   readonly refusals: readonly string[]
   readonly step: (thread: VmaMixThread) => void
 }
@@ -122,7 +122,7 @@ export const vmaMix: readonly VmaMixRole[] = [
   { name: 'access', threads: 20, refusals: [], step: access },
 ]
 
-/** The kind of each thread that changes or looks, and does not access. */
+/** The kind of each thread that changes or queries mappings, and does not access memory. */
 export const vmaMixOthers: readonly VmaMixRole[] = vmaMix
   .filter(({ name }) => name !== 'access')
   .flatMap((role) => Array.from({ length: role.threads }, () => role))

@@ -1,5 +1,5 @@
-// Chance that has to be quick, and of which little is asked: xorshift32 (Marsaglia, Journal of Statistical Software
-// 8/14, 2003).
+// A fast random number generator of modest quality: xorshift32 (Marsaglia, Journal of Statistical Software 8/14,
+// 2003).
 
 /** Numbers from 1 to 2^32 - 1, the same for the same seed, a whole number from 0 on. */
 export function xorshift32(seed: number): () => number {

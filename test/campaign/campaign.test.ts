@@ -88,7 +88,7 @@ describe('the file of a campaign', () => {
     const every = await readCampaign(fileURLToPath(new URL('check-mutants.json', examples)))
     assert.equal(every.jobs.length, mutants.length)
     writeFileSync(file('broken.json'), '{')
-    await assert.rejects(readCampaign(file('broken.json')), /broken\.json is no JSON/)
+    await assert.rejects(readCampaign(file('broken.json')), /broken\.json is not JSON/)
     writeFileSync(file('broken.mjs'), 'throw new Error("not today")')
     await assert.rejects(readCampaign(file('broken.mjs')), /cannot be loaded: Error: not today/)
   })
@@ -293,7 +293,7 @@ describe('a store', () => {
     assert.equal(other.merge(file('one.sqlite')), 0)
     add(one, 'c')
     assert.equal(other.merge(file('one.sqlite')), 1)
-    assert.throws(() => other.merge(file('none.sqlite')), /there is no store .*none\.sqlite/)
+    assert.throws(() => other.merge(file('none.sqlite')), /the store .*none\.sqlite does not exist/)
     assert.deepEqual(other.find('a', job)?.result, { ...result, executions: 7 })
     one.close()
     other.close()
@@ -301,7 +301,7 @@ describe('a store', () => {
 
   it('is no other file', () => {
     writeFileSync(file('text.sqlite'), readFileSync(fileURLToPath(import.meta.url)))
-    assert.throws(() => Store.open(file('text.sqlite')), /text\.sqlite is no store/)
+    assert.throws(() => Store.open(file('text.sqlite')), /text\.sqlite is not a store/)
     assert.throws(() => Store.open(file('nowhere/a.sqlite')), /cannot be used/)
   })
 })

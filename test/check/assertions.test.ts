@@ -58,7 +58,7 @@ const checks: readonly (readonly [name: string, text: string, ends: RegExp])[] =
   [
     'a misspelt option',
     `threads: [add], second: 5`,
-    /NoScenario: check\(\) knows no 'second'.*did you mean 'seconds'/,
+    /NoScenario: check\(\) has no option 'second'.*did you mean 'seconds'/,
   ],
   [
     'an option of no use',

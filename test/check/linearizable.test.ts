@@ -164,7 +164,7 @@ it('a thread with a role calls nothing else, and threads with one role are alike
 })
 
 for (const [roles, says] of [
-  [[['set'], ['sett']], /a role with 'sett', which is no operation/],
+  [[['set'], ['sett']], /a role with 'sett', which is not an operation/],
   [[['set'], []], /a role without operations/],
   [[['set']], /1 threads of 2 calls/],
 ] as const)

@@ -267,7 +267,7 @@ describe('worker threads, shards and ledgers', () => {
     await assert.rejects(check({ ledger, bound: 1 }), /was written with other options/)
     await assert.rejects(
       checkKernelScenario('fault-munmap', machine, { ledger }),
-      /is of fault-munmap-table classic xadd/,
+      /is for fault-munmap-table classic xadd/,
     )
     // The same in other words.
     const patches = [
@@ -275,8 +275,8 @@ describe('worker threads, shards and ledgers', () => {
     ]
     await assert.rejects(check({ ledger, patches }), /was written for other code/)
     appendFileSync(ledger, '{"result":[77]}\n')
-    await assert.rejects(check({ ledger }), /makes no sense in line/)
+    await assert.rejects(check({ ledger }), /is damaged in line/)
     writeFileSync(ledger, 'something\n')
-    await assert.rejects(check({ ledger }), /is no ledger/)
+    await assert.rejects(check({ ledger }), /is not a ledger/)
   })
 })

@@ -87,7 +87,7 @@ describe('races', () => {
     const text = readFileSync(file, 'utf8')
     assert.equal(readRace('r09', text).number, 'R9')
     const wrong: readonly (readonly [string, string, RegExp])[] = [
-      ['**Mended:**', 'Mended:', /r09: no commands, no heading or nothing of how it was mended/],
+      ['**Fixed:**', 'Fixed:', /r09: no commands, no heading or no text "Fixed"/],
       ['\nholds: ', '\nholds ', /r09: holds two-discards/],
       [' --design ', ' --of ', /r09: two-discards/],
       ['\nhad: ', '\nhas: ', /r09: has/],

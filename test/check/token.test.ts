@@ -99,8 +99,8 @@ describe('replay tokens', () => {
     assert.equal(executionOf(replayToken(both, { kind: 'error', steps: 9, turnings: [] }), both).steps, 9)
     refused(() => executionOf(token, { ...code, digest: '0000000000' }), /the code of .* has changed/)
     refused(() => executionOf(token.replace('fl1', 'fl7'), code), /version fl7, and this is fl1/)
-    refused(() => executionOf('nonsense', code), /no replay token/)
-    refused(() => executionOf('', code), /no replay token/)
+    refused(() => executionOf('nonsense', code), /not a replay token/)
+    refused(() => executionOf('', code), /not a replay token/)
   })
 
   for (const name of ['ring', 'racy', 'deadlock', 'noisy']) {

@@ -81,7 +81,7 @@ describe('campaign', () => {
     child.kill('SIGINT')
     const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
     assert.equal(signal, 'SIGINT')
-    assert.equal(stderr, `faultline: stopped — the same command goes on from ${store}\n`)
+    assert.equal(stderr, `faultline: stopped — the same command continues from ${store}\n`)
     assert.equal(existsSync(`${store}-wal`), false)
   })
 
@@ -93,7 +93,7 @@ describe('campaign', () => {
       [['campaign', file('wrong.json')], /unknown scenario 'refcont' — did you mean 'refcount'\?/],
       [['campaign', tiny, '--workers', '0'], /--workers 0 is not usable/],
       [['campaign', tiny, '--shard', '4/3'], /--shard 4 is not usable/],
-      [['campaign', tiny, '--store', tiny], /is no store/],
+      [['campaign', tiny, '--store', tiny], /is not a store/],
       [['campaign', tiny, '--queue', 'localhost'], /--queue localhost is not usable — give it as redis:/],
       [['campaign', tiny, '--queue', 'redis://a', '--workers', '1'], /--workers does not go with --queue/],
       [['campaign', '--work'], /--work needs a queue/],
@@ -101,7 +101,7 @@ describe('campaign', () => {
       [['campaign', '--work', '--queue', 'redis://a', '--json'], /--json does not go with --work/],
       [['campaign', tiny, '--until-over'], /--until-over is for --work/],
       [['campaign', tiny, '--files', folder], /--files is for --work/],
-      [['campaign', '--work', '--queue', 'redis://a', '--files', tiny], /--files .* is no folder/],
+      [['campaign', '--work', '--queue', 'redis://a', '--files', tiny], /--files .* is not a folder/],
       [
         ['campaign', tiny, '--queue', 'redis://127.0.0.1:1'],
         /the queue at redis:.* does not answer: .* — start/,

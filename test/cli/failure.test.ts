@@ -31,11 +31,11 @@ test('errors of the system name what helps', () => {
 test('what is not the caller’s fault is shown with its stack', () => {
   assert.match(
     describeFailure(new TypeError('x is undefined')),
-    /a defect of faultline: TypeError: x is undefined\n\s+at /,
+    /a bug in faultline: TypeError: x is undefined\n\s+at /,
   )
   const endless = (): number => endless() + 1
   assert.throws(endless, (error) => {
-    assert.match(describeFailure(error), /a defect of faultline: RangeError: Maximum call stack/)
+    assert.match(describeFailure(error), /a bug in faultline: RangeError: Maximum call stack/)
     return true
   })
 })

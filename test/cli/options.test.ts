@@ -28,7 +28,7 @@ test('designs: all, lists without repetition, and the nearest name for a misspel
   assert.deepEqual(parseDesigns('lespinasse-2021, classic,classic'), ['lespinasse-2021', 'classic'])
   refuses(() => parseDesigns('clasic'), /unknown design 'clasic'/, /did you mean 'classic'\?/)
   refuses(() => parseDesigns('lespinasse'), /unknown design/, /did you mean 'lespinasse-2021'\?/)
-  refuses(() => parseDesigns('zebra'), /unknown design 'zebra'/, /^There is classic, /)
+  refuses(() => parseDesigns('zebra'), /unknown design 'zebra'/, /^Known: classic, /)
   refuses(() => parseDesigns('classic,'), /--design has an empty design/, /classic/)
 })
 

@@ -208,7 +208,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
       try {
         const { code, stdout, stderr } = await faultlineAlone(['simulate', 'pft', '--machine', file])
         assert.deepEqual([code, stdout], [2, ''])
-        assert.match(stderr, /cannot be loaded: it awaits something that never comes/)
+        assert.match(stderr, /cannot be loaded: it awaits something that never happens/)
       } finally {
         rmSync(folder, { recursive: true })
       }

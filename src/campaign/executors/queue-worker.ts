@@ -60,7 +60,7 @@ export class QueueWorker {
       client.disconnect()
       const others = [...present.keys()].map((digest) => digest.slice(0, 12)).join(', ')
       throw new QueueRefused(
-        `the campaign there is of other code (${others}) than this worker (${codeDigest().slice(0, 12)})`,
+        `the campaign there has other code (${others}) than this worker (${codeDigest().slice(0, 12)})`,
         'install the same version on both sides',
       )
     }

@@ -8,15 +8,15 @@ const alloc = 'memory/page-alloc.ts'
 
 export const accountingMutants: MutantTable = {
   'batch-without-reference': {
-    guard: 'a page in a batch is kept by it',
+    guard: 'a batch holds a reference on its pages',
     scenario: 'lru-fault-discard',
     patches: at(lru, 'addToLruBatch').drop('getPage(cpu, frame)'),
   },
   'batched-after-it-is-mapped': {
-    guard: 'a page goes into the batch before others can find it, and so take it away',
+    guard: 'a page goes into the batch before others can find and remove it',
     scenario: 'lru-fault-discard',
     redundant:
-      'who takes the page away first has all CPUs that use the address space flush, and so waits until this one is done with the fault',
+      'a thread that removes the page first flushes all CPUs that use the address space, and so waits until this one has finished the fault',
     patches: [
       at('fault/anonymous.ts', 'installIfNone').drop('if ((entry & PTE_SPECIAL) === 0) $'),
       at('fault/anonymous.ts', 'doAnonymousPage').before(
@@ -26,7 +26,7 @@ export const accountingMutants: MutantTable = {
     ],
   },
   'list-not-locked': {
-    guard: 'batches go on the list one after the other',
+    guard: 'only one batch at a time goes on the list',
     scenario: 'lru-fault-fault',
     patches: [
       at(lru, 'putRunOnLru').drop('spinLock(cpu, lock)'),
@@ -49,7 +49,7 @@ export const accountingMutants: MutantTable = {
     patches: at(alloc, 'freeFrame').replace('const node = nodeOfFrame(cpu, frame)', 'const node = cpu.node'),
   },
   'frames-of-another-node-kept': {
-    guard: 'a CPU that is asked to gives back what it keeps of every node',
+    guard: 'a CPU that is asked to returns its cached frames of every node',
     scenario: 'node-frames-of-leaving-cpu',
     patches: at(alloc, 'drainWhole').replace(
       'for (let node = 0; node < cpu.nodeCount; node++) $',
@@ -65,14 +65,14 @@ export const accountingMutants: MutantTable = {
     ],
   },
   'batch-not-drained-before-copying': {
-    guard: 'a page that only this CPU’s batch has besides is not copied to be pinned',
+    guard: 'a page to which only this CPU’s batch also refers is not copied to be pinned',
     scenario: 'lru-pin',
     redundant:
-      'the copy goes into the batch too, so that it is copied again until the batch is full and put on the list: time is lost, and nothing else',
+      'the copy goes into the batch too, so that it is copied again until the batch is full and goes on the list: this only costs time',
     patches: at(alloc, 'lruAddDrainFor').force('cpu.lruBatch !== 0 && !isOnLru(cpu, frame)', false),
   },
   'uncharged-twice': {
-    guard: 'what leaves memory is given back to the cgroup once',
+    guard: 'a page that is freed is uncharged from the cgroup once',
     scenario: 'lru-fault-munmap',
     patches: at(lru, 'releaseManyFromLru').replace('uncharge(cpu, released)', 'uncharge(cpu, released + 1)'),
   },

@@ -31,7 +31,7 @@ const freedAtOnce = at('tables/mmu-gather.ts', 'gatherFinish').replace(
 
 export const designMutants: MutantTable = {
   'no-odd-check': {
-    guard: 'a fault gives up when a writer is at work as it begins',
+    guard: 'a fault gives up if a writer is active at its start',
     race: 'R34',
     scenario: 'fault-mmap-fixed',
     patches: at(design, 'speculativeFault').drop('if ((fault.sequence & 1) !== 0) $'),
@@ -40,7 +40,7 @@ export const designMutants: MutantTable = {
     guard: 'the VMA is looked up and copied inside an RCU read-side critical section',
     scenario: 'rcu-freed-vma',
     redundant:
-      'without preemption, a stay inside the kernel is a read-side critical section: the grace period waits until the CPU has left it; the lock and the unlock only count, for assertions',
+      'without preemption, each stay inside the kernel is a read-side critical section: the grace period waits until the CPU has left; lock and unlock only count, for assertions',
     patches: [
       at(design, 'speculativeFault').drop('rcuReadLock(cpu)'),
       at(design, 'speculativeFault').drop('rcuReadUnlock(cpu)'),
@@ -57,44 +57,44 @@ export const designMutants: MutantTable = {
     ),
   },
   'no-check-after-the-copy': {
-    guard: 'nothing that was read from a VMA is used before the count is read once more (I2)',
+    guard: 'a fault uses nothing that it has read from a VMA before it has checked the count again (I2)',
     race: 'R34',
     scenario: 'split-merge-fault',
     redundant:
-      'of anonymous memory, the copy decides only between giving up and going on to the page-table lock, behind which the count is read again: a wrong bound, flag or anon_vma ends in a classic fault or is thrown away there',
+      'for anonymous memory, the copy decides only whether to give up or to continue to the page-table lock, after which the fault checks the count again: a wrong bound, flag or anon_vma leads to a classic fault or is discarded there',
     patches: noCopyCheck,
   },
   'access-error-before-the-check': {
-    guard: 'permissions are judged by a copy that is known to be of one moment',
+    guard: 'a fault checks permissions with a copy that is known to be consistent',
     race: 'R34',
     scenario: 'split-merge-fault',
     patches: [noCopyCheck, noBounds, accessErrorKills],
   },
   'access-error-kills': {
-    guard: 'a permission that is missing in the copy does not kill the program (I1)',
+    guard: 'a missing permission in the copy does not kill the program (I1)',
     race: 'R32',
     scenario: 'split-merge-fault',
     redundant:
-      'once the count is unchanged after the copy, the VMA was like that at that moment, so that SIGSEGV is what some order gives; the classic path decides because of faults that need more than a look, which this machine does not have',
+      'if the count is unchanged after the copy, the VMA was like that at that moment, and some order gives SIGSEGV; the classic path decides because of faults that need further checks, which this machine does not have',
     patches: accessErrorKills,
   },
   'no-bounds-check': {
-    guard: 'the copy has to contain the page',
+    guard: 'the copy must contain the page',
     scenario: 'split-merge-fault',
     redundant:
-      'the lookup returns only a VMA that seems to contain the page, and the count that is unchanged after the copy says that it was so at one moment',
+      'the lookup returns only a VMA that seems to contain the page, and the unchanged count after the copy says that it did at one moment',
     patches: noBounds,
   },
   'no-bounds-check-and-no-check-after-the-copy': {
-    guard: 'the same, without the look at the count that makes it redundant',
+    guard: 'the same, without the check of the count that makes it redundant',
     race: 'R34',
     scenario: 'split-merge-fault',
-    redundant: 'the count is read again under the page-table lock, see no-check-after-the-copy',
+    redundant: 'the fault checks the count again under the page-table lock, see no-check-after-the-copy',
     patches: [noCopyCheck, noBounds],
   },
   'speculates-on-files': {
     guard:
-      'faults on files are left to the classic path: munmap gives a file up at once, and not after a grace period',
+      'the classic path handles faults on files: munmap drops a file at once, and not after a grace period',
     race: 'R20',
     // A page that is there is mapped without a look at the file: only one that has to be brought in shows it.
     scenario: 'bring-in-unmap',
@@ -111,26 +111,26 @@ export const designMutants: MutantTable = {
   },
   'no-first-sequence-check': {
     guard:
-      'in the window, and before the lock of the table is touched, the count is read: the table is still there (I4)',
+      'in the section, the fault checks the count before it touches the lock of the table: the table still exists (I4)',
     race: 'R6',
     scenario: 'fault-munmap-table-interrupts',
     patches: [...interrupted, noFirstCheck],
   },
   'no-first-sequence-check-with-rcu': {
-    guard: 'the same where tables are freed through RCU',
+    guard: 'the same with tables that are freed through RCU',
     race: 'R6',
     scenario: 'fault-munmap-table',
     redundant:
-      'the whole fault is one stay inside the kernel, so that no table that it has seen can be freed before it ends; in Linux the allocation of the page may sleep',
+      'the whole fault is one stay inside the kernel, so that no table that it has read can be freed before it ends; in Linux the allocation of the page may sleep',
     patches: [...interrupted, noFirstCheck],
   },
   'no-second-sequence-check': {
-    guard: 'after the page-table lock is taken, the count is read once more (I3)',
+    guard: 'the fault checks the count again after it has taken the page-table lock (I3)',
     scenario: 'fault-munmap',
     patches: noSecondCheck,
   },
   'page-at-the-destination-of-mremap': {
-    guard: 'the same, for a fault where mremap moves its entries to',
+    guard: 'the same, for a fault at the new address of mremap',
     race: 'R2',
     scenario: 'mremap-fault',
     patches: [noFirstCheck, noSecondCheck],
@@ -145,7 +145,7 @@ export const designMutants: MutantTable = {
     ),
   },
   'try-lock-in-a-loop': {
-    guard: 'the lock is tried once: in a loop it is a lock, and can starve besides',
+    guard: 'the fault tries the lock once: a loop is a lock, and can also starve',
     race: 'R12',
     scenario: 'interrupt-deadlock',
     patches: at(design, 'pteMapLock').replace(
@@ -154,7 +154,7 @@ export const designMutants: MutantTable = {
     ),
   },
   'no-interrupts-off-window': {
-    guard: 'the walk runs with interrupts disabled where tables are freed after an interrupt (I4)',
+    guard: 'the walk runs with interrupts disabled if tables are freed after an interrupt (I4)',
     race: 'R16',
     scenario: 'fault-munmap-table-interrupts',
     patches: [
@@ -164,7 +164,7 @@ export const designMutants: MutantTable = {
     ],
   },
   'window-left-before-the-lock': {
-    guard: 'the window lasts from the first look at the count until the lock is held (I4)',
+    guard: 'the section lasts from the first check of the count until the lock is held (I4)',
     race: 'R15',
     scenario: 'fault-munmap-table-interrupts',
     patches: [
@@ -180,11 +180,11 @@ export const designMutants: MutantTable = {
     patches: [...interrupted, freedAtOnce],
   },
   'table-freed-at-once-uninterrupted': {
-    guard: 'the same on this machine as it is',
+    guard: 'the same on the unmodified machine',
     race: 'R5',
     scenario: 'fault-munmap-table',
     redundant:
-      'the flush of the TLBs comes after the table is unhooked, and waits for every CPU that is inside; none answers in the middle of a walk, nor between the first look at the count and the lock',
+      'the TLB flush comes after the table is unlinked, and waits for every CPU that is inside; none answers in the middle of a walk, nor between the first check of the count and the lock',
     patches: freedAtOnce,
   },
   'no-interrupt-before-tables-are-freed': {
@@ -192,11 +192,11 @@ export const designMutants: MutantTable = {
     race: 'R5',
     scenario: 'fault-munmap-table-interrupts',
     redundant:
-      'the flush of the TLBs interrupts the same CPUs after the table is unhooked, and before it is freed; the second interrupt is for machines that flush without one',
+      'the TLB flush interrupts the same CPUs after the table is unlinked and before it is freed; the second interrupt is for machines that flush without one',
     patches: [...interrupted, at('tables/mmu-gather.ts', 'gatherFinish').drop('callFunctionMany(...$)')],
   },
   'anon-vma-made-by-speculation': {
-    guard: 'an anon_vma is made with the mmap lock only: its making reads the neighbours (I12)',
+    guard: 'an anon_vma is created only with the mmap lock held: this reads the neighbours (I12)',
     race: 'R23',
     scenario: 'anon-vma-munmap',
     patches: [
@@ -208,7 +208,7 @@ export const designMutants: MutantTable = {
     ],
   },
   'no-anon-vma': {
-    guard: 'a page is installed only where its VMA has an anon_vma (I12)',
+    guard: 'a page is installed only if its VMA has an anon_vma (I12)',
     race: 'R23',
     scenario: 'first-anon-vma',
     patches: at('fault/hold.ts', 'prepareWithoutMmapLock').replace(
@@ -223,7 +223,7 @@ export const designMutants: MutantTable = {
     patches: at(design, 'releaseVma').replace('this.releaseVmaLater', 'releaseVmaNow'),
   },
   'never-odd': {
-    guard: 'the count is odd while a writer is at work',
+    guard: 'the count is odd while a writer is active',
     race: 'R10',
     scenario: 'fault-munmap',
     patches: [
@@ -235,7 +235,7 @@ export const designMutants: MutantTable = {
     ],
   },
   'odd-before-the-lock': {
-    guard: 'the count is made odd by who holds the lock, so that there is one writer in it (I10)',
+    guard: 'only the holder of the lock makes the count odd, so that it has one writer (I10)',
     race: 'R9',
     scenario: 'munmap-mmap',
     patches: at('mm/mmap-lock.ts', 'mmapWriteLock').swap(
@@ -262,7 +262,7 @@ export const designMutants: MutantTable = {
     guard: 'the count is made even before the downgrade, and not after',
     scenario: 'fault-munmap',
     redundant:
-      'who has downgraded holds the lock for reading, so that no other writer can begin before it has made the count even; faults in between give up for nothing',
+      'after the downgrade the thread holds the lock for reading, so that no other writer can begin before it has made the count even; faults in between give up needlessly',
     patches: at('mm/mmap-lock.ts', 'mmapWriteDowngrade').swap(
       'cpu.design.mmapWriteUnlocking(cpu, mm)',
       'downgradeWrite(cpu, mm + Mm.mmapLock)',

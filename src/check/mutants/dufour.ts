@@ -25,8 +25,7 @@ const leftReferenceKept = at(second, 'retryVma').drop('putVma(cpu, leftVma)')
 
 export const dufourMutants: MutantTable = {
   'dufour-refusal-kills': {
-    guard:
-      'a permission that is missing in the copy does not kill the program: the classic path decides (I1)',
+    guard: 'a missing permission in the copy does not kill the program: the classic path decides (I1)',
     race: 'R34',
     design: 'dufour-2019',
     scenario: 'torn-snapshot',
@@ -36,12 +35,11 @@ export const dufourMutants: MutantTable = {
     ),
   },
   'dufour-no-check-after-the-walk': {
-    guard: 'the count is read again after the page table was walked',
+    guard: 'the fault checks the count again after it has walked the page table',
     race: 'R34',
     design: 'dufour-2017',
     scenario: 'split-merge-fault',
-    redundant:
-      'what was copied and walked is thrown away at the commit, where the count is read behind the lock',
+    redundant: 'the results are discarded at the commit, which checks the count under the lock',
     patches: at(shared, 'handleVma').drop('if (this.hasChanged(cpu, fault)) $'),
   },
   'dufour-no-anon-vma-check': {
@@ -50,7 +48,7 @@ export const dufourMutants: MutantTable = {
     design: 'dufour-2017',
     scenario: 'anon-vma-munmap',
     redundant:
-      'the handlers refuse to make one without the mmap lock, for every design that does not ask for it',
+      'the handlers refuse to create one without the mmap lock, for every design that does not request it',
     patches: noAnonVmaCheck,
   },
   'dufour-speculates-on-stacks': {
@@ -58,11 +56,11 @@ export const dufourMutants: MutantTable = {
     design: 'dufour-2017',
     scenario: 'fault-stack-growth',
     redundant:
-      'a fault below the stack is outside its borders, and growing moves them, which the count tells',
+      'a fault below the stack is outside its borders, and growing moves them, which changes the count',
     patches: at(shared, 'handleVma').drop('if ((fault.vmFlags & VM_GROWSDOWN) !== 0) $'),
   },
   'dufour-2018-speculates-on-files': {
-    guard: 'faults on files are left to the classic path: munmap gives a file up at once',
+    guard: 'the classic path handles faults on files: munmap drops a file at once',
     race: 'R20',
     design: 'dufour-2018',
     scenario: 'bring-in-unmap',
@@ -80,14 +78,14 @@ export const dufourMutants: MutantTable = {
     patches: lockInsteadOfTry,
   },
   'dufour-2017-no-check-before-the-lock': {
-    guard: 'the count is read before the page-table lock is touched: the table is still there (I4)',
+    guard: 'the fault checks the count before it touches the page-table lock: the table still exists (I4)',
     race: 'R15',
     design: 'dufour-2017',
     scenario: 'fault-munmap-table-interrupts',
     patches: noCheckBefore,
   },
   'dufour-2017-no-check-behind-the-lock': {
-    guard: 'the count is read once more when the page-table lock is held (I3)',
+    guard: 'the fault checks the count again when it holds the page-table lock (I3)',
     design: 'dufour-2017',
     scenario: 'fault-munmap',
     patches: noCheckBehind,
@@ -110,14 +108,14 @@ export const dufourMutants: MutantTable = {
     patches: lockInsteadOfTry,
   },
   'dufour-2018-no-check-before-the-lock': {
-    guard: 'the count is read before the page-table lock is touched: the table is still there (I4)',
+    guard: 'the fault checks the count before it touches the page-table lock: the table still exists (I4)',
     race: 'R15',
     design: 'dufour-2018',
     scenario: 'fault-munmap-table-interrupts',
     patches: noCheckBefore,
   },
   'dufour-2018-no-check-behind-the-lock': {
-    guard: 'the count is read once more when the page-table lock is held (I3)',
+    guard: 'the fault checks the count again when it holds the page-table lock (I3)',
     design: 'dufour-2018',
     scenario: 'fault-munmap',
     patches: noCheckBehind,
@@ -129,13 +127,13 @@ export const dufourMutants: MutantTable = {
     patches: [referenceKept, leftReferenceKept, at(second, 'getVma').drop('if (vma !== 0) $')],
   },
   'dufour-2018-reference-kept': {
-    guard: 'a fault gives its reference back',
+    guard: 'a fault drops its reference',
     design: 'dufour-2018',
     scenario: 'fault-munmap',
     patches: referenceKept,
   },
   'dufour-2018-left-reference-kept': {
-    guard: 'the classic path gives back the reference that the speculative try has left to it',
+    guard: 'the classic path drops the reference that the speculative try has passed to it',
     design: 'dufour-2018',
     scenario: 'fault-munmap',
     patches: leftReferenceKept,
@@ -150,7 +148,7 @@ export const dufourMutants: MutantTable = {
     ],
   },
   'dufour-2018-writer-without-lock': {
-    guard: 'who changes the tree holds its lock for writing',
+    guard: 'a change of the tree holds its lock for writing',
     design: 'dufour-2018',
     scenario: 'rcu-freed-vma',
     patches: [
@@ -159,7 +157,7 @@ export const dufourMutants: MutantTable = {
     ],
   },
   'dufour-2018-left-vma-not-tested': {
-    guard: 'the VMA that the try has left is used by the classic path only if it is still in the tree',
+    guard: 'the classic path uses the VMA of the failed try only if it is still in the tree',
     race: 'R26',
     design: 'dufour-2018',
     scenario: 'merged-away',
@@ -176,7 +174,7 @@ export const dufourMutants: MutantTable = {
     ],
   },
   'dufour-2019-no-check-before-the-lock': {
-    guard: 'the count is read before the page-table lock is touched: the table is still there (I4)',
+    guard: 'the fault checks the count before it touches the page-table lock: the table still exists (I4)',
     race: 'R15',
     design: 'dufour-2019',
     scenario: 'fault-munmap-table-interrupts',
@@ -186,7 +184,7 @@ export const dufourMutants: MutantTable = {
     ],
   },
   'dufour-2019-no-check-behind-the-lock': {
-    guard: 'the count is read once more when the page-table lock is held (I3)',
+    guard: 'the fault checks the count again when it holds the page-table lock (I3)',
     design: 'dufour-2019',
     scenario: 'fault-munmap',
     patches: at(third, 'pteMapLock').drop('if (this.hasChanged(cpu, fault)) { $; $ }'),
@@ -197,7 +195,7 @@ export const dufourMutants: MutantTable = {
     design: 'dufour-2019',
     scenario: 'fault-munmap-table-interrupts',
     redundant:
-      'only unmapping takes a table away here, which the count tells; collapsing to a huge page did so without',
+      'only unmapping removes a table here, which changes the count; collapsing to a huge page removed one without',
     patches: at(third, 'pteMapLock').force('findTableInPmd(...$) !== fault.table', false),
   },
   'dufour-2019-loops-with-interrupts-off': {
@@ -208,7 +206,7 @@ export const dufourMutants: MutantTable = {
     patches: at(third, 'pteMapLock').replace('enableInterrupts(cpu); cpuRelax(cpu)', 'cpuRelax(cpu)'),
   },
   'dufour-2019-waits-on-a-lock-that-may-be-gone': {
-    guard: 'with interrupts enabled, a fault that waits for the page-table lock does not look at it',
+    guard: 'with interrupts enabled, a fault that waits for the page-table lock does not read it',
     race: 'R6',
     design: 'dufour-2019',
     scenario: 'fault-munmap-table-interrupts',
@@ -238,11 +236,11 @@ export const dufourMutants: MutantTable = {
     patches: at(third, 'releaseVma').replace('releaseVmaReferenceRcu', 'releaseVmaReference'),
   },
   'dufour-2019-tree-without-seqlock': {
-    guard: 'a lookup beside a change of the tree is done again',
+    guard: 'a lookup during a change of the tree is repeated',
     race: 'R33',
     design: 'dufour-2019',
     scenario: 'lookup-rotation',
-    redundant: 'a VMA that is missed only costs a classic fault, and one that is found is checked by itself',
+    redundant: 'a missed VMA only costs a classic fault, and a found VMA has its own check',
     patches: at(third, 'getVmaRcu').force('!readSeqcountRetry(...$)', true),
   },
 }

@@ -21,12 +21,12 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'two-pages-read-ahead': {
-    guard: 'pages that are read enter the page cache only where there are none, under the lock of the file',
+    guard: 'pages that are read enter the page cache only if there are none, under the lock of the file',
     scenario: 'read-ahead-both',
     patches: at('memory/file.ts', 'addManyToPageCache').drop('Atomics.load(heap, slot) !== 0'),
   },
   'read-ahead-keeps-no-file': {
-    guard: 'a fault that reads on holds a reference on the file meanwhile',
+    guard: 'a fault that reads ahead holds a reference on the file meanwhile',
     scenario: 'read-ahead-munmap',
     patches: at('fault/file-fault.ts', 'readOn').before(
       'countHits(cpu, file, 1)',
@@ -34,7 +34,7 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'mark-taken-off-too-late': {
-    guard: 'the flusher takes the mark off a file before it looks for dirty pages',
+    guard: 'the flusher clears the mark of a file before it looks for dirty pages',
     scenario: 'flush-read-page',
     patches: [
       at(flusher, 'writePart').drop('if (first === 0) $'),
@@ -45,7 +45,7 @@ export const flusherMutants: MutantTable = {
     ],
   },
   'file-marked-with-the-page': {
-    guard: 'a file is marked also where the page that is written to was dirty before',
+    guard: 'a file is marked even if the written page was dirty before',
     scenario: 'flush-again',
     patches: at(dirty, 'setPageDirty').replace(
       'markFileDirty(cpu, file)',
@@ -53,22 +53,22 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'pinned-page-passed': {
-    guard: 'the flusher comes back to pages that are pinned, to which their holders write without a fault',
+    guard: 'the flusher returns to pinned pages, to which their holders write without a fault',
     scenario: 'flush-pin',
     patches: at(writeback, 'mustComeBack').replace('isPinned(cpu, frame)', 'false'),
   },
   'locked-page-passed': {
-    guard: 'the flusher comes back to pages that are locked, which may be about to become writable',
+    guard: 'the flusher returns to locked pages, which may be about to become writable',
     scenario: 'flush-new-page',
     patches: at(writeback, 'mustComeBack').force('(pageFlags(cpu, frame) & PG_LOCKED) !== 0', false),
   },
   'flusher-not-awaited': {
-    guard: 'a file is not freed while the flusher is at work on it',
+    guard: 'a file is not freed while the flusher works on it',
     scenario: 'flush-bury',
     patches: at('cache/task-work.ts', 'buryFile').drop('waitForWriteback(cpu, file)'),
   },
   'failed-page-unmarked': {
-    guard: 'a file of which a page could not be written says that it is dirty',
+    guard: 'a file with a page that could not be written stays marked dirty',
     scenario: 'flush-fails-write',
     patches: at(writeback, 'writeLockedPages').replace(
       'setPageDirty(cpu, frames[n])',
@@ -76,7 +76,7 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'error-told-again': {
-    guard: 'who was told of an error is not told again',
+    guard: 'a caller gets an error only once',
     scenario: 'flush-fails',
     patches: at(errseq, 'errseqCheckAndAdvance').force(
       'Atomics.compareExchange(heap, since, before, seen) === before',
@@ -84,7 +84,7 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'error-told-to-both': {
-    guard: 'of two threads that have only mapped a file, one is told of an error',
+    guard: 'one of two threads that have only mapped a file gets an error',
     scenario: 'msync-shared',
     patches: at(errseq, 'errseqCheckAndAdvance').replace(
       'if (Atomics.compareExchange(heap, since, before, seen) === before) $',
@@ -92,7 +92,7 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'error-told-once-only': {
-    guard: 'each who has a file open is told of an error',
+    guard: 'each opener of a file gets an error',
     scenario: 'flush-fails-two',
     patches: at('memory/open-file.ts', 'checkOpenError').replace(
       'open + OpenFile.writeErrorSeen',
@@ -100,7 +100,7 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'done-before-it-is': {
-    guard: 'the flusher says that something is done when it is',
+    guard: 'the flusher reports a request as done only when it is',
     scenario: 'flush-asked',
     patches: at(msync, 'serveSync').before(
       'const mm = $',
@@ -108,7 +108,7 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'asked-for-a-space-that-is-gone': {
-    guard: 'the flusher serves an address space only as long as it is the one that was asked for',
+    guard: 'the flusher serves an address space only while it is the requested one',
     scenario: 'flush-asked-exit',
     patches: at(msync, 'serveSync').replace(
       'if (grabMmOf(...$)) $',
@@ -120,7 +120,7 @@ export const flusherMutants: MutantTable = {
   },
   'marked-before-it-is-written': {
     guard:
-      'write() marks a page dirty when it has written to it: write-back may have taken an earlier mark off',
+      'write() marks a page dirty after it has written to it: write-back may have cleared an earlier mark',
     scenario: 'flush-write-call',
     patches: at(fileIo, 'writePage').swap(
       'copyToFrame(cpu, frame, within, source, start, length)',
@@ -128,7 +128,7 @@ export const flusherMutants: MutantTable = {
     ),
   },
   'appended-unlocked': {
-    guard: 'of two CPUs that append to a file one has it at a time',
+    guard: 'only one CPU at a time appends to a file',
     scenario: 'append-append',
     patches: [
       at(fileIo, 'appendToFile').drop('lockInode(cpu, file)'),
@@ -136,12 +136,12 @@ export const flusherMutants: MutantTable = {
     ],
   },
   'longer-though-it-failed': {
-    guard: 'a file has its old end where it could not be appended to',
+    guard: 'a file keeps its old end if an append fails',
     scenario: 'append-fails',
     patches: at(fileIo, 'appendToFile').replace('cutBack(cpu, file, oldPages, oldLast)', '0'),
   },
   'up-to-date-before-it-is': {
-    guard: 'a page that is overwritten counts as up to date when its content is there',
+    guard: 'an overwritten page is up to date only when its content is there',
     scenario: 'write-read',
     patches: [
       at(fileIo, 'addWholePage').replace(
@@ -156,14 +156,14 @@ export const flusherMutants: MutantTable = {
     ],
   },
   'overwritten-beyond-the-end': {
-    guard: 'a page that is overwritten goes with the end of the file that was cut off meanwhile',
+    guard: 'an overwritten page is removed if the end of the file was cut off meanwhile',
     scenario: 'overwrite-truncate',
     redundant:
-      'truncation flushes the TLB of a CPU that is about to add a page, which answers afterwards; but one that waits for memory has answered, which no scenario has it do',
+      'truncation flushes the TLB of a CPU that is about to add a page, which answers afterwards; a CPU that waits for memory has answered, but no scenario includes this',
     patches: at(fileIo, 'addWholePage').drop('dropIfTruncated(cpu, file, index, frame)'),
   },
   'overwritten-and-clean': {
-    guard: 'a page that is overwritten is dirty',
+    guard: 'an overwritten page is dirty',
     scenario: 'overwrite-sync',
     patches: at(fileIo, 'addWholePage').replace('setPageDirty', 'setPageFlags'),
   },

@@ -9,53 +9,54 @@ const writer = 'designs/vma-writer.ts'
 
 export const kamezawaMutants: MutantTable = {
   'kamezawa-version-not-looked-at-first': {
-    guard: 'a fault is tried only while nothing has changed since the thread last held the mmap lock',
+    guard: 'a thread speculates only if nothing has changed since it last held the mmap lock',
     design: 'kamezawa-2009-version',
     scenario: 'fault-munmap',
-    redundant: 'the version is read again after the VMA was copied; the first look saves the lookup',
+    redundant:
+      'the fault checks the version again after it has copied the VMA; the first check saves the lookup',
     patches: at(version, 'speculativeFault').replace(
       'isCurrent(cpu, fault.mm) ? lookUpCache(cpu, fault) : 0',
       'lookUpCache(cpu, fault)',
     ),
   },
   'kamezawa-version-not-looked-at-after-the-copy': {
-    guard: 'nothing that was read from a VMA is used before the version is read once more (I2)',
+    guard: 'a fault uses nothing that it has read from a VMA before it has checked the version again (I2)',
     race: 'R34',
     design: 'kamezawa-2009-version',
     scenario: 'split-merge-fault',
     redundant:
-      'it is read again behind the page-table lock, and the tables stay while the fault is counted in a VMA',
+      'the fault checks it again after it has taken the page-table lock, and the tables stay while the fault is counted in a VMA',
     patches: at(version, 'handleVma').drop('!isCurrent(cpu, fault.mm)'),
   },
   'kamezawa-version-not-looked-at-behind-the-lock': {
-    guard: 'the version is read once more when the page-table lock is held (I3)',
+    guard: 'the fault checks the version again when it holds the page-table lock (I3)',
     design: 'kamezawa-2009-version',
     scenario: 'protect-whole',
     patches: at(version, 'pteMapLock').force('isCurrent(cpu, fault.mm)', true),
   },
   'kamezawa-version-still': {
-    guard: 'the version moves when the mmap lock is taken for write',
+    guard: 'the version changes when the mmap lock is taken for writing',
     race: 'R10',
     design: 'kamezawa-2009-version',
     scenario: 'protect-whole',
     patches: at(version, 'mmapWriteLocked').remove(),
   },
   'kamezawa-version-still-at-the-end': {
-    guard: 'and when it is given up',
+    guard: 'and when it is released',
     design: 'kamezawa-2009-version',
     scenario: 'protect-whole',
     redundant:
-      'a thread remembers the version while it holds the mmap lock for reading, and so while no writer is at work; what a writer has changed, the first step has announced',
+      'a thread remembers the version while it holds the mmap lock for reading, and so while no writer is active; the first change announces the writer',
     patches: at(version, 'mmapWriteUnlocking').remove(),
   },
   'kamezawa-cache-not-cleared': {
-    guard: 'no page table remembers a VMA that is taken away',
+    guard: 'no page table refers to a removed VMA',
     design: 'kamezawa-2009-version',
     scenario: 'faults-after-munmap',
     patches: at(version, 'vmaWriteBegin').drop('this.forgetVma(cpu, vma, change)'),
   },
   'kamezawa-users-not-waited-for': {
-    guard: 'who takes a VMA away waits until no fault uses it',
+    guard: 'removing a VMA waits until no fault uses it',
     design: 'kamezawa-2009-version',
     scenario: 'fault-munmap-table-interrupts',
     patches: [
@@ -64,7 +65,7 @@ export const kamezawaMutants: MutantTable = {
     ],
   },
   'kamezawa-last-user-wakes-nobody': {
-    guard: 'the last user of a VMA wakes who waits for it',
+    guard: 'the last user of a VMA wakes the waiter',
     race: 'R32',
     design: 'kamezawa-2009-version',
     scenario: 'fault-munmap-table',
@@ -75,14 +76,14 @@ export const kamezawaMutants: MutantTable = {
   },
   'kamezawa-vma-freed-at-once': {
     guard:
-      'a VMA is freed after a grace period: a fault may have read where it is, and not yet counted itself',
+      'a VMA is freed after a grace period: a fault may have read its address, and not yet counted itself',
     race: 'R24',
     design: 'kamezawa-2009-version',
     scenario: 'merged-away',
     patches: at(version, 'releaseVma').replace('releaseVmaRcu', 'releaseVmaNow'),
   },
   'kamezawa-reference-on-the-dead': {
-    guard: 'nobody gets a reference on a VMA whose base reference is gone',
+    guard: 'no fault gets a reference on a VMA whose base reference is gone',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap',
     patches: at(refcount, 'findVmaSpeculative').replace(
@@ -91,20 +92,20 @@ export const kamezawaMutants: MutantTable = {
     ),
   },
   'kamezawa-references-not-waited-for': {
-    guard: 'who takes a VMA away sleeps until nobody has a reference',
+    guard: 'removing a VMA sleeps until nobody has a reference',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap',
     patches: at(refcount, 'begin').drop('rcuwaitUntil(...$)'),
   },
   'kamezawa-base-reference-kept': {
-    guard: 'who takes a VMA away gives up the reference of the tree first',
+    guard: 'removing a VMA first drops the reference of the tree',
     race: 'R32',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap',
     patches: at(refcount, 'begin').drop('if (Atomics.load(cpu.heap, vma + Vma.refCount) !== 0) $'),
   },
   'kamezawa-wakes-one-too-early': {
-    guard: 'the reference that leaves none wakes the unmapper',
+    guard: 'dropping the last reference wakes the unmapper',
     race: 'R32',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap-table',
@@ -114,7 +115,7 @@ export const kamezawaMutants: MutantTable = {
     ),
   },
   'kamezawa-change-unannounced': {
-    guard: 'who moves borders or changes flags waits for the faults, too',
+    guard: 'a call that moves borders or changes flags also waits for the faults',
     race: 'R34',
     design: 'kamezawa-2009-refcount',
     scenario: 'protect-whole',
@@ -124,7 +125,7 @@ export const kamezawaMutants: MutantTable = {
     ],
   },
   'kamezawa-no-bounds-check': {
-    guard: 'the VMA has to contain the page: the lookup may end at the one behind it',
+    guard: 'the VMA must contain the page: the lookup may end at the next VMA',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap',
     patches: at(refcount, 'handleVma').drop('!copyContainsPage(fault)'),

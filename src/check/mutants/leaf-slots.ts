@@ -11,14 +11,14 @@ const slots = 'tables/leaf-slots.ts'
 
 export const leafSlotMutants: MutantTable = {
   'leaf-munmap-closes-nothing': {
-    guard: 'munmap closes the slots before it takes pages away',
+    guard: 'munmap closes the slots before it removes pages',
     race: 'R10',
     design,
     scenario: 'fault-munmap',
     patches: at('calls/mmap.ts', 'munmapLocked').drop('cpu.design.rangeChanging(cpu, mm, start, end)'),
   },
   'leaf-munmap-closes-late': {
-    guard: 'munmap closes the slots before it gives half of the mmap lock up',
+    guard: 'munmap closes the slots before it downgrades the mmap lock',
     design,
     scenario: 'hole-seen',
     patches: at('calls/mmap.ts', 'munmapLocked').swap(
@@ -27,7 +27,7 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-munmap-closes-before-it-marks': {
-    guard: 'munmap closes the slots after the VMAs have left the tree: else one is filled again',
+    guard: 'munmap closes the slots after the VMAs have left the tree: otherwise one is refilled',
     design,
     scenario: 'fault-munmap',
     patches: [
@@ -46,7 +46,7 @@ export const leafSlotMutants: MutantTable = {
     patches: at('calls/mprotect.ts', 'mprotectFixup').drop('cpu.design.rangeChanging(cpu, mm, start, end)'),
   },
   'leaf-mprotect-closes-before-it-marks': {
-    guard: 'mprotect closes the slots when the VMA is marked: else one is filled again with its old flags',
+    guard: 'mprotect closes the slots when the VMA is marked: otherwise one is refilled with its old flags',
     design,
     scenario: 'protect-refill',
     patches: at('calls/mprotect.ts', 'mprotectFixup').swap(
@@ -62,7 +62,7 @@ export const leafSlotMutants: MutantTable = {
     patches: at('calls/mlock.ts', 'mlockFixup').drop('cpu.design.rangeChanging(cpu, mm, start, end)'),
   },
   'leaf-mremap-closes-nothing': {
-    guard: 'mremap closes the slots at the old place before entries move',
+    guard: 'mremap closes the slots at the old address before entries move',
     race: 'R10',
     design,
     scenario: 'mremap-source',
@@ -71,21 +71,21 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-fork-closes-nothing': {
-    guard: 'fork closes the slots before it takes the right to write away',
+    guard: 'fork closes the slots before it write-protects',
     race: 'R1',
     design,
     scenario: 'two-writes-fork',
     patches: at(file, 'forkBegin').drop('closeRange(...$)'),
   },
   'leaf-fork-marks-nothing': {
-    guard: 'fork marks the VMA until the flush: else a slot is filled again',
+    guard: 'fork marks the VMA until the flush: otherwise a slot is refilled',
     race: 'R1',
     design,
     scenario: 'two-writes-fork',
     patches: at(file, 'forkBegin').drop('super.forkBegin(cpu, vma)'),
   },
   'leaf-commit-without-slot': {
-    guard: 'a fault looks with the table locked whether the slot still says what it went by',
+    guard: 'a fault checks with the table locked that the slot has not changed',
     design,
     scenario: 'fault-munmap',
     patches: at(file, '#lockTable').force('slotHolds(cpu, fault)', true),
@@ -104,14 +104,14 @@ export const leafSlotMutants: MutantTable = {
     patches: at('tables/page-table.ts', 'populate').force('cpu.design.vmaStands(cpu, fault)', true),
   },
   'leaf-tables-freed-beside-linking': {
-    guard: 'who takes tables away passes through the lock of the upper levels first',
+    guard: 'removing tables first passes through the lock of the upper levels',
     race: 'R14',
     design,
     scenario: 'link-unmap',
     patches: at(file, 'pageTablesFreeing').remove(),
   },
   'leaf-tables-linked-without-rcu': {
-    guard: 'where tables are freed after an interrupt, a fault without a lock makes none',
+    guard: 'if tables are freed after an interrupt, a fault without a lock makes none',
     race: 'R5',
     design,
     scenario: 'link-unmap-interrupts',
@@ -124,19 +124,19 @@ export const leafSlotMutants: MutantTable = {
     ],
   },
   'leaf-slot-without-flags': {
-    guard: 'the flags that a fault went by are compared with those of the slot',
+    guard: 'a fault compares its flags with those of the slot',
     design,
     scenario: 'protect-refill',
     patches: at(slots, 'slotHolds').drop('heap[slot + LeafSlot.vmFlags] !== fault.vmFlags'),
   },
   'leaf-slot-without-anon-vma': {
-    guard: 'the anon_vma that a fault went by is compared with that of the slot',
+    guard: 'a fault compares its anon_vma with that of the slot',
     design,
     scenario: 'dontunmap-store',
     patches: at(slots, 'slotHolds').drop('heap[slot + LeafSlot.anonVma] !== fault.anonVma'),
   },
   'leaf-slot-of-another-run': {
-    guard: 'a slot speaks of the pages for which it was filled, wherever its table is now',
+    guard: 'a slot describes the pages for which it was filled, wherever its table is now',
     design,
     scenario: 'moved-slot',
     redundant:
@@ -146,7 +146,7 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-range-not-renewed': {
-    guard: 'what is mapped around a page is what the slot says when the table is locked',
+    guard: 'fault-around maps what the slot says when the table is locked',
     design,
     scenario: 'around-unmap',
     patches: at(slots, 'slotHolds').drop('setRange(fault, heap[slot + LeafSlot.bounds], bias)'),
@@ -192,7 +192,7 @@ export const leafSlotMutants: MutantTable = {
     patches: at(file, 'releaseVma').replace('releaseVmaRcu', 'releaseVmaNow'),
   },
   'leaf-failure-believed': {
-    guard: 'a fault that went by a guess does not say that the access fails',
+    guard: 'a fault that relies on a guess does not fail the access',
     design,
     scenario: 'one-mapping-more',
     patches: at(file, 'speculativeFault').replace(
@@ -201,37 +201,37 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-slot-without-file': {
-    guard: 'the file that a fault went by is compared with that of the slot',
+    guard: 'a fault compares its file with that of the slot',
     design,
     scenario: 'remap-file',
     patches: at(slots, 'slotHolds').drop('heap[slot + LeafSlot.vmFile] !== fault.vmFile'),
   },
   'leaf-slot-without-place': {
-    guard: 'the place in the file that a fault went by is compared with that of the slot',
+    guard: 'a fault compares its file offset with that of the slot',
     design,
     scenario: 'remap-part',
     patches: at(slots, 'slotHolds').drop('bias !== ((fault.vmPgoff - fault.vmStart) | 0)'),
   },
   'leaf-slot-without-bounds': {
-    guard: 'a slot that is closed says nothing, whatever else stands in it',
+    guard: 'a closed slot is invalid, whatever else it contains',
     design,
     scenario: 'two-slots-munmap',
     patches: at(slots, 'slotOf').force('contains(heap[slot + LeafSlot.bounds], index)', true),
   },
   'leaf-closes-one-slot': {
-    guard: 'all slots of a table are looked at when its pages change',
+    guard: 'all slots of a table are checked when its pages change',
     design,
     scenario: 'two-slots-munmap',
     patches: at(slots, 'closeSlots').replace('slot < table + SLOTS_END', 'slot <= table + PageTable.slots'),
   },
   'leaf-closes-what-begins-before': {
-    guard: 'a slot is closed that begins in the middle of what changes',
+    guard: 'a slot that begins in the middle of a changed range is closed',
     design,
     scenario: 'two-slots-munmap',
     patches: at(slots, 'meets').replace('(bounds & BOUNDS_MASK) < high', '(bounds & BOUNDS_MASK) <= low'),
   },
   'leaf-closes-behind-only': {
-    guard: 'a slot that reaches over what changes speaks of one side of it afterwards',
+    guard: 'a slot that extends beyond a changed range describes one side of it afterwards',
     design,
     scenario: 'around-unmap',
     patches: at(slots, 'without').replace('(low << BOUNDS_SHIFT)', '(bounds & ~BOUNDS_MASK)'),
@@ -246,20 +246,20 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-fill-closes-nothing': {
-    guard: 'a slot that is filled takes the place of an older one of the same mapping',
+    guard: 'a new slot replaces an older one of the same mapping',
     design,
     scenario: 'first-write-mprotect',
-    redundant: 'what the older one says is true as well, and it is closed with the newer; it only takes room',
+    redundant: 'the older one is also true, and is closed with the newer; it only takes room',
     patches: at(slots, 'roomFor').force('!meets(bounds, low, high)', true),
   },
   'leaf-fill-of-the-whole-table': {
-    guard: 'a slot that a writer fills speaks of no page that the mapping has not',
+    guard: 'a slot that a writer fills describes only pages of the mapping',
     design,
     scenario: 'grow-protect',
     patches: at(slots, 'boundsOf').replace('Math.min(end - first, PTRS_PER_TABLE)', 'PTRS_PER_TABLE'),
   },
   'leaf-neighbour-without-mark': {
-    guard: 'a slot for a mapping beside that of the fault is filled only if it is not marked either',
+    guard: 'a slot for an adjacent mapping is filled only if that is not marked either',
     design,
     scenario: 'first-fault-neighbour',
     patches: at(file, '#fillBeside').replace(
@@ -268,7 +268,7 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-writer-fills-early': {
-    guard: 'a writer fills a slot when the flags of the mapping are those that it is to have',
+    guard: 'a writer fills a slot only when the mapping has its new flags',
     design,
     scenario: 'fault-mprotect',
     patches: at('calls/mprotect.ts', 'mprotectFixup').swap(
@@ -300,14 +300,14 @@ export const leafSlotMutants: MutantTable = {
     patches: at('calls/mremap.ts', 'unlockSource').drop('cpu.design.rangeChanging(...$)'),
   },
   'leaf-mremap-marks-nothing': {
-    guard: 'mremap marks the mapping that moves until the end: else a slot is filled again',
+    guard: 'mremap marks the moving mapping until the end: otherwise a slot is refilled',
     race: 'R2',
     design,
     scenario: 'mremap-source',
     patches: at('designs/vma-writer.ts', 'mremapBegin').drop('this.begin(cpu, findVma(cpu, mm, from))'),
   },
   'leaf-dead-not-asked': {
-    guard: 'a VMA that has left the tree is marked: its count does not move before its pages go',
+    guard: 'a VMA that has left the tree is marked: its count does not change before its pages are removed',
     design,
     scenario: 'link-unmap',
     patches: at('designs/vma-sequence.ts', 'hasChanged').drop(
@@ -315,7 +315,7 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-anon-vma-without-lock': {
-    guard: 'who takes the mmap lock for writing passes through the lock under which the neighbours are read',
+    guard: 'taking the mmap lock for writing passes through the lock under which the neighbours are read',
     race: 'R23',
     design,
     scenario: 'anon-vma-munmap',
@@ -325,7 +325,7 @@ export const leafSlotMutants: MutantTable = {
     ],
   },
   'leaf-anon-vma-beside-a-writer': {
-    guard: 'the neighbours are read only while no writer has the mmap lock',
+    guard: 'the neighbours are read only while no writer holds the mmap lock',
     race: 'R23',
     design,
     scenario: 'anon-vma-munmap',
@@ -335,14 +335,15 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-entries-of-another': {
-    guard: 'whoever changes entries without the mmap lock asks whether the VMA stands, with the table locked',
+    guard:
+      'a call that changes entries without the mmap lock checks with the table locked that the VMA is unchanged',
     race: 'R10',
     design,
     scenario: 'discard-moved-table',
     patches: at('tables/zap.ts', 'lockStanding').force('stillStands(cpu, seen)', true),
   },
   'leaf-missing-table-believed': {
-    guard: 'whoever changes entries without the mmap lock asks the same where it finds no table',
+    guard: 'a call that changes entries without the mmap lock also checks this if it finds no table',
     race: 'R10',
     design,
     scenario: 'discard-moved-table',
@@ -362,22 +363,21 @@ export const leafSlotMutants: MutantTable = {
     patches: at(file, 'entriesChangeBegin').drop('end <= fault.vmEnd'),
   },
   'leaf-entries-observed': {
-    guard: 'entries that are observed are changed with the mmap lock only',
+    guard: 'observed entries are changed only with the mmap lock',
     race: 'R17',
     design,
     scenario: 'observed-discard',
     patches: at(file, 'entriesChangeBegin').drop('!mmHasNotifiers(cpu, mm)'),
   },
   'leaf-end-told-alone': {
-    guard:
-      'MADV_FREE without the mmap lock tells observers nothing: one that is registered meanwhile hears of no end',
+    guard: 'MADV_FREE without the mmap lock notifies no observers: one that registers meanwhile sees no end',
     race: 'R18',
     design,
     scenario: 'free-registering',
     patches: at('calls/madvise.ts', 'agePages').force('seen === undefined', true),
   },
   'leaf-residence-of-another': {
-    guard: 'mincore without the mmap lock asks whether the VMA stands, with the table locked',
+    guard: 'mincore without the mmap lock checks with the table locked that the VMA is unchanged',
     race: 'R10',
     design,
     scenario: 'resident-moved-table',
@@ -387,7 +387,7 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-residence-unlocked': {
-    guard: 'mincore without the mmap lock looks into a file with a table locked, which keeps the file',
+    guard: 'mincore without the mmap lock reads a file with a table locked, which keeps the file',
     race: 'R20',
     design,
     scenario: 'resident-munmap',
@@ -406,7 +406,7 @@ export const leafSlotMutants: MutantTable = {
     ],
   },
   'leaf-residence-without-table': {
-    guard: 'where there is no table to lock, mincore of a file takes the mmap lock',
+    guard: 'without a table to lock, mincore of a file takes the mmap lock',
     race: 'R20',
     design,
     scenario: 'resident-untouched-munmap',
@@ -420,18 +420,17 @@ export const leafSlotMutants: MutantTable = {
   },
   'leaf-missing-table-told': {
     guard:
-      'mincore without the mmap lock asks whether the VMA stands where it finds no table: mremap may have it',
+      'mincore without the mmap lock checks that the VMA is unchanged if it finds no table: mremap may have moved it',
     race: 'R10',
     design,
     scenario: 'resident-moved-table',
     patches: at('calls/mincore.ts', 'mincoreUnlocked').force('!stillStands(cpu, fault)', false),
   },
   'leaf-populate-of-another': {
-    guard: 'a call that brings pages in asks whether the VMA stands when it has seen an entry',
+    guard: 'a call that brings pages in checks that the VMA is unchanged after it has read an entry',
     design,
     scenario: 'populate-moved-table',
-    redundant:
-      'an entry that has moved on with its table tells of what the call might have brought in before that',
+    redundant: 'an entry that has moved with its table stands for what the call might have brought in before',
     patches: at('fault/populate.ts', 'seeUnlocked').replace('stillStands(cpu, cpu.fault)', 'true'),
   },
   'leaf-anon-vma-not-freed': {
@@ -441,21 +440,20 @@ export const leafSlotMutants: MutantTable = {
     patches: at(anonVma, 'anonVmaPrepareUnlocked').drop('if (!isUsed) $'),
   },
   'leaf-access-not-asked': {
-    guard: 'a fault by a slot that does not allow the access is left to the locked path',
+    guard: 'if a slot does not allow the access, the fault takes the locked path',
     design,
     scenario: 'forbidden-store',
     patches: at(file, '#find').force('accessError(errorCode, fault.vmFlags)', false),
   },
   'leaf-copy-beside-an-observer': {
-    guard: 'a copy on write that has observers is left to the locked path',
+    guard: 'a copy on write with observers takes the locked path',
     race: 'R17',
     design,
     scenario: 'observed-copy',
     patches: at('fault/design.ts', 'copyBegin').force('!mmHasNotifiers(cpu, fault.mm)', true),
   },
   'leaf-peek-answers': {
-    guard:
-      'where tables are freed after an interrupt, none is answered while a table is looked for and looked at',
+    guard: 'if tables are freed after an interrupt, none is answered while a fault finds and reads a table',
     race: 'R16',
     design,
     scenario: 'fault-munmap-table-interrupts',
@@ -465,7 +463,7 @@ export const leafSlotMutants: MutantTable = {
     ],
   },
   'leaf-lock-answers': {
-    guard: 'where tables are freed after an interrupt, none is answered until the table is locked',
+    guard: 'if tables are freed after an interrupt, none is answered until the table is locked',
     race: 'R15',
     design,
     scenario: 'fault-munmap-table-interrupts',
@@ -478,7 +476,7 @@ export const leafSlotMutants: MutantTable = {
     ],
   },
   'leaf-table-not-found-again': {
-    guard: 'where tables are freed after an interrupt, the table is looked for again before it is locked',
+    guard: 'if tables are freed after an interrupt, the fault looks the table up again before it locks it',
     race: 'R6',
     design,
     scenario: 'fault-munmap-table-interrupts',

@@ -23,7 +23,7 @@ export const machineMutants: MutantTable = {
     patches: at(cpu, 'kernelExit').drop('if ((before & CPU_INTERRUPT) !== 0) $'),
   },
   'one-answer-on-exit': {
-    guard: 'a CPU that answers on its way out looks for interrupts again when it is done',
+    guard: 'a CPU that answers while it leaves checks for interrupts again afterwards',
     scenario: 'fault-munmap-table-interrupts',
     patches: [
       at(cpu, 'kernelExitSlow').after(
@@ -46,13 +46,13 @@ export const machineMutants: MutantTable = {
     patches: at(cpu, 'enableInterrupts').drop('pollInterrupts(cpu)'),
   },
   'call-not-taken-back': {
-    guard: 'a call to a CPU that has just left is taken back',
+    guard: 'a call to a CPU that has just left is withdrawn',
     scenario: 'fault-munmap',
     patches: at(calls, 'sendCall').replace('Atomics.and(heap, mailbox, ~bit)', 'return true'),
   },
   'burial-of-whoever-has-it': {
     guard:
-      'who buries a thread takes the CPU of that thread, by its number, and not of one that came meanwhile',
+      'a thread that cleans up takes the CPU of the dead thread, by its number, and not that of a newer one',
     scenario: 'two-undertakers',
     patches: at(end, 'claimDead').replace(
       'Atomics.compareExchange(...$) === thread',
@@ -60,7 +60,7 @@ export const machineMutants: MutantTable = {
     ),
   },
   'claim-not-at-once': {
-    guard: 'of two that find a thread dead only one has its CPU',
+    guard: 'only one of two threads that find a thread dead gets its CPU',
     scenario: 'undertaker-heir',
     patches: at(end, 'claimDead').before(
       'return Atomics.compareExchange(...$) === thread',
@@ -69,7 +69,7 @@ export const machineMutants: MutantTable = {
     ),
   },
   'drain-once': {
-    guard: 'a CPU that leaves before it is called to give back its free frames is looked at again',
+    guard: 'a CPU that leaves before it is asked for its free frames is checked again',
     scenario: 'frames-of-leaving-cpu',
     patches: at('memory/page-alloc.ts', 'drainCpu').replace(
       'if (callFunctionSingle(...$)) return; cpuRelax(cpu)',
@@ -115,28 +115,27 @@ export const machineMutants: MutantTable = {
     patches: at(cpu, 'answerCalls').swap('doCall(cpu, sender)', 'Atomics.and(heap, mailbox, ~(1 << bit))'),
   },
   'answer-within-an-answer': {
-    guard:
-      'a CPU answers with interrupts disabled, so that it does not begin to answer anew where it unlocks',
+    guard: 'a CPU answers with interrupts disabled, so that it does not start another answer when it unlocks',
     scenario: 'nested-answer',
     patches: at(cpu, 'serviceInterrupts').drop('disableInterrupts(cpu)'),
   },
   'answered-from-outside': {
-    guard: 'a CPU answers nothing while it is outside: the caller takes the call back and makes its next',
+    guard: 'a CPU does not answer while it is outside: the caller withdraws the call and makes its next',
     scenario: 'called-outside',
     patches: at(cpu, 'isInterruptPending').replace('CPU_INSIDE | CPU_INTERRUPT', 'CPU_INTERRUPT'),
   },
   'cut-off-answer-not-given': {
-    guard: 'calls in whose answer a stay was cut off are answered when the stay is ended',
+    guard: 'if a stay is aborted during an answer, the calls are answered when the stay is ended',
     scenario: 'answer-cut-off',
     patches: at(cpu, 'exitTornStay').drop('Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)'),
   },
   'no-wait-for-answers': {
-    guard: 'who calls other CPUs waits until all have answered',
+    guard: 'the caller of other CPUs waits until all have answered',
     scenario: 'stale-access',
     patches: at(calls, 'callFunctionMany').drop('waitForAnswer(cpu, word * 32 + bit)'),
   },
   'answer-not-notified': {
-    guard: 'who answers wakes the caller that halts',
+    guard: 'an answer wakes the caller that halts',
     scenario: 'answer-halting',
     patches: at(cpu, 'answerCalls').drop('if (Atomics.load(...$) === mailbox) $'),
   },

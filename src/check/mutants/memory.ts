@@ -11,7 +11,7 @@ const gather = 'tables/mmu-gather.ts'
 
 export const memoryMutants: MutantTable = {
   'entry-overwritten': {
-    guard: 'a new entry is stored only where there is none (I7)',
+    guard: 'a new entry is stored only if there is none (I7)',
     scenario: 'fault-fault',
     patches: at(anonymous, 'installIfNone').force('Atomics.load(cpu.heap, address) === 0', true),
   },
@@ -30,14 +30,14 @@ export const memoryMutants: MutantTable = {
     ),
   },
   'reaped-copy-mapped-around': {
-    guard: 'what is mapped around a fault is not what may have been reaped',
+    guard: 'fault-around maps no pages that may have been reaped',
     race: 'R35',
     design: 'leaf-slots',
     scenario: 'reap-copy',
     patches: at('fault/file-fault.ts', 'doFaultAround').drop('mayBeReaped(cpu, fault)'),
   },
   'reaper-noticed-too-early': {
-    guard: 'whether pages were reaped is asked under the page-table lock',
+    guard: 'the fault checks for reaped pages under the page-table lock',
     race: 'R35',
     scenario: 'fault-reap',
     patches: [
@@ -49,7 +49,7 @@ export const memoryMutants: MutantTable = {
     ],
   },
   'entry-not-compared': {
-    guard: 'the entry is still what the fault has seen, under the lock (I7)',
+    guard: 'the fault checks under the lock that the entry has not changed (I7)',
     race: 'R3',
     scenario: 'protected-dontneed',
     patches: at('fault/fault.ts', 'handlePteFault').force(
@@ -73,7 +73,7 @@ export const memoryMutants: MutantTable = {
     patches: at(wp, 'wpReplace').drop('flushTlbMm(cpu, fault.mm, fault.page, fault.page + 1)'),
   },
   'copy-stored-before-the-flush': {
-    guard: 'the old translation is gone before the copy can be written',
+    guard: 'the old translation is flushed before anyone can write to the copy',
     race: 'R1',
     scenario: 'cow-order',
     patches: at(wp, 'wpReplace').swap(
@@ -88,22 +88,22 @@ export const memoryMutants: MutantTable = {
     patches: at(wp, 'wpPageCopy').drop('putPage(cpu, frame)'),
   },
   'losing-copy-kept': {
-    guard: 'copy on write that comes too late frees its copy (I11)',
+    guard: 'copy on write that is too late frees its copy (I11)',
     scenario: 'cow-fault',
     patches: at(wp, 'wpPageCopy').replace('putPage(cpu, frame)', 'if (replaced < 0) putPage(cpu, frame)'),
   },
   'copy-without-a-reference': {
-    guard: 'the page is held while it is copied without the lock',
+    guard: 'the fault holds a reference on the page while it copies it without the lock',
     scenario: 'reclaim-cow',
     redundant:
-      'whoever frees the page empties its entry first, and what was copied is thrown away where the entry has changed; only a frame that came back to the same entry meanwhile would deceive it, for which the scenario is too short',
+      'a thread that frees the page clears its entry first, and the fault discards its copy if the entry has changed; only a frame that returns to the same entry meanwhile would deceive it, for which the scenario is too short',
     patches: [
       at(wp, 'doWpPage').drop('if (!special) getPage(cpu, frame)'),
       at(wp, 'doWpPage').drop('if (!special) freePageAndSwapCache(cpu, frame)'),
     ],
   },
   'zap-without-lock': {
-    guard: 'entries are taken away under the page-table lock (I8)',
+    guard: 'entries are removed under the page-table lock (I8)',
     scenario: 'fault-munmap',
     patches: [
       at(zap, 'lockStanding').drop('spinLock(cpu, table + PageTable.ptl)'),
@@ -114,7 +114,7 @@ export const memoryMutants: MutantTable = {
     guard: 'an entry is read and cleared in one operation',
     scenario: 'stale-access',
     redundant:
-      'between the two, only hardware can change the entry, which sets the accessed and the dirty bit; nobody asks for those of anonymous memory that goes away; a page of a file on disk was marked dirty by the fault that allowed the write, and one of a file in memory is written out in any case',
+      'between the two, only hardware can change the entry, which sets the accessed and the dirty bit; these do not matter for anonymous memory that is freed; the fault that allowed the write marked a page of a file on disk dirty, and a page of a file in memory is written out in any case',
     patches: at(zap, 'zapPteRange').replace(
       'const entry = Atomics.exchange(heap, address, 0)',
       'const entry = Atomics.load(heap, address); Atomics.store(heap, address, 0)',
@@ -139,7 +139,7 @@ export const memoryMutants: MutantTable = {
     patches: at(gather, 'flushTlbMm').force('Atomics.load(cpu.heap, mm + Mm.users) > own', false),
   },
   'flush-before-the-tables-are-unhooked': {
-    guard: 'unhooking a page table extends the range to be flushed',
+    guard: 'unlinking a page table extends the range to flush',
     race: 'R5',
     scenario: 'table-flush',
     patches: [
@@ -157,8 +157,7 @@ export const memoryMutants: MutantTable = {
     patches: at('calls/mprotect.ts', 'changeProtection').force('changed !== 0', false),
   },
   'key-forgotten-by-the-tlb': {
-    guard:
-      'a translation that an instruction fetch has left is for no load where the page has a protection key',
+    guard: 'if the page has a protection key, the translation of an instruction fetch is not valid for loads',
     scenario: 'execute-only',
     patches: at('machine/mmu.ts', 'walk').replace(
       '(entry & PTE_PKEY) === 0 ? entry : entry & ~PTE_PRESENT',
@@ -198,7 +197,7 @@ export const memoryMutants: MutantTable = {
     ),
   },
   'mlock-marks-no-entry': {
-    guard: 'mlock and munlock mark the entries that are there',
+    guard: 'mlock and munlock mark present entries',
     scenario: 'fault-munlock',
     patches: at('calls/mlock.ts', 'mlockFixup').force('wasLocked !== isLocked', false),
   },
@@ -230,7 +229,7 @@ export const memoryMutants: MutantTable = {
     ],
   },
   'vma-cache-turns-ignored': {
-    guard: 'the number of the VMA caches has turns, as it may come round while a thread sleeps',
+    guard: 'a second word counts the wraps of the VMA caches’ number, which may wrap while a thread sleeps',
     race: 'R31',
     scenario: 'vmacache-wrap',
     patches: at('vma/vmacache.ts', 'vmacacheFind').drop('cpu.vmacacheTurns !== $'),
@@ -241,18 +240,18 @@ export const memoryMutants: MutantTable = {
     patches: at('calls/mremap.ts', 'copyVma').drop('anonVma === 0'),
   },
   'different-anon-vmas-merged': {
-    guard: 'VMAs with different anon_vmas stay apart, as their pages refer to them',
+    guard: 'VMAs with different anon_vmas do not merge, since their pages refer to these',
     scenario: 'bridged-anon-vmas',
     patches: at('vma/anon-vma.ts', 'isMergeableAnonVma').force('false', true),
   },
   'vma-cache-kept-on-unlink': {
-    guard: 'a VMA that leaves the tree moves the number of the VMA caches',
+    guard: 'a VMA that leaves the tree changes the number of the VMA caches',
     race: 'R31',
     scenario: 'fault-munmap-table',
     patches: at('vma/vma-link.ts', 'unlinkVma').drop('vmacacheInvalidate(cpu, mm)'),
   },
   'table-overwritten': {
-    guard: 'a page table is hooked in only where there is none, under the lock of the upper levels',
+    guard: 'a page table is linked only if there is none, under the lock of the upper levels',
     scenario: 'first-faults',
     patches: at('tables/page-table.ts', 'populate').replace(
       'const winner = Atomics.load(heap, entry)',
@@ -260,7 +259,7 @@ export const memoryMutants: MutantTable = {
     ),
   },
   'losing-table-kept': {
-    guard: 'a page table that comes too late is freed',
+    guard: 'a page table that is too late is freed',
     race: 'R14',
     scenario: 'first-faults',
     patches: at('tables/page-table.ts', 'populate').drop('slabFree(cpu, CACHE_PAGE_TABLE, fresh)'),
@@ -274,7 +273,7 @@ export const memoryMutants: MutantTable = {
     ],
   },
   'anon-vma-overwritten': {
-    guard: 'a VMA gets one anon_vma, though two faults make one',
+    guard: 'a VMA gets one anon_vma, even if two faults create one',
     scenario: 'first-anon-vma',
     patches: at('vma/anon-vma.ts', 'setFirstAnonVma').force(
       'Atomics.load(heap, vma + Vma.anonVma) !== 0',
@@ -282,17 +281,17 @@ export const memoryMutants: MutantTable = {
     ),
   },
   'losing-anon-vma-kept': {
-    guard: 'an anon_vma that comes too late is freed',
+    guard: 'an anon_vma that is too late is freed',
     scenario: 'first-anon-vma',
     patches: at('vma/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && shared === 0) $'),
   },
   'file-entry-overwritten': {
-    guard: 'a page of a file is mapped only where nothing is (I7)',
+    guard: 'a page of a file is mapped only if the entry is empty (I7)',
     scenario: 'file-fault-fault',
     patches: at(file, 'finishFault').force('Atomics.load(cpu.heap, address) === 0', true),
   },
   'file-reference-kept': {
-    guard: 'a fault that comes too late gives back its reference on the page',
+    guard: 'a fault that is too late drops its reference on the page',
     race: 'R22',
     scenario: 'file-fault-fault',
     patches: at(file, 'finishFault').replace(
@@ -301,12 +300,12 @@ export const memoryMutants: MutantTable = {
     ),
   },
   'fault-around-overwrites': {
-    guard: 'what is around a fault is mapped only where nothing is (I7)',
+    guard: 'fault-around maps pages only into empty entries (I7)',
     scenario: 'fault-around',
     patches: at(file, 'doFaultAround').drop('if (Atomics.load(cpu.heap, address) !== 0) $'),
   },
   'two-pages-in-the-cache': {
-    guard: 'a page enters the page cache only where there is none, under the lock of the file',
+    guard: 'a page enters the page cache only if there is none, under the lock of the file',
     scenario: 'file-fault-fault',
     patches: at('memory/file.ts', 'addToPageCache').replace(
       'Atomics.load(heap, slot) === expected',
@@ -334,7 +333,7 @@ export const memoryMutants: MutantTable = {
     patches: at('calls/mremap.ts', 'movePtes').drop('flushTlbMm(cpu, mm, from, from + pages)'),
   },
   'moved-table-not-flushed': {
-    guard: 'mremap flushes what was reached through a table that it moves as a whole',
+    guard: 'mremap flushes the translations through a table that it moves as a whole',
     scenario: 'move-table',
     patches: at('calls/mremap.ts', 'moveNormalPmd').drop('if (moved) flushTlbMm(...$)'),
   },
@@ -346,17 +345,17 @@ export const memoryMutants: MutantTable = {
     patches: at('calls/mremap.ts', 'moveNormalPmd').force('cpu.design.locksMovedTables', false),
   },
   'moved-table-remembers-its-vma': {
-    guard: 'a table that moves forgets the VMA of its old place',
+    guard: 'a table that moves drops the VMA of its old address',
     design: 'kamezawa-2009-version',
     scenario: 'moved-table-faults',
     patches: at('calls/mremap.ts', 'moveNormalPmd').drop('if (moved) Atomics.store(...$)'),
   },
   'mremap-flushes-unlocked': {
-    guard: 'the old translations are flushed before the new place can be used',
+    guard: 'the old translations are flushed before the new address can be used',
     race: 'R4',
     scenario: 'mremap-reclaim',
     redundant:
-      'truncation needs the mmap lock; reclaim, which takes none, flushes all of the address space before it frees a page, the old place of one that has moved included (CVE-2018-18281)',
+      'truncation needs the mmap lock; reclaim, which does not take it, flushes the whole address space before it frees a page, including the old address of a moved page (CVE-2018-18281)',
     patches: [
       at('calls/mremap.ts', 'movePtes').drop('flushTlbMm(cpu, mm, from, from + pages)'),
       at('calls/mremap.ts', 'movePtes').after(

@@ -8,7 +8,7 @@ const v2 = 'designs/lespinasse-2022.ts'
 
 export const notifierMutants: MutantTable = {
   'munmap-not-announced': {
-    guard: 'munmap tells the observers before it withdraws translations',
+    guard: 'munmap notifies the observers before it removes translations',
     design: 'classic',
     scenario: 'observed-unmap',
     patches: [
@@ -44,7 +44,7 @@ export const notifierMutants: MutantTable = {
     ],
   },
   'fork-not-announced': {
-    guard: 'so does fork, where it takes write permission away',
+    guard: 'so does fork, when it removes write permission',
     design: 'classic',
     scenario: 'observed-fork',
     patches: [
@@ -62,7 +62,7 @@ export const notifierMutants: MutantTable = {
     ],
   },
   'translation-kept': {
-    guard: 'an observer drops its translations when it hears that they are withdrawn',
+    guard: 'an observer drops its translations when it is notified',
     scenario: 'observed-unmap',
     patches: at(notifier, 'beginInvalidation').drop('dropShadow(cpu, notifier, start, end)'),
   },
@@ -77,7 +77,7 @@ export const notifierMutants: MutantTable = {
     patches: at(notifier, 'invalidateRetry').drop('isInvalidating(cpu, notifier, page)'),
   },
   'observer-freed-at-once': {
-    guard: 'the memory of an observer stays for those who are just telling it',
+    guard: 'the memory of an observer stays while a thread is notifying it',
     scenario: 'observer-leaves',
     patches: at(notifier, 'unregisterMmuNotifier').replace(
       'callRcu(...$)',
@@ -85,13 +85,13 @@ export const notifierMutants: MutantTable = {
     ),
   },
   'registered-without-grace-period': {
-    guard: 'whoever registers an observer waits for copies that began without one',
+    guard: 'registering an observer waits for copies that began without one',
     race: 'R17',
     scenario: 'observed-copy',
     patches: at('fault/design.ts', 'notifierRegistered').force('this.speculates', false),
   },
   'copied-beside-observers': {
-    guard: 'a copy that cannot tell the observers is left to the locked path',
+    guard: 'a copy that cannot notify the observers is left to the locked path',
     race: 'R17',
     scenario: 'observed-copy',
     patches: at('fault/design.ts', 'copyBegin').replace(
@@ -100,19 +100,19 @@ export const notifierMutants: MutantTable = {
     ),
   },
   'notifier-lock-not-tried': {
-    guard: 'a copy without the mmap lock keeps observers from being registered',
+    guard: 'a copy without the mmap lock excludes registrations of observers',
     race: 'R17',
     design: 'lespinasse-2022',
     scenario: 'observed-copy',
     redundant:
-      'whoever registers holds the mmap lock for write while it waits for its grace period: a fault from before is over then, as none sleeps here, and one that comes meanwhile gives up at the odd count',
+      'registering holds the mmap lock for writing while it waits for its grace period: earlier faults have then ended, since none sleeps here, and later ones give up at the odd count',
     patches: [
       at(v2, 'copyBegin').drop('if (!percpuDownReadTryLock(...$)) $'),
       at(v2, 'copyEnd').drop('percpuUpRead(...$)'),
     ],
   },
   'registered-beside-a-copy': {
-    guard: 'whoever registers an observer waits for the copies that hold the notifier lock',
+    guard: 'registering an observer waits for the copies that hold the notifier lock',
     race: 'R17',
     design: 'lespinasse-2022',
     scenario: 'observed-copy',
@@ -122,7 +122,7 @@ export const notifierMutants: MutantTable = {
     ],
   },
   'no-end-after-a-failed-commit': {
-    guard: 'who was told of a beginning is told of the end, also where the commit failed',
+    guard: 'an observer that was told of a beginning is told of the end, even if the commit failed',
     race: 'R18',
     design: 'lespinasse-2022',
     scenario: 'observed-changes',
@@ -132,14 +132,14 @@ export const notifierMutants: MutantTable = {
     ),
   },
   'registered-beside-faults': {
-    guard: 'whoever registers an observer locks every VMA',
+    guard: 'registering an observer locks every VMA',
     race: 'R17',
     design: 'per-vma-lock-2023',
     scenario: 'observed-copy',
     patches: at('designs/per-vma.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
   },
   'registered-beside-counted-faults': {
-    guard: 'whoever registers an observer locks every VMA',
+    guard: 'registering an observer locks every VMA',
     race: 'R17',
     design: 'per-vma-refcount-2025',
     scenario: 'observed-copy',

@@ -44,12 +44,12 @@ const freeFlushesChanges = at('calls/madvise.ts', 'agePages').replace(
 
 export const pagingMutants: MutantTable = {
   'page-unlocked-without-a-wake-up': {
-    guard: 'who unlocks a page wakes those that wait for it',
+    guard: 'unlocking a page wakes its waiters',
     scenario: 'page-lock',
     patches: at(pageLock, 'unlockPage').drop('if ((before & PG_WAITERS) !== 0) $'),
   },
   'page-waiter-unmarked': {
-    guard: 'who waits for a page says so before it looks whether to sleep',
+    guard: 'a waiter for a page announces itself before it checks whether to sleep',
     scenario: 'page-lock',
     patches: [
       at(pageLock, 'waitOnPageLocked').replace(
@@ -60,16 +60,14 @@ export const pagingMutants: MutantTable = {
     ],
   },
   'swap-entry-not-compared': {
-    guard:
-      'a page from the swap area is mapped only where the entry is still the one that the fault has seen (I7)',
+    guard: 'a page from the swap area is mapped only if the entry has not changed (I7)',
     race: 'R37',
     design: 'classic',
     scenario: 'swap-dontneed',
     patches: entryNotCompared,
   },
   'late-swap-fault': {
-    guard:
-      'a speculative fault maps a page from the swap cache only where the entry is still the one that it has seen',
+    guard: 'a speculative fault maps a page from the swap cache only if the entry has not changed',
     race: 'R37',
     scenario: 'swap-late-fault',
     patches: entryNotCompared,
@@ -80,7 +78,7 @@ export const pagingMutants: MutantTable = {
     patches: at(swapSlots, 'addToSwapCache').replace('used && free', 'used'),
   },
   'shared-slot-reused': {
-    guard: 'a page that another entry wants too stays in the swap cache, and is copied on write',
+    guard: 'a page that another entry refers to stays in the swap cache, and is copied on write',
     scenario: 'swap-fork',
     patches: at(swapSlots, 'tryToFreeSwap').drop('swapCount(cpu, slot) !== 0'),
   },
@@ -100,7 +98,7 @@ export const pagingMutants: MutantTable = {
     patches: slotUnpinned,
   },
   'reclaim-without-a-flush': {
-    guard: 'no CPU has an old translation of a page when it is written and freed',
+    guard: 'no CPU has an old translation of a page when reclaim writes and frees it',
     scenario: 'swap-fault',
     patches: at(reclaim, 'unmapCold').drop('flushAllCpus(cpu, mm)'),
   },
@@ -114,12 +112,11 @@ export const pagingMutants: MutantTable = {
     design: 'classic',
     scenario: 'swap-stale-write',
     redundant:
-      'a fault that maps the page to copy it needs the table, which is locked until the flush; who writes the page back needs no table',
+      'a fault that maps the page to copy it needs the table, which is locked until the flush; write-back needs no table',
     patches: unlockedFirst,
   },
   'reclaim-flushes-unlocked': {
-    guard:
-      'reclaim flushes what it has taken out before it unlocks the table: mprotect finds nothing to flush',
+    guard: 'reclaim flushes removed entries before it unlocks the table: mprotect finds nothing to flush',
     scenario: 'reclaim-mprotect',
     patches: flushedUnlocked,
   },
@@ -129,28 +126,28 @@ export const pagingMutants: MutantTable = {
     patches: flushedUnlocked,
   },
   'given-page-flushed-unlocked': {
-    guard: 'the same for a page that was given up, in whose place a fault puts another',
+    guard: 'the same for a page after MADV_FREE, which a fault replaces',
     scenario: 'freed-page-seen',
     patches: flushedUnlocked,
   },
   'second-free-unflushed': {
     guard:
-      'MADV_FREE flushes also where the dirty bit is clear already: who has cleared it may not have flushed yet',
+      'MADV_FREE flushes even if the dirty bit is clear: the call that cleared it may not have flushed yet',
     scenario: 'two-frees',
     patches: freeFlushesChanges,
   },
   'free-of-nothing-unflushed': {
-    guard: 'MADV_FREE flushes also where there is no entry: who has taken it may not have flushed yet',
+    guard: 'MADV_FREE flushes even without an entry: the call that removed it may not have flushed yet',
     scenario: 'discard-free',
     patches: freeFlushesChanges,
   },
   'reclaim-blind-to-locks': {
-    guard: 'reclaim passes over entries that mlock has marked',
+    guard: 'reclaim skips entries that mlock has marked',
     scenario: 'reclaim-mlock',
     patches: at(reclaim, 'unmapIfCold').replace('PTE_SPECIAL | PTE_LOCKED', 'PTE_SPECIAL'),
   },
   'reclaim-unobserved': {
-    guard: 'reclaim tells the observers of what it takes out',
+    guard: 'reclaim notifies the observers of the pages that it removes',
     race: 'R17',
     scenario: 'observed-reclaim',
     patches: [
@@ -165,7 +162,7 @@ export const pagingMutants: MutantTable = {
     patches: at('calls/fork.ts', 'dupMmap').drop('if (!isStable(cpu, parent)) $'),
   },
   'freed-while-referenced': {
-    guard: 'reclaim frees a page only if nobody but its cache refers to it',
+    guard: 'reclaim frees a page only if there are no references besides its cache’s',
     scenario: 'swap-fault',
     patches: at('memory/page-lock.ts', 'freezeIfClean').replace(
       'if (Atomics.compareExchange(...$) !== 2) $',
@@ -173,7 +170,7 @@ export const pagingMutants: MutantTable = {
     ),
   },
   'file-freed-beside-reclaim': {
-    guard: 'a file is freed when nobody holds the lock of its tree',
+    guard: 'a file is freed only when no thread holds the lock of its tree',
     scenario: 'bury-reclaim',
     patches: [
       at(file, 'freeFile').drop('spinLock(cpu, file + File.lock)'),
@@ -181,7 +178,7 @@ export const pagingMutants: MutantTable = {
     ],
   },
   'used-up-beside-reclaim': {
-    guard: 'memory is used up only if there is nothing to free while nobody else reclaims',
+    guard: 'an allocation fails only if there is nothing to free and no other thread reclaims',
     scenario: 'memory-exhausted',
     patches: [
       at(reclaim, 'allocPageSlow').replace('const found = allocAlone(cpu)', 'const found = allocFrame(cpu)'),
@@ -194,12 +191,12 @@ export const pagingMutants: MutantTable = {
     patches: at(rmap, 'cleanPteRange').swap('if (cleaned) $', 'spinUnlock(cpu, table + PageTable.ptl)'),
   },
   'zapped-before-the-flush': {
-    guard: 'dirty pages of files are flushed with the table locked that they are taken out of',
+    guard: 'dirty pages of files are flushed while the table from which they are removed is locked',
     scenario: 'discard-sync',
     patches: at(zap, 'zapPteRange').drop('if (dirtied > 0 || seen !== undefined) $'),
   },
   'dirty-before-the-flush': {
-    guard: 'a page that is taken out of a page table is dirty from the flush on, not before',
+    guard: 'a page that is removed from a page table becomes dirty at the flush, not before',
     scenario: 'discard-sync',
     patches: at(zap, 'zapPteRange').swap(
       'if (dirtied > 0 || seen !== undefined) $',
@@ -207,27 +204,27 @@ export const pagingMutants: MutantTable = {
     ),
   },
   'downgraded-before-write-back-can-see': {
-    guard: 'munmap of pages that are written to a file keeps the lock for write-back to wait for',
+    guard: 'munmap of pages that are written to a file keeps the lock, so that write-back waits for it',
     scenario: 'zap-sync-again',
     patches: at(mmap, 'munmapLocked').replace('mayDowngrade && !cpu.detachedWrites', 'mayDowngrade'),
   },
   'write-back-not-awaited': {
-    guard: 'fsync waits for a page that another CPU is just writing',
+    guard: 'fsync waits for a page that another CPU is writing',
     scenario: 'msync-stale-write',
     patches: at(writeback, 'lockDirtyPage').replace('PG_DIRTY | PG_LOCKED', 'PG_DIRTY'),
   },
   'write-error-untold': {
-    guard: 'an error of write-back is remembered until somebody was told',
+    guard: 'an error of write-back is kept until it is reported',
     scenario: 'sync-fails',
     patches: at(writeback, 'writeLockedPages').drop('recordError(cpu, file, error)'),
   },
   'failed-page-clean': {
-    guard: 'a page that could not be written is dirty still',
+    guard: 'a page that could not be written stays dirty',
     scenario: 'sync-fails',
     patches: at(writeback, 'writeLockedPages').drop('for (let n = 0; n < count; n++) setPageDirty(...$)'),
   },
   'found-again-unnoticed': {
-    guard: 'a file that was found while it was buried is not freed with what was written since',
+    guard: 'a file that was found while it was torn down is not freed together with later writes',
     scenario: 'reopen',
     patches: at('cache/host-file.ts', 'findHostFile').drop(
       'if (heap[file + File.burial] === BURIAL_BEGUN) $',
@@ -245,19 +242,19 @@ export const pagingMutants: MutantTable = {
     ],
   },
   'size-not-looked-at-again': {
-    guard: 'a fault looks at the size of the file with the page locked',
+    guard: 'a fault checks the size of the file with the page locked',
     scenario: 'fault-truncate',
-    redundant: 'truncation, too, locks the page, and unmaps it again for as long as it is mapped',
+    redundant: 'truncation locks the page too, and unmaps it again while it is mapped',
     patches: at(fileFault, 'tryFaultPage').drop('if (index >= $) { $ }'),
   },
   'around-the-end': {
-    guard: 'fault-around looks at the size of the file with the page locked',
+    guard: 'fault-around checks the size of the file with the page locked',
     scenario: 'truncate-around',
-    redundant: 'truncation, too, locks the page, and unmaps it again for as long as it is mapped',
+    redundant: 'truncation locks the page too, and unmaps it again while it is mapped',
     patches: at(fileFault, 'mapCached').drop('index < Atomics.load(cpu.heap, file + File.pages)'),
   },
   'copies-kept': {
-    guard: 'truncation takes away private copies that were made while it was at work',
+    guard: 'truncation removes private copies that were made while it ran',
     scenario: 'truncate-copy',
     patches: at(truncate, 'shrink').replace(
       'truncateInodePages(...$); unmapMappingRange(...$)',
@@ -265,7 +262,7 @@ export const pagingMutants: MutantTable = {
     ),
   },
   'hole-filled-unlocked': {
-    guard: 'a page of a file of memory is locked when it enters the cache',
+    guard: 'a page of a file in memory is locked when it enters the cache',
     scenario: 'fault-truncate',
     patches: [
       at(filemap, 'addZeroPage').before('const added = $', 'unlockPage(cpu, frame)'),
@@ -279,12 +276,12 @@ export const pagingMutants: MutantTable = {
     patches: at(truncate, 'dropPage').drop('if (unpinnedCount(cpu, frame) > 2) $'),
   },
   'read-behind-the-end': {
-    guard: 'reading looks at the size of the file each time',
+    guard: 'reading checks the size of the file each time',
     scenario: 'read-truncate',
     patches: at(filemap, 'getFilePage').force('index >= Atomics.load(cpu.heap, file + File.pages)', false),
   },
   'closed-before-it-is-held': {
-    guard: 'who uses a file that another has opened takes a reference before that one can close it',
+    guard: 'a thread that uses a file of another thread takes a reference before that one can close it',
     scenario: 'read-close',
     patches: at(openFile, 'getOpenFile').swap(
       'if (file !== 0) getFile(cpu, file)',
@@ -292,7 +289,7 @@ export const pagingMutants: MutantTable = {
     ),
   },
   'closed-but-numbered': {
-    guard: 'a file that is closed has no number any more when its record is free',
+    guard: 'a closed file has no number any more when its record is free',
     scenario: 'read-close',
     patches: at(openFile, 'closeFile').drop('forgetNumber(cpu, open + OpenFile.generation)'),
   },

@@ -13,26 +13,27 @@ const anonVmaUnlocked = at('vma/merge.ts', 'setBorders').swap(
 
 export const perVmaMutants: MutantTable = {
   'per-vma-lock-number-not-read-first': {
-    guard: 'a VMA that is locked for write is not locked for reading',
+    guard: 'a fault does not lock a write-locked VMA',
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
-    redundant: 'the number is read again once the semaphore is held; the first look saves the semaphore',
+    redundant:
+      'the fault checks the number again once it holds the semaphore; the first check saves taking it',
     patches: at(lock, 'vmaStartRead').drop('if (isWriteLocked(cpu, mm, vma)) $'),
   },
   'per-vma-lock-number-not-read-again': {
-    guard: 'the number is read again once the semaphore is held',
+    guard: 'the fault checks the number again once it holds the semaphore',
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
     patches: at(lock, 'vmaStartRead').force('!isWriteLocked(cpu, mm, vma)', true),
   },
   'per-vma-lock-detached-used': {
-    guard: 'a VMA that has left the tree is not used: giving up the mmap lock has unlocked it',
+    guard: 'a VMA that has left the tree is not used: releasing the mmap lock has unlocked it',
     design: 'per-vma-lock-2023',
     scenario: 'merged-away',
     patches: at(lock, 'lockVmaUnderRcu').drop('Atomics.load(heap, vma + Vma.detached) === 0'),
   },
   'per-vma-lock-no-bounds-check': {
-    guard: 'the borders are read again once the VMA is locked',
+    guard: 'the fault checks the borders again once the VMA is locked',
     design: 'per-vma-lock-2023',
     scenario: 'border-moves',
     patches: at(lock, 'lockVmaUnderRcu').replace(
@@ -50,16 +51,16 @@ export const perVmaMutants: MutantTable = {
     ],
   },
   'per-vma-lock-writer-leaves-no-number': {
-    guard: 'a writer leaves its number in the VMA, which turns faults away until the mmap lock is free',
+    guard: 'a writer stores its number in the VMA, which keeps faults out until the mmap lock is released',
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
     patches: at(lock, 'vmaStartWrite').drop('Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)'),
   },
   'per-vma-lock-never-unlocked': {
-    guard: 'giving up the mmap lock unlocks every VMA',
+    guard: 'releasing the mmap lock unlocks every VMA',
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
-    redundant: 'a VMA that stays locked turns every fault away, to the classic path: slow, and right',
+    redundant: 'a VMA that stays locked sends every fault to the classic path: slow, but correct',
     patches: at('designs/per-vma.ts', 'mmapWriteUnlocking').drop(
       'Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)',
     ),
@@ -72,7 +73,7 @@ export const perVmaMutants: MutantTable = {
     patches: at(lock, 'releaseVma').replace('releaseVmaRcu', 'releaseVmaNow'),
   },
   'per-vma-lock-makes-an-anon-vma': {
-    guard: 'an anon_vma is not made under the lock of the VMA alone: its making reads the neighbours',
+    guard: 'an anon_vma is not created under the lock of the VMA alone: this reads the neighbours',
     race: 'R23',
     design: 'per-vma-lock-2023',
     scenario: 'anon-vma-munmap',
@@ -83,26 +84,26 @@ export const perVmaMutants: MutantTable = {
     ],
   },
   'per-vma-refcount-number-not-read-first': {
-    guard: 'a VMA that is locked for write is not locked for reading',
+    guard: 'a fault does not lock a write-locked VMA',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
     patches: at(count, 'vmaStartRead').drop('if (isWriteLocked(cpu, mm, vma)) $'),
   },
   'per-vma-refcount-number-not-read-again': {
-    guard: 'the number is read again once the fault has its reference',
+    guard: 'the fault checks the number again once it has its reference',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
     patches: at(count, 'vmaStartRead').drop('!isWriteLocked(cpu, mm, vma)'),
   },
   'per-vma-refcount-another-mm': {
-    guard: "a VMA that was recycled may be another address space's",
+    guard: 'a recycled VMA may belong to another address space',
     race: 'R25',
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
     patches: at(count, 'vmaStartRead').drop('Atomics.load(heap, vma + Vma.vmMm) === mm'),
   },
   'per-vma-refcount-no-bounds-check': {
-    guard: 'the borders are read again once the VMA is locked',
+    guard: 'the fault checks the borders again once the VMA is locked',
     design: 'per-vma-refcount-2025',
     scenario: 'border-moves',
     patches: at(count, 'lockVmaUnderRcu').force(
@@ -111,7 +112,7 @@ export const perVmaMutants: MutantTable = {
     ),
   },
   'per-vma-refcount-dead-used': {
-    guard: 'nobody gets a reference on a VMA that is in no tree',
+    guard: 'no fault gets a reference on a VMA that is in no tree',
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
     patches: at(count, 'vmaStartRead').drop('if (count === 0) $'),
@@ -129,14 +130,14 @@ export const perVmaMutants: MutantTable = {
     patches: at(count, 'vmaStartWrite').drop('rcuwaitUntil(...$)'),
   },
   'per-vma-refcount-last-reader-wakes-nobody': {
-    guard: 'the last reader wakes the writer that waits',
+    guard: 'the last reader wakes the waiting writer',
     race: 'R32',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
     patches: at(count, 'vmaEndRead').drop('if ((left & WRITER) !== 0 && $) $'),
   },
   'per-vma-refcount-detaching-does-not-wait': {
-    guard: 'a VMA leaves only when the last reference is given back, also one that was taken too late',
+    guard: 'a VMA leaves only when the last reference is dropped, even one that was taken too late',
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
     patches: at(count, 'vmaUnlinked').replace(
@@ -145,14 +146,14 @@ export const perVmaMutants: MutantTable = {
     ),
   },
   'per-vma-refcount-writer-leaves-no-number': {
-    guard: 'a writer leaves its number in the VMA, which turns faults away until the mmap lock is free',
+    guard: 'a writer stores its number in the VMA, which keeps faults out until the mmap lock is released',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
     patches: at(count, 'vmaStartWrite').drop('setLockNumber(cpu, vma)'),
   },
   'anon-vma-waits-for-the-mmap-lock': {
     guard:
-      'who holds the lock of a VMA only tries the mmap lock: a writer may have it and wait for the fault',
+      'a fault that holds the lock of a VMA only tries the mmap lock: a writer may hold it and wait for the fault',
     design: 'per-vma-refcount-2025',
     scenario: 'first-write-mprotect',
     patches: at('fault/hold.ts', 'prepareWithVmaLock').replace(
@@ -161,7 +162,7 @@ export const perVmaMutants: MutantTable = {
     ),
   },
   'anon-vma-without-the-mmap-lock': {
-    guard: 'an anon_vma is made with the mmap lock, also by who holds the lock of the VMA',
+    guard: 'an anon_vma is created with the mmap lock, even if the fault holds the lock of the VMA',
     race: 'R23',
     design: 'per-vma-refcount-2025',
     scenario: 'anon-vma-munmap',
@@ -174,14 +175,14 @@ export const perVmaMutants: MutantTable = {
   },
   'tried-fault-lets-go-again': {
     guard:
-      'a fault that has given up the lock of its VMA and brought its page in keeps the mmap lock (FAULT_FLAG_TRIED)',
+      'a fault that has released the lock of its VMA and brought its page in keeps the mmap lock (FAULT_FLAG_TRIED)',
     design: 'per-vma-refcount-2025',
     scenario: 'swap-in-munmap',
-    redundant: 'who begins anew is right, and slow; how often, test/kernel/tried-fault.test.ts says',
+    redundant: 'starting again is correct but slow; test/kernel/tried-fault.test.ts counts how often',
     patches: at('fault/fault.ts', 'handleUserFault').force('(result & VM_FAULT_MAJOR) !== 0', false),
   },
   'vma-lock-given-up-twice': {
-    guard: 'a fault that has waited for a page holds its VMA no more',
+    guard: 'a fault that has waited for a page no longer holds its VMA',
     design: 'per-vma-refcount-2025',
     scenario: 'swap-in-munmap',
     patches: at('designs/per-vma.ts', 'speculativeFault').force('(result & VM_FAULT_DROPPED) === 0', true),
@@ -196,7 +197,7 @@ export const perVmaMutants: MutantTable = {
     ),
   },
   'vma-not-unlocked-after-the-advice': {
-    guard: 'MADV_DONTNEED gives the lock of the VMA up',
+    guard: 'MADV_DONTNEED releases the lock of the VMA',
     design: 'per-vma-refcount-2025',
     scenario: 'dontneed-munmap',
     patches: at('calls/madvise.ts', 'madviseLocked').drop('cpu.design.vmaEndRead(cpu, vma)'),
@@ -208,18 +209,18 @@ export const perVmaMutants: MutantTable = {
     patches: at('calls/madvise.ts', 'tryVmaReadLock').force('end <= cpu.heap[vma + Vma.vmEnd]', true),
   },
   'mapping-before-a-gap-locked': {
-    guard: 'a lookup in a gap locks nothing: the mapping in front of it is not what was asked for',
+    guard: 'a lookup in a gap locks nothing: the mapping in front of it is not the right one',
     design: 'per-vma-refcount-2025',
     scenario: 'discard-gap',
     redundant:
-      'the borders are asked again once the VMA is locked: it would keep a writer there waiting for nothing',
+      'the borders are checked again once the VMA is locked: this would only keep a writer waiting needlessly',
     patches: at('vma/range-tree.ts', 'findInLeafRcu').force(
       'Atomics.load(heap, vma + Vma.vmEnd) > page',
       true,
     ),
   },
   'lock-number-believed': {
-    guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',
+    guard: 'a writer waits for the faults in a VMA, whatever its number says, since numbers wrap',
     design: 'per-vma-lock-2023',
     scenario: 'lock-number-wrap-late',
     patches: at(lock, 'vmaStartWrite').before(
@@ -228,7 +229,7 @@ export const perVmaMutants: MutantTable = {
     ),
   },
   'lock-number-believed-2025': {
-    guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',
+    guard: 'a writer waits for the faults in a VMA, whatever its number says, since numbers wrap',
     design: 'per-vma-refcount-2025',
     scenario: 'lock-number-wrap',
     patches: at(count, 'vmaStartWrite').before(
@@ -244,7 +245,7 @@ export const perVmaMutants: MutantTable = {
     patches: anonVmaUnlocked,
   },
   'anon-vma-before-the-write': {
-    guard: 'the same where a sequence count says that a VMA is being written',
+    guard: 'the same with a sequence count that marks a VMA as being written',
     race: 'R23',
     design: 'dufour-2019',
     scenario: 'merged-anon-vma',

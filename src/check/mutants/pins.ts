@@ -11,11 +11,11 @@ export const pinMutants: MutantTable = {
     guard: 'reclaim leaves pinned pages',
     scenario: 'pin-reclaim',
     redundant:
-      'a page with more references than those of its cache and of reclaim is neither written out nor freed, and the next fault finds it in the swap cache: a slot and two faults are lost, and nothing else',
+      'a page with more references than those of its cache and of reclaim is neither written out nor freed, and the next fault finds it in the swap cache: this costs only a slot and two faults',
     patches: at('cache/reclaim.ts', 'unmapIfCold').drop('if (isPinned(cpu, frame)) return'),
   },
   'pinned-page-shared-by-fork': {
-    guard: 'fork copies a pinned page at once, as who has it pinned writes without a fault',
+    guard: 'fork copies a pinned page at once, since the pin’s holder writes without a fault',
     scenario: 'pin-fork',
     patches: at('calls/fork.ts', 'needsCopyNow').force(
       'isPinned(cpu, frame) && !isFilePage(cpu, frame)',
@@ -23,7 +23,7 @@ export const pinMutants: MutantTable = {
     ),
   },
   'truncation-waits-for-pins': {
-    guard: 'truncation takes a page out of the cache that only pins refer to',
+    guard: 'truncation removes a page from the cache even if pins refer to it',
     scenario: 'pin-truncate',
     patches: at('cache/truncate.ts', 'dropPage').replace(
       'unpinnedCount(cpu, frame) === 2',
@@ -36,12 +36,12 @@ export const pinMutants: MutantTable = {
     patches: at('memory/page.ts', 'isExclusive').drop('count >= PIN_BIAS'),
   },
   'shared-page-pinned': {
-    guard: 'a page that others have too is copied before it is pinned, for reading as well',
+    guard: 'a shared page is copied before it is pinned, for reading too',
     scenario: 'pin-shared',
     patches: at(pin, 'mustUnshare').drop('!isExclusive(cpu, frame)'),
   },
   'zero-page-pinned': {
-    guard: 'the zero page, which is everybody’s, is never pinned',
+    guard: 'the zero page is never pinned',
     scenario: 'pin-zero-page',
     patches: at(pin, 'mustUnshare').replace(
       'isFilePage(cpu, frame) || !isExclusive(cpu, frame)',
@@ -49,10 +49,10 @@ export const pinMutants: MutantTable = {
     ),
   },
   'pinned-without-the-table-lock': {
-    guard: 'a page is pinned while its entry cannot go',
+    guard: 'a page is pinned while its entry cannot be removed',
     scenario: 'pin-dontneed',
     redundant:
-      'who takes the entry away has the TLBs of all who use the address space flushed before the frame is freed, and so waits until this CPU has pinned the page',
+      'a thread that removes the entry flushes the TLBs of all users of the address space before it frees the frame, and so waits until this CPU has pinned the page',
     patches: [
       at(pin, 'walkRun').drop('spinLock(cpu, table + PageTable.ptl)'),
       at(pin, 'walkRun').drop('spinUnlock(cpu, table + PageTable.ptl)'),
@@ -64,22 +64,22 @@ export const pinMutants: MutantTable = {
     patches: at(pin, 'unpinPages').drop('if (written && isFilePage(cpu, frame)) $'),
   },
   'moved-page-not-flushed': {
-    guard: 'nobody reaches a page any more while it is copied to another frame',
+    guard: 'no CPU can reach a page while it is copied to another frame',
     scenario: 'collapse-write',
     patches: at(collapse, 'moveEntry').drop('flushTlbMm(cpu, mm, page, page + 1)'),
   },
   'pinned-page-moved': {
-    guard: 'a page that is pinned stays where it is',
+    guard: 'a pinned page stays in its frame',
     scenario: 'collapse-pinned',
     patches: at(collapse, 'moveEntry').force('busy !== 0', false),
   },
   'pinned-clean': {
-    guard: 'the entry of a page that is pinned for writing is dirty, as if it had been written to',
+    guard: 'the entry of a page that is pinned for writing is dirty',
     scenario: 'pin-freed',
     patches: at(pin, 'pinEntry').drop('if ((entry & bits) !== bits && $ !== entry) $'),
   },
   'pinned-page-given-up': {
-    guard: 'MADV_FREE passes over a page that is pinned',
+    guard: 'MADV_FREE skips a pinned page',
     scenario: 'pin-freed',
     patches: at('calls/madvise.ts', 'markLazyFree').force('pageCount(cpu, frame) === 1', true),
   },
@@ -97,17 +97,17 @@ export const pinMutants: MutantTable = {
     patches: at(pin, 'unpinPages').replace('if (unpinPage(cpu, frame)) $', 'unpinPage(cpu, frame)'),
   },
   'copied-though-unpinned': {
-    guard: 'fork looks once more whether a page is pinned before it copies it',
+    guard: 'fork checks again whether a page is pinned before it copies it',
     scenario: 'unpin-fork',
     patches: at('calls/fork.ts', 'copyPinnedPage').force('needsCopyNow(cpu, entry)', true),
   },
   'shared-page-moved': {
-    guard: 'a page that others have too is copied before it is moved, also to be read only',
+    guard: 'a shared page is copied before it is moved, for reading too',
     scenario: 'collapse-shared',
     patches: at(collapse, 'moveEntry').drop('mustUnshare(cpu, seen)'),
   },
   'page-moved-untold': {
-    guard: 'the observers of a page are told before it moves',
+    guard: 'the observers of a page are notified before it moves',
     scenario: 'collapse-observed',
     patches: [
       at(collapse, 'moveRun').drop('invalidateRangeStart(cpu, mm, page, stop)'),
@@ -115,7 +115,7 @@ export const pinMutants: MutantTable = {
     ],
   },
   'page-moved-unlocked': {
-    guard: 'nobody looks at the entry of a page, or brings one in, while the page moves',
+    guard: 'no CPU reads the entry of a page, or brings the page in, while it moves',
     scenario: 'collapse-reclaim',
     patches: [
       at(collapse, 'moveRun').drop('spinLock(cpu, table + PageTable.ptl)'),

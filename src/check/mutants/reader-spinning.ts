@@ -7,7 +7,7 @@ const rwsem = 'sync/rwsem-reader-spinning.ts'
 
 const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'spinning-reader-past-the-hand-off': {
-    guard: 'a reader that spins does not take the lock while it is to be handed over',
+    guard: 'a spinning reader does not take the lock during a hand-off',
     scenario: 'rwsem-handoff-reader',
     patches: [
       at(rwsem, 'tryReadLockUnqueued').replace(
@@ -21,17 +21,18 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ],
   },
   'spinning-reader-beside-a-writer': {
-    guard: 'a reader that spins looks at what it has added itself to: a writer may have come between',
+    guard:
+      'a spinning reader checks the count that it has added itself to: a writer may have come in between',
     scenario: 'rwsem-writers-queue',
     patches: at(rwsem, 'tryReadLockUnqueued').force('(Atomics.add(...$) & $) === 0', true),
   },
   'spinning-reader-stays-counted': {
-    guard: 'a reader that has added itself beside a writer takes that back',
+    guard: 'a reader that has added itself to a writer undoes this',
     scenario: 'rwsem-writers-queue',
     patches: at(rwsem, 'tryReadLockUnqueued').drop('Atomics.sub(heap, sem, READER_BIAS)'),
   },
   'reader-spins-counted': {
-    guard: 'a reader takes its count back before it spins',
+    guard: 'a reader removes itself from the count before it spins',
     scenario: 'rwsem-writers-queue',
     patches: at(rwsem, 'downReadSlow').drop('Atomics.sub(heap, sem, READER_BIAS)'),
   },
@@ -44,20 +45,20 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'spun-reader-looks-at-nobody': {
-    guard: 'a reader that queues wakes whom its count had kept from being woken',
+    guard: 'a reader that queues wakes a waiter that was not woken because of its count',
     scenario: 'rwsem-writers-queue',
     patches: at(rwsem, 'markForReader').force('isFirst || (count & LOCK_MASK) === 0', false),
   },
   'spun-reader-comes-alone': {
-    guard: 'a reader that comes in past the queue lets the readers at its head in',
+    guard: 'a reader that overtakes the queue lets the readers at its head in',
     scenario: 'rwsem-readers-queue',
-    redundant: 'they come in when it leaves; they wait longer',
+    redundant: 'they enter when it leaves; they wait longer',
     patches: at(rwsem, 'downReadSlow').drop('if ((Atomics.load(heap, sem) & FLAG_WAITERS) !== 0) $'),
   },
   'any-phase-of-readers': {
-    guard: 'a reader that has spun in vain joins a phase of readers only if it is another than it had met',
+    guard: 'a reader that has spun in vain joins a phase of readers only if it is a new one',
     scenario: 'rwsem-readers-queue',
-    redundant: 'it takes the lock as any that spins could; writers of the queue wait longer',
+    redundant: 'it takes the lock as any spinner could; queued writers wait longer',
     patches: at(rwsem, 'tryReaderPhase').drop(
       'nameOf(owner) === ((met & READER_OWNED) === 0 ? 0 : nameOf(met))',
     ),

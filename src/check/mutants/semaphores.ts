@@ -42,32 +42,32 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   },
   // 4f23dbc1e657
   'writer-past-the-hand-off': {
-    guard: 'a writer does not take the lock past the queue while it is to be handed over',
+    guard: 'a writer does not overtake the queue during a hand-off',
     scenario: 'rwsem-handoff',
     patches: at(rwsem, 'tryWriteLockUnqueued').replace('LOCK_MASK | FLAG_HANDOFF', 'LOCK_MASK'),
   },
   'reader-past-the-hand-off': {
-    guard: 'a reader does not take the lock past the queue while it is to be handed over',
+    guard: 'a reader does not overtake the queue during a hand-off',
     scenario: 'rwsem-handoff-reader',
     patches: at(rwsem, 'mayStealForRead').replace('WRITER_LOCKED | FLAG_HANDOFF', 'WRITER_LOCKED'),
   },
   'queue-past-the-hand-off': {
-    guard: 'of the queue, only the first takes a lock that is to be handed over',
+    guard: 'only the first of the queue takes the lock during a hand-off',
     scenario: 'rwsem-handoff',
     patches: at(rwsem, 'tryWriteLock').drop('if ((count & FLAG_HANDOFF) !== 0 && first !== base) $'),
   },
   // d3681e269fff
   'readers-behind-a-writer-left': {
-    guard: 'all readers of the queue come in at once, over the writers between them',
+    guard: 'all queued readers enter at once, past the writers between them',
     scenario: 'rwsem-readers-queue',
-    redundant: 'they come in after the writer; they wait longer',
+    redundant: 'they enter after the writer; they wait longer',
     patches: at(rwsem, 'markWake').replace('takeReaders(cpu, sem, true)', 'takeReaders(cpu, sem, false)'),
   },
   // 2f06f702925b
   'readers-past-readers': {
-    guard: 'a reader does not take the lock past the queue where readers have it',
+    guard: 'a reader does not overtake the queue while readers hold the lock',
     scenario: 'rwsem-readers-queue',
-    redundant: 'without an end of readers, a writer of the queue would wait until it asks for the hand-off',
+    redundant: 'with endless readers, a queued writer would wait until it requests the hand-off',
     patches: at(rwsem, 'mayStealForRead').force(
       '!others || (Atomics.load(cpu.heap, sem + Rwsem.owner) & READER_OWNED) === 0',
       true,
@@ -75,13 +75,14 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   },
   // b613c7f31476
   'others-spin-for-the-hand-off': {
-    guard: 'of the queue, only the first spins for a lock that is to be handed over',
+    guard: 'only the first of the queue spins for the lock during a hand-off',
     scenario: 'rwsem-handoff',
-    redundant: 'it gives up after some rounds; on Linux it kept a real-time CPU from the first for ever',
+    redundant:
+      'the spinner gives up after some rounds; on Linux a real-time thread kept the CPU from the first for ever',
     patches: at(rwsem, 'queueForWrite').force('heap[sem + Rwsem.waitFirst] === base && $', true),
   },
   'queue-not-looked-at': {
-    guard: 'a reader that queues wakes whom its count had kept from being woken',
+    guard: 'a reader that queues wakes a waiter that was not woken because of its count',
     scenario: 'rwsem-readers-queue',
     patches: at(rwsem, 'queueForRead').replace('this.markForReader(...$)', '0'),
   },
@@ -96,7 +97,7 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     patches: at(rwsem, 'upWrite').force('(Atomics.sub(...$) & FLAG_WAITERS) !== 0', false),
   },
   'name-cleared-after-the-count': {
-    guard: 'a writer takes its name away before it leaves',
+    guard: 'a writer clears the owner before it leaves',
     scenario: 'rwsem-writers-queue',
     patches: at(rwsem, 'upWrite').after(
       'if ((Atomics.sub(...$) & FLAG_WAITERS) !== 0) $',
@@ -104,17 +105,17 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'claims-from-a-thief': {
-    guard: 'readers are not let in where a writer has stolen the lock from them',
+    guard: 'readers are not let in if a writer has stolen the lock from them',
     scenario: 'rwsem-reader-handoff',
     patches: at(rwsem, 'claimForReaders').force('(before & WRITER_LOCKED) === 0', true),
   },
   'claim-kept': {
-    guard: 'where readers are not let in, what was counted for them is taken back',
+    guard: 'if readers are not let in, the count for them is undone',
     scenario: 'rwsem-reader-handoff',
     patches: at(rwsem, 'claimForReaders').drop('Atomics.add(heap, sem, adjustment)'),
   },
   'hand-off-kept': {
-    guard: 'who the lock is handed to takes the mark away',
+    guard: 'the receiver of a hand-off clears the mark',
     scenario: 'rwsem-handoff',
     patches: at(rwsem, 'tryWriteLock').replace(
       'isAlone ? FLAG_HANDOFF | FLAG_WAITERS : FLAG_HANDOFF',
@@ -122,12 +123,12 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'reader-hand-off-kept': {
-    guard: 'readers that the lock is handed to take the mark away',
+    guard: 'readers that receive a hand-off clear the mark',
     scenario: 'rwsem-reader-handoff',
     patches: at(rwsem, 'markWake').drop('if ((Atomics.load(heap, sem) & FLAG_HANDOFF) !== 0) $'),
   },
   'looked-at-before-the-sleep-is-announced': {
-    guard: 'a reader says that it will sleep before it looks whether it was let in',
+    guard: 'a reader announces that it will sleep before it checks whether it was let in',
     scenario: 'rwsem-readers-queue',
     patches: at(queue, 'sleepUntilLetIn').swap(
       'prepareToSleep(cpu, base + PerCpu.waiterWake)',
@@ -135,7 +136,7 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'woken-is-let-in': {
-    guard: 'a reader that was woken looks whether it was let in',
+    guard: 'a woken reader checks whether it was let in',
     scenario: 'rwsem-woken-late',
     patches: at(queue, 'sleepUntilLetIn').after('sleepUntilWoken(cpu, base + PerCpu.waiterWake)', 'break'),
   },
@@ -148,7 +149,7 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'spinner-does-not-answer': {
-    guard: 'who spins for the lock answers interrupts',
+    guard: 'a spinner answers interrupts',
     race: 'R11',
     scenario: 'rwsem-spinner-called',
     patches: at(rwsem, 'spinForWrite').replace('cpuRelax(cpu)', 'Atomics.pause()'),

@@ -13,22 +13,22 @@ export const spinlockMutants: MutantTable = {
     patches: at(queued, 'queuedSpinLockSlow').force('(before & (PENDING | TAIL_MASK)) === 0', true),
   },
   'pending-not-taken-back': {
-    guard: 'who finds a queue is not pending any more',
+    guard: 'a CPU that finds a queue is no longer pending',
     scenario: 'queued-spinlock-again',
     patches: at(queued, 'queuedSpinLockSlow').drop('if ((before & PENDING) === 0) $'),
   },
   'pending-takes-what-is-held': {
-    guard: 'who is pending waits until the lock is free',
+    guard: 'the pending CPU waits until the lock is free',
     scenario: 'queued-spinlock',
     patches: at(queued, 'queuedSpinLockSlow').drop('waitForWord(cpu, lock, HOLDER_MASK)'),
   },
   'queue-overtakes-the-pending': {
-    guard: 'the first of the queue lets go who is pending',
+    guard: 'the first of the queue lets the pending CPU go first',
     scenario: 'queued-spinlock',
     patches: at(queued, 'takeInTurn').replace('HOLDER_MASK | PENDING', 'HOLDER_MASK'),
   },
   'tail-not-compared': {
-    guard: 'two that queue at once come one behind the other',
+    guard: 'two CPUs that queue at once get different places',
     scenario: 'queued-spinlock-queue',
     patches: at(queued, 'exchangeTail').replace(
       'const seen = Atomics.compareExchange(...$)',
@@ -36,27 +36,27 @@ export const spinlockMutants: MutantTable = {
     ),
   },
   'queue-emptied-with-one-behind': {
-    guard: 'the queue is empty when its first is the last too',
+    guard: 'the queue becomes empty when its first is also its last',
     scenario: 'queued-spinlock-queue',
     patches: at(queued, 'takeInTurn').force('(value & (PENDING | TAIL_MASK)) === tail', true),
   },
   'emptied-at-the-first-try-only': {
-    guard: 'who empties the queue tries again where only the mark of who halts has changed',
+    guard: 'a CPU that empties the queue tries again if only the halted mark has changed',
     scenario: 'queued-spinlock-queue-halting',
     patches: at(queued, 'takeInTurn').replace('value = seen', 'value = 0'),
   },
   'queue-not-handed-on': {
-    guard: 'who takes the lock tells the next that it is the first now',
+    guard: 'a CPU that takes the lock tells the next that it is now the first',
     scenario: 'queued-spinlock-queue',
     patches: at(queued, 'takeInTurn').drop('handTo(cpu, next + FIRST, 1)'),
   },
   'next-not-awaited': {
-    guard: 'who has the next behind it waits until that one says so',
+    guard: 'a CPU with a successor waits until the successor has linked itself',
     scenario: 'queued-spinlock-queue',
     patches: at(queued, 'takeInTurn').drop('if (next === 0) $'),
   },
   'release-forgets-the-queue': {
-    guard: 'a release leaves those in place who wait',
+    guard: 'a release keeps the waiters',
     scenario: 'queued-spinlock',
     patches: at(queued, 'queuedSpinUnlock').replace(
       'Atomics.sub(heap, lock, tag)',
@@ -64,12 +64,12 @@ export const spinlockMutants: MutantTable = {
     ),
   },
   'queued-spinlock-without-kick': {
-    guard: 'who releases a queued spinlock wakes who halts on its word',
+    guard: 'releasing a queued spinlock wakes the CPU that halts on its word',
     scenario: 'queued-spinlock-halting',
     patches: at(queued, 'queuedSpinUnlock').drop('Atomics.notify(heap, lock)'),
   },
   'kick-for-one-only': {
-    guard: 'who is pending and the first of the queue may both halt on the word',
+    guard: 'the pending CPU and the first of the queue may both halt on the word',
     scenario: 'queued-spinlock-halting',
     patches: at(queued, 'queuedSpinUnlock').replace(
       'Atomics.notify(heap, lock)',
@@ -77,7 +77,7 @@ export const spinlockMutants: MutantTable = {
     ),
   },
   'first-of-the-queue-not-kicked': {
-    guard: 'who writes to a node wakes the CPU that halts there',
+    guard: 'writing to a node wakes the CPU that halts there',
     scenario: 'queued-spinlock-queue-halting',
     patches: at(queued, 'handTo').drop('Atomics.notify(cpu.heap, word, 1)'),
   },
@@ -95,7 +95,7 @@ export const spinlockMutants: MutantTable = {
     ),
   },
   'ticket-beyond-its-size': {
-    guard: 'the number of a ticket runs over as the one that is served does',
+    guard: 'the ticket number wraps like the served number',
     scenario: 'ticket-spinlock',
     patches: at(ticket, 'ticketSpinLock').replace(
       'const ticket = (drawn >> NEXT_SHIFT) & NUMBER_MASK',
@@ -103,7 +103,7 @@ export const spinlockMutants: MutantTable = {
     ),
   },
   'ticket-holders-not-woken': {
-    guard: 'who releases a ticket spinlock wakes those that halt',
+    guard: 'releasing a ticket spinlock wakes the halted CPUs',
     scenario: 'ticket-spinlock-halting',
     patches: at(ticket, 'ticketSpinUnlock').drop('if (!isFree(before + 1)) $'),
   },

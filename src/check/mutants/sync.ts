@@ -11,17 +11,17 @@ const sleep = 'machine/sleep.ts'
 
 export const syncMutants: MutantTable = {
   'futex-wakes-the-first': {
-    guard: 'those are woken who wait for that word',
+    guard: 'only the waiters of that word are woken',
     scenario: 'futex-two',
     patches: at('sync/futex.ts', 'futexWake').drop('if (heap[base + PerCpu.futexKey] !== key) $'),
   },
   'futex-woken-silently': {
-    guard: 'who wakes a thread tells its host',
+    guard: 'waking a thread notifies the host',
     scenario: 'futex-wake',
     patches: at('sync/futex.ts', 'futexWake').drop('Atomics.notify(heap, base + PerCpu.futexState)'),
   },
   'spinlock-not-atomic': {
-    guard: 'a spinlock is looked at and taken in one operation',
+    guard: 'a spinlock is tested and taken in one operation',
     scenario: 'spinlock',
     patches: at(spinlock, 'spinTryLock').replace(
       'return Atomics.compareExchange(...$) === 0',
@@ -29,7 +29,7 @@ export const syncMutants: MutantTable = {
     ),
   },
   'spinlock-taken-from-its-holder': {
-    guard: 'who waits for a spinlock takes it only when it is free',
+    guard: 'a waiter takes a spinlock only when it is free',
     scenario: 'spinlock',
     patches: at(spinlock, 'spinLockSlow').replace(
       'if (Atomics.compareExchange(...$) === 0) return; continue',
@@ -37,7 +37,7 @@ export const syncMutants: MutantTable = {
     ),
   },
   'spinlock-without-kick': {
-    guard: 'who releases a spinlock wakes a CPU that halts on it',
+    guard: 'releasing a spinlock wakes a CPU that halts on it',
     scenario: 'spinlock-halting',
     patches: at(spinlock, 'spinUnlockSlow').drop('Atomics.notify(cpu.heap, lock, 1)'),
   },
@@ -52,7 +52,7 @@ export const syncMutants: MutantTable = {
     patches: at(spinlock, 'spinLockSlow').force('spins < SPINS_BEFORE_HALT || (value & HALTED) !== 0', true),
   },
   'semaphore-not-looked-at-again': {
-    guard: 'who queues on the semaphore looks whether its holder has left meanwhile',
+    guard: 'a thread that queues on the semaphore checks whether its holder has left meanwhile',
     scenario: 'rwsem-writers',
     patches: at(rwsem, 'xaddDownFailed').drop('if ((count & ACTIVE_MASK) === 0) $'),
   },
@@ -70,9 +70,9 @@ export const syncMutants: MutantTable = {
     ),
   },
   'downgrade-wakes-nobody': {
-    guard: 'a writer that becomes a reader lets the readers in that wait',
+    guard: 'a writer that becomes a reader lets waiting readers in',
     scenario: 'rwsem-downgrade',
-    redundant: 'they come in when it leaves; until then they wait for nothing',
+    redundant: 'they enter when it leaves; until then they wait needlessly',
     patches: at(rwsem, 'downgradeWrite').replace(
       'if (Atomics.sub(...$) - WAITING_BIAS < 0) $',
       'Atomics.sub(cpu.heap, sem, WAITING_BIAS)',
@@ -84,7 +84,8 @@ export const syncMutants: MutantTable = {
     patches: at(rwsem, 'xaddDoWake').replace('if (!downgrading) $', 'grantFirstWaiter(cpu, sem)'),
   },
   'claim-not-tried-again': {
-    guard: 'who fails to claim the semaphore for the queue tries again if nobody is active any more',
+    guard:
+      'a thread that fails to claim the semaphore for the queue tries again if nobody is active any more',
     scenario: 'rwsem-queue',
     patches: at(rwsem, 'xaddClaimActive').force('(after & ACTIVE_MASK) !== 0', true),
   },
@@ -99,7 +100,7 @@ export const syncMutants: MutantTable = {
     patches: at(rwsem, 'xaddDoWake').drop('if (heap[waiter + PerCpu.waiterKind] !== WAITING_FOR_READ) $'),
   },
   'reader-beside-a-writer': {
-    guard: 'who tries to read is refused while a writer holds the semaphore',
+    guard: 'a try to read fails while a writer holds the semaphore',
     scenario: 'rwsem-writers',
     patches: at(rwsem, 'downReadTryLock').drop('if (count + ACTIVE_READ_BIAS <= 0) $'),
   },
@@ -124,7 +125,7 @@ export const syncMutants: MutantTable = {
     patches: at(rwsem, 'genericDownWrite').drop('heap[sem] === 0'),
   },
   'generic-reader-wakes-nobody': {
-    guard: 'the last reader to leave hands the semaphore to the writer that waits',
+    guard: 'the last reader to leave hands the semaphore to a waiting writer',
     rwsem: 'generic',
     scenario: 'rwsem-readers',
     patches: [
@@ -145,7 +146,7 @@ export const syncMutants: MutantTable = {
     patches: at(rwsem, 'genericDoWake').drop('if (!wakeWrite) $'),
   },
   'wake-up-before-sleep-is-lost': {
-    guard: 'a CPU goes to sleep only if nobody has woken it since it said that it would',
+    guard: 'a CPU sleeps only if nobody has woken it since it announced this',
     scenario: 'rwsem-sleeping',
     patches: at(sleep, 'sleepUntilWoken').replace(
       'if (Atomics.compareExchange(...$) === TASK_POLLING) waitForHost(cpu, word)',
@@ -153,7 +154,7 @@ export const syncMutants: MutantTable = {
     ),
   },
   'sleeper-not-notified': {
-    guard: 'who wakes a CPU that sleeps calls the host',
+    guard: 'waking a sleeping CPU calls the host',
     scenario: 'rwsem-sleeping',
     patches: at(sleep, 'wakeUp').replace(
       'if (Atomics.exchange(...$) === TASK_SLEEPING) $',
@@ -161,13 +162,13 @@ export const syncMutants: MutantTable = {
     ),
   },
   'percpu-writer-without-grace-period': {
-    guard: 'a writer waits for those who saw no writer and have not counted themselves yet',
+    guard: 'a writer waits for readers that saw no writer and have not counted themselves yet',
     race: 'R17',
     scenario: 'percpu-rwsem',
     patches: at(percpu, 'percpuDownWrite').drop('synchronizeRcu(cpu)'),
   },
   'percpu-reader-beside-a-writer': {
-    guard: 'a reader that knows of a writer looks at the block',
+    guard: 'a reader that has seen a writer checks the block',
     race: 'R17',
     scenario: 'percpu-rwsem',
     patches: at(percpu, 'percpuDownReadTryLock').force(
@@ -176,7 +177,7 @@ export const syncMutants: MutantTable = {
     ),
   },
   'percpu-block-before-count': {
-    guard: 'a reader counts itself before it looks at the block',
+    guard: 'a reader counts itself before it checks the block',
     race: 'R17',
     scenario: 'percpu-rwsem',
     patches: [
@@ -194,7 +195,7 @@ export const syncMutants: MutantTable = {
     patches: at(percpu, 'percpuDownWrite').force('!hasReaders(cpu, sem)', true),
   },
   'percpu-reader-wakes-nobody': {
-    guard: 'a reader that leaves wakes the writer that waits',
+    guard: 'a reader that leaves wakes the waiting writer',
     scenario: 'percpu-rwsem-sleeping',
     patches: at(percpu, 'percpuUpRead').drop('if (Atomics.load(...$) !== 0) $'),
   },
@@ -204,7 +205,7 @@ export const syncMutants: MutantTable = {
     patches: at(percpu, 'percpuDownReadTryLock').drop('rcuwaitWake(cpu, sem + PercpuRwsem.writer)'),
   },
   'sequence-count-never-odd': {
-    guard: 'the count is odd while the writer is at work',
+    guard: 'the count is odd while the writer is active',
     race: 'R34',
     scenario: 'seqcount',
     patches: [
@@ -237,7 +238,7 @@ export const syncMutants: MutantTable = {
     patches: at(rcu, 'synchronizeRcu').force('isQuiescent(snapshot[id], now)', true),
   },
   'waits-inside-for-a-grace-period': {
-    guard: 'who waits for a grace period is outside meanwhile',
+    guard: 'a CPU that waits for a grace period is outside meanwhile',
     scenario: 'rcu',
     patches: [
       at(rcu, 'synchronizeRcu').drop('kernelExit(cpu)'),
@@ -248,11 +249,11 @@ export const syncMutants: MutantTable = {
   'stays-not-told-apart': {
     guard: 'a CPU that has left and come back has passed a quiescent state',
     scenario: 'rcu',
-    redundant: 'the CPU that waits goes on when the other leaves for good; it waits longer',
+    redundant: 'the waiting CPU continues when the other leaves for good; it waits longer',
     patches: at(rcu, 'isQuiescent').drop('((then ^ now) & -CPU_ENTRY) !== 0'),
   },
   'reference-count-not-atomic': {
-    guard: 'a reference is dropped in one operation, so that one CPU has dropped the last',
+    guard: 'a reference is dropped in one operation, so that exactly one CPU drops the last',
     scenario: 'refcount',
     patches: at('sync/refcount.ts', 'refcountDecAndTest').replace(
       'const before = Atomics.sub(cpu.heap, refcount, 1)',
@@ -270,7 +271,7 @@ export const syncMutants: MutantTable = {
     patches: at(rcu, 'rcuBarrier').drop('waitForOthersCallbacks(cpu)'),
   },
   'barrier-waits-inside': {
-    guard: 'who waits for callbacks of others is outside, as those may wait for a grace period',
+    guard: 'a CPU that waits for callbacks of others is outside, since these may wait for a grace period',
     scenario: 'two-rcu-barriers',
     patches: [
       at(rcu, 'waitForOthersCallbacks').drop('leaveForHost(cpu)'),
@@ -285,7 +286,7 @@ export const syncMutants: MutantTable = {
     ),
   },
   'turns-not-compared': {
-    guard: 'a sequence count that has come round is not the one that it was',
+    guard: 'a sequence count that has wrapped differs from its earlier value',
     race: 'R3',
     scenario: 'sequence-wrap',
     patches: at('sync/seqcount.ts', 'readSeqcountRetry').drop(

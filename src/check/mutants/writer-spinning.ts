@@ -11,7 +11,7 @@ const osq = 'sync/osq.ts'
 const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   // 9c29c31830a4 (4.15): the load of who spins came before the release.
   'spinners-seen-before-the-release': {
-    guard: 'whether somebody spins is looked at after the release',
+    guard: 'a release checks for spinners after it has released',
     scenario: 'rwsem-two-writers',
     patches: [
       at(rwsem, 'writerSpinningUpWrite').before(
@@ -26,16 +26,16 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ],
   },
   'spinners-wake-nobody': {
-    guard: 'a release beside spinners wakes the queue where the wait lock is free',
+    guard: 'a release with spinners wakes the queue if the wait lock is free',
     scenario: 'rwsem-three-writers',
-    redundant: 'who spins takes the lock and wakes when it leaves, or queues and tries it',
+    redundant: 'the spinner takes the lock and wakes the queue when it leaves, or queues and tries the lock',
     patches: at(rwsem, 'rwsemWake').replace(
       'if (spinTryLock(cpu, sem + Rwsem.waitLock)) $; else $',
       'enableInterrupts(cpu)',
     ),
   },
   'last-try-left-out': {
-    guard: 'who has spun in vain tries once more before it sleeps, with the wait lock held',
+    guard: 'a thread that has spun in vain tries again under the wait lock before it sleeps',
     scenario: 'rwsem-two-writers',
     patches: at(rwsem, 'queueForWrite').before(
       'while (!tryWriteLock(cpu, sem, count)) $',
@@ -56,7 +56,7 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ],
   },
   'reader-grant-from-a-thief': {
-    guard: 'readers are not let in where a writer has stolen the lock from them',
+    guard: 'readers are not let in if a writer has stolen the lock from them',
     scenario: 'rwsem-steal',
     patches: at(rwsem, 'claimForReaders').replace(
       'while (Atomics.add(...$) < WAITING_BIAS) $',
@@ -64,7 +64,7 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'reader-grant-not-tried-again': {
-    guard: 'where the thief has left meanwhile, who was to let readers in tries again',
+    guard: 'if the thief has left meanwhile, the thread that was to let readers in tries again',
     scenario: 'rwsem-steal',
     patches: at(rwsem, 'claimForReaders').replace(
       'if (Atomics.sub(...$) - ACTIVE_READ_BIAS < WAITING_BIAS) return false',
@@ -72,7 +72,7 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'reader-queues-and-wakes-nobody': {
-    guard: 'a reader that queues wakes where the holder has left meanwhile',
+    guard: 'a reader that queues wakes the queue if the holder has left meanwhile',
     scenario: 'rwsem-readers-queue',
     patches: at(rwsem, 'downReadFailed').force(
       'count === WAITING_BIAS || (count > WAITING_BIAS && isFirst)',
@@ -80,7 +80,7 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'first-reader-does-not-join': {
-    guard: 'a reader that queues as the first comes in where readers have the lock',
+    guard: 'the first reader in the queue enters if readers hold the lock',
     scenario: 'rwsem-readers-queue',
     redundant: 'it is let in when they leave; it waits longer',
     patches: at(rwsem, 'downReadFailed').replace(
@@ -89,19 +89,19 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'queued-writer-lets-no-readers-in': {
-    guard: 'a writer that queues behind readers lets them in where readers have the lock',
+    guard: 'a writer that queues behind readers lets them in if readers hold the lock',
     scenario: 'rwsem-downgrade-queue',
     redundant: 'they are let in when those leave; they wait longer',
     patches: at(rwsem, 'queueForWrite').drop('if (!isFirst && count > WAITING_BIAS) $'),
   },
   'readers-let-in-over-a-writer': {
-    guard: 'readers come in up to the first writer of the queue',
+    guard: 'readers enter up to the first writer of the queue',
     scenario: 'rwsem-writers-queue',
     redundant: 'as since 5.3; the writers between them wait longer',
     patches: at(rwsem, 'markWake').replace('takeReaders(cpu, sem, false)', 'takeReaders(cpu, sem, true)'),
   },
   'writers-let-in-as-readers': {
-    guard: 'of the queue, readers are let in, and no writers',
+    guard: 'only readers of the queue are let in, no writers',
     scenario: 'rwsem-writers-queue',
     patches: at(queue, 'takeReaders').force('heap[waiter + PerCpu.waiterKind] === WAITING_FOR_READ', true),
   },
@@ -126,12 +126,12 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     ),
   },
   'attempt-not-taken-back': {
-    guard: 'a writer that has not got the lock is active no more',
+    guard: 'a writer that did not get the lock is no longer active',
     scenario: 'rwsem-two-writers',
     patches: at(rwsem, 'downWriteFailed').drop('Atomics.sub(cpu.heap, sem, ACTIVE_WRITE_BIAS)'),
   },
   'owner-cleared-after-the-count': {
-    guard: 'a writer takes its name away before it leaves',
+    guard: 'a writer clears the owner before it leaves',
     scenario: 'rwsem-writers-queue',
     patches: at(rwsem, 'writerSpinningUpWrite').swap(
       'Atomics.store(cpu.heap, sem + Rwsem.owner, 0)',
@@ -144,7 +144,7 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     patches: at(rwsem, 'wakeIfLast').force('(count & ACTIVE_MASK) === 0', false),
   },
   'writer-spinner-does-not-answer': {
-    guard: 'who spins for the lock answers interrupts',
+    guard: 'a spinner answers interrupts',
     race: 'R11',
     scenario: 'rwsem-spinner-called',
     patches: at(rwsem, 'spinForWrite').replace('cpuRelax(cpu)', 'Atomics.pause()'),
@@ -153,24 +153,26 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
 
 const ofTheQueue: MutantTable = {
   'osq-left-without-a-word': {
-    guard: 'who leaves the queue tells the one in front first, which would hand it the turn else',
+    guard:
+      'a CPU that leaves the queue first tells its predecessor, which would otherwise pass the turn to it',
     scenario: 'osq-leave',
     patches: at(osq, 'leaveQueue').drop('while (Atomics.compareExchange(...$) !== cpu.id + 1) $'),
   },
   'osq-turn-refused': {
-    guard: 'who leaves looks whether its turn has come meanwhile',
+    guard: 'a CPU that leaves checks whether its turn has come meanwhile',
     scenario: 'osq-leave',
     patches: at(osq, 'leaveQueue').drop(
       'if (Atomics.load(heap, base + PerCpu.osqIsFirst) !== 0) return false',
     ),
   },
   'osq-neighbour-not-read-again': {
-    guard: 'who leaves asks again who is in front, as that one may leave too',
+    guard: 'a CPU that leaves reads its predecessor again, which may leave too',
     scenario: 'osq-stay',
     patches: at(osq, 'leaveQueue').drop('previous = Atomics.load(heap, base + PerCpu.osqPrevious)'),
   },
   'osq-next-only-read': {
-    guard: 'who is behind is taken away, so that it cannot leave before it has been told who is in front',
+    guard:
+      'the leaving CPU detaches its successor, so that this cannot leave before it knows its new predecessor',
     scenario: 'osq-two-leave',
     patches: at(osq, 'awaitNext').replace(
       'Atomics.exchange(heap, base + PerCpu.osqNext, NOBODY)',
@@ -178,7 +180,7 @@ const ofTheQueue: MutantTable = {
     ),
   },
   'osq-queue-cut': {
-    guard: 'who leaves the end of the queue leaves the others in it',
+    guard: 'a CPU that leaves the end of the queue keeps the others in it',
     scenario: 'osq-leave',
     patches: at(osq, 'awaitNext').replace(
       'Atomics.compareExchange(heap, tail, cpu.id + 1, previous)',
@@ -186,14 +188,14 @@ const ofTheQueue: MutantTable = {
     ),
   },
   'osq-behind-not-told': {
-    guard: 'who leaves the middle of the queue tells the next who is in front of it',
+    guard: 'a CPU that leaves the middle of the queue tells the next its new predecessor',
     scenario: 'osq-stay',
     patches: at(osq, 'leaveQueue').drop(
       'Atomics.store(heap, nodeOf(cpu, next) + PerCpu.osqPrevious, previous)',
     ),
   },
   'osq-next-not-awaited': {
-    guard: 'who hands the turn on waits until the next says who it is',
+    guard: 'a CPU that passes the turn on waits until the next has linked itself',
     scenario: 'osq-wait',
     patches: at(osq, 'osqUnlock').drop('if (next === NOBODY) next = awaitNext(cpu, tail, NOBODY)'),
   },

@@ -37,7 +37,7 @@ export class Dufour2018Published extends Dufour2018 {
     return refuseAtOnce(cpu, fault, errorCode)
   }
 
-  /** The old place may be used before it is unmapped (race R2). */
+  /** Faults may use the old range before it is unmapped (race R2). */
   override mremapMoved(cpu: Task, mm: number, from: number, to: number): void {
     this.mremapEnd(cpu, mm, from, to)
   }
@@ -56,13 +56,13 @@ export class Dufour2019Published extends Dufour2019 {
     return refuseAtOnce(cpu, fault, errorCode)
   }
 
-  /** The old place may be used before it is unmapped (race R2). */
+  /** Faults may use the old range before it is unmapped (race R2). */
   override mremapMoved(cpu: Task, mm: number, from: number, to: number): void {
     this.mremapEnd(cpu, mm, from, to)
   }
 }
 
-/** A SIGSEGV at once, before the count is looked at again (race R34). */
+/** Raises SIGSEGV at once, before the count is checked again (race R34). */
 function refuseAtOnce(cpu: Task, fault: FaultContext, errorCode: number): number {
   countVmEvent(cpu, VmEvent.spf_vma_access)
   return accessSignal(errorCode, fault.vmFlags)

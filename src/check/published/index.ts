@@ -1,6 +1,6 @@
-// The designs as they were published, each with its errors: what the kernel has is mended. They extend its designs
+// The designs as published, each with its errors; the kernel has the fixed forms. They extend the kernel's designs
 // where those differ from their source, and are stepped together with the kernel. published-flaws.ts says what finds
-// each.
+// each error.
 
 import { type Design, Lespinasse2021, Lespinasse2021File } from '../../kernel/index.ts'
 import { Dufour2017Published, Dufour2018Published, Dufour2019Published } from './dufour.ts'
@@ -23,7 +23,7 @@ const published: readonly Design[] = [
   new PerVmaRefcount2025Published(),
 ]
 
-/** The published form of a design; itself where nothing had to be mended. */
+/** The published form of a design; the design itself if nothing had to be fixed. */
 export function publishedDesign(design: Design): Design {
   const { name } = design.description
   return published.find(({ description }) => description.name === name) ?? design

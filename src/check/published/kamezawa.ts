@@ -25,27 +25,27 @@ export class Kamezawa2009VersionPublished extends Kamezawa2009Version {
     return true
   }
 
-  /** A fault may have read where the VMA is, and not yet counted itself (race R24). */
+  /** A fault may have read the VMA's address, and not yet counted itself (race R24). */
   override releaseVma(cpu: Task, vma: number): void {
     releaseVmaNow(cpu, vma)
   }
 
   /**
-   * Only what is unmapped is forgotten: tables of the other half of a VMA that is split remember the VMA, also when it
-   * is gone (race R24). The fault that waits is waited for all the same, before the split.
+   * Clears only the tables of the unmapped range: tables of the other half of a split VMA keep the VMA, even after it
+   * is freed (race R24). Before the split it still waits for the faults of the VMA.
    */
   protected override forgetVma(cpu: Task, vma: number, change: number): void {
     if (change !== VMA_ADJUST) super.forgetVma(cpu, vma, change)
   }
 
-  /** do_anonymous_page() is the only one who does not look at the version behind the lock (race R39). */
+  /** Only do_anonymous_page() does not check the version under the lock (race R39). */
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
     if (fault.originalPte !== 0 || fault.vmFile !== 0) return super.pteMapLock(cpu, fault)
     spinLock(cpu, fault.table + PageTable.ptl)
     return true
   }
 
-  /** The end of `do_page_fault` looks at the version instead, when the entry is there. */
+  /** The end of `do_page_fault` checks the version instead, when the entry is stored. */
   protected override handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
     const result = super.handleVma(cpu, fault, vma, errorCode)
     return (result & VM_FAULT_ERROR) !== 0 || isCurrent(cpu, fault.mm) ? result : VM_FAULT_RETRY
@@ -56,7 +56,7 @@ export class Kamezawa2009VersionPublished extends Kamezawa2009Version {
     return accessSignal(errorCode, fault.vmFlags)
   }
 
-  /** Who fails gives up the mmap lock, which it has not got, and stays counted in the VMA (race R40). */
+  /** A fault that fails releases the mmap lock, which it does not hold, and stays counted in the VMA (race R40). */
   protected override putUser(cpu: Task, vma: number, result: number): void {
     if ((result & VM_FAULT_ERROR) !== 0) mmapReadUnlock(cpu, cpu.fault.mm)
     else super.putUser(cpu, vma, result)
@@ -70,7 +70,7 @@ export class Kamezawa2009RefcountPublished extends Kamezawa2009Refcount {
     return true
   }
 
-  /** Only whoever unmaps waits (race R10). */
+  /** Only munmap waits (race R10). */
   protected override isWrite(): boolean {
     return false
   }

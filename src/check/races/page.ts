@@ -17,7 +17,7 @@ export function racesPage(found: ReadonlyMap<Exhibit, CheckResult>): string {
     INTRODUCTION,
     ...chapters,
     '## The others\n',
-    '| | race | why it is not here |',
+    '| | race | why it is not shown |',
     '|---|---|---|',
     ...absent,
     '',
@@ -26,24 +26,24 @@ export function racesPage(found: ReadonlyMap<Exhibit, CheckResult>): string {
 
 const INTRODUCTION = `# The races
 
-What went wrong in thirteen designs of page faults without the mmap lock, from 2009 to 2025: each race as it
-happened, found again by the explorer in the design that had it, and not found in the design that was mended.
-The numbers R1 to R37 go through the mailing lists, the code, the bulletins and the bug reports in no
-particular order; R38 to R40 stand in no report, but in the patches. Other pages here refer to them.
+What went wrong in thirteen designs of page faults without the mmap lock, from 2009 to 2025. The explorer finds
+each race in the design that had it, and does not find it in the fixed design. R1 to R37 come from the mailing
+lists, the code, security bulletins and bug reports, in no particular order; R38 to R40 are in no report, but in
+the patches. Other pages use these numbers.
 
-How to read the tables: a column for each CPU, time runs downwards, values stand before and after an arrow.
-They are made from the shortest executions that fail, and show only what the race is about: the command below
-a table prints every step. "As published" means the design with the errors of its published form
-(\`--published\`), "here …" that a guard was taken out of a design that has it (\`--mutant\`). Suspicions of
-people who only read the code have a verdict here.
+How to read the tables: each CPU has a column, time runs downwards, values are printed before and after an arrow.
+A table is a shortest execution that fails, and shows only the memory that matters; the command below it
+prints every step. "As published" means the design with the errors of its published form
+(\`--published\`); "here …" means a design from which a guard was removed (\`--mutant\`). If people only
+suspected an error from reading the code, there is a verdict.
 `
 
-/** What the page says of one race. */
+/** The chapter of one race. */
 export function raceText(race: Race, found: ReadonlyMap<Exhibit, CheckResult>): string {
   const { number, title, story, fix, verdict, exhibits } = race
   const parts = [`## ${number} · ${title}\n`, paragraph(story)]
   for (const exhibit of exhibits) parts.push(exhibitText(exhibit, found.get(exhibit)!))
-  parts.push(paragraph(`**Mended:** ${fix}`))
+  parts.push(paragraph(`**Fixed:** ${fix}`))
   if (verdict !== undefined) parts.push(paragraph(`**Verdict:** ${verdict}`))
   parts.push(holdsText(race))
   return parts.join('\n')
@@ -66,7 +66,7 @@ function commandOf({ scenario, design, mutant, published }: Exhibit): string {
   return `faultline check ${scenario} --design ${design}${how}`
 }
 
-/** Of what no order gives, only what was given. */
+/** Without the list of results that some sequential order would give. */
 function shortened(message: string): string {
   return message.replace(/^\w+: /, '').replace(/; possible are.*/s, '')
 }
@@ -106,7 +106,7 @@ function stepsTable({ rows, threads, noun }: Counterexample, shows: RegExp): str
       stack[row.depth] = row.functions.at(-1)!
     } else if (row.kind === 'operation' && shows.test(row.name)) {
       const { text } = row
-      // What a CPU reads again, and nobody has changed, tells nothing.
+      // A repeated read of an unchanged value adds nothing.
       if (known[row.thread]!.get(row.name) === text) continue
       if (row.operation === 'load') known[row.thread]!.set(row.name, text)
       else for (const each of known) each.delete(row.name)

@@ -1,4 +1,4 @@
-// Changes of the source that restore what a race needs, or that show it where the mended kernel does not have it.
+// Changes of the source that restore what a race needs, or that show it where the fixed kernel does not have it.
 
 import { type SourcePatch, at } from '../mutants/patch.ts'
 

@@ -9,7 +9,7 @@ export interface Exhibit {
   readonly had: string
   readonly scenario: string
   readonly design: string
-  /** As published; else as mended, with the mutant or the patches. */
+  /** As published; else as fixed, with the mutant or the patches. */
   readonly published?: boolean
   /** The mutant that restores it. */
   readonly mutant?: string
@@ -30,7 +30,7 @@ export interface Holds {
   readonly patches?: readonly SourcePatch[]
   /** Every interleaving is explored within a minute; else it is explored for a while. */
   readonly complete: boolean
-  /** Why this kernel, if it is not only the mended one. */
+  /** Why this kernel, if it is not only the fixed one. */
   readonly because?: string
 }
 
@@ -39,7 +39,7 @@ export interface Race {
   readonly title: string
   /** What happens, who had it and who found it. Markdown. */
   readonly story: string
-  /** How it was mended. Markdown. */
+  /** How it was fixed. Markdown. */
   readonly fix: string
   /** Of what the sources only suspected: what is found out. Markdown. */
   readonly verdict?: string

@@ -13,9 +13,9 @@
 //
 //     What happens, who had it and who found it.
 //
-//     **Mended:** how it was mended.
+//     **Fixed:** how it was fixed.
 //
-//     **Verdict:** of what the sources only suspected, what is found out.
+//     **Verdict:** what was found out, if the sources only suspected it.
 //
 // What stands below an exhibit, or what holds, belongs to it. `patches` names some of patches.ts. A line that begins
 // with a blank continues the one above.
@@ -30,9 +30,8 @@ type Told = ReadonlyMap<string, string>
 
 /** Throws SyntaxError, with the name of the file, for what is not of this form. */
 export function readRace(file: string, markdown: string): Race {
-  const match = /^---\n(.*?)\n---\n\n# (R\d+) · ([^\n]+)\n\n(.*?)\n\n\*\*Mended:\*\* (.*)$/s.exec(markdown)
-  if (match === null)
-    throw new SyntaxError(`${file}: no commands, no heading or nothing of how it was mended`)
+  const match = /^---\n(.*?)\n---\n\n# (R\d+) · ([^\n]+)\n\n(.*?)\n\n\*\*Fixed:\*\* (.*)$/s.exec(markdown)
+  if (match === null) throw new SyntaxError(`${file}: no commands, no heading or no text "Fixed"`)
   const [, front, number, title, story, rest] = match as unknown as string[]
   const [fix, verdict] = rest!.split(/\n\n\*\*Verdict:\*\* /)
   const told = checksOf(file, front!)

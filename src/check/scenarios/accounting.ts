@@ -1,4 +1,4 @@
-// What else a fault of Linux writes (kernel/memory/lru.ts): pages in batches, on a list, charged and counted.
+// What else a fault writes in Linux (kernel/memory/lru.ts): pages in batches, on a list, charged and counted.
 
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
@@ -10,7 +10,7 @@ const accounting = { lruBatch: 2, chargeBatch: 2 }
 const TABLE_PAGES = 512
 
 export default kernelScenarios({
-  // Two faults under different page tables: nothing but the lock of the list keeps them apart.
+  // Two faults under different page tables: only the lock of the list orders them.
   'lru-fault-fault': {
     accounting: { lruBatch: 1, chargeBatch: 2 },
     setup: (cpu) => {
@@ -22,7 +22,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.store(firstPage + TABLE_PAGES, 43)]],
     pages: [firstPage, firstPage + TABLE_PAGES],
   },
-  // Faults put pages into batches, the batches go on the list, and munmap takes pages from there.
+  // Faults put pages into batches, the batches go on the list, and munmap removes pages from it.
   'lru-fault-munmap': {
     // Each fault takes the lock of the list.
     accounting: { lruBatch: 1, chargeBatch: 2 },
@@ -36,7 +36,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, firstPage + 2],
   },
-  // The same page is taken away as soon as it can be found: the batch has a reference on it by then.
+  // The same page is discarded as soon as it can be found: the batch holds a reference on it by then.
   'lru-fault-discard': {
     accounting,
     setup: (cpu) => {
@@ -49,7 +49,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage],
   },
-  // A page that only seems to be shared, being in a batch: it is written where it is, or copied, and nothing is lost.
+  // A page that seems shared only because it is in a batch: a write goes to it or to a copy, and nothing is lost.
   'lru-fork-cow': {
     accounting,
     setup: (cpu) => {

@@ -1,4 +1,4 @@
-// Writing at the end of a file, and overwriting whole pages of it, which are not read before.
+// Appending to a file, and overwriting whole pages of it, which are not read first.
 
 import {
   append,
@@ -39,7 +39,7 @@ export default kernelScenarios({
     threads: [[append(11)], [append(22)]],
     pages: [firstPage],
   },
-  // The last page cannot be read for one of them: the file is as if that one had not been there.
+  // For one of them the last page cannot be read: the file is as if that append had not happened.
   'append-fails': {
     setup: (cpu) => {
       oneWord(cpu)
@@ -48,79 +48,79 @@ export default kernelScenarios({
     threads: [[append(11)], [append(22), append(33)]],
     pages: [firstPage],
   },
-  // The file is cut off beside it: what is appended comes after the old end, and goes with it, or after the new one.
+  // Truncation at the same time: the appended data is after the old end and removed with it, or after the new end.
   'append-truncate': {
     setup: (cpu) => mapKeptFile(cpu, 1, 2),
     threads: [[append(11)], [truncateTo(1)]],
   },
-  // The mapping goes meanwhile, and with it its reference on the file.
+  // The mapping is removed meanwhile, and with it its reference on the file.
   'append-munmap': {
     setup: emptyFile,
     threads: [[append(11), (cpu) => cpu.readFile(0)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // A program writes to the last page meanwhile, which is read for both.
+  // A program meanwhile writes to the last page, which is read for both.
   'append-store': {
     setup: oneWord,
     threads: [[append(11), (cpu) => cpu.load(firstPage, 1)], [(cpu) => cpu.add(firstPage, 1)]],
     pages: [firstPage],
   },
-  // Both append and synchronise: what is on disk is all that was appended before.
+  // Both append and synchronise: all data that was appended before is on disk.
   'append-sync': {
     setup: emptyFile,
     threads: [[append(11), ...syncedOnDisk], [(cpu) => cpu.syncFile()]],
     pages: [firstPage],
   },
-  // The flusher beside it: what it did not write, it comes back to.
+  // The flusher at the same time: it comes back to what it did not write.
   'append-flush': {
     setup: emptyFile,
     threads: [[append(11)], [(cpu) => cpu.flushOne()]],
     pages: [firstPage],
   },
-  // A page that a program overwrites, and one that reads it meanwhile: it is the old one or the new one, and nothing
-  // that the frame had before.
+  // A page that one program overwrites and another reads: it reads the old or the new page, and nothing that the frame
+  // held before.
   'overwrite-load': {
     setup: twoPages,
     threads: [[overwrite(firstPage, 20)], [atomicLoad(firstPage, 1)]],
     pages: [firstPage],
   },
-  // The same of write() and read().
+  // The same with write() and read().
   'write-read': {
     setup: twoPages,
     threads: [[writePage(0, 20)], [(cpu) => cpu.readFile(0)]],
     pages: [firstPage],
   },
-  // Two programs that overwrite a page: it is one of them in the end.
+  // Two programs overwrite a page: the result is that of one of them.
   'overwrite-write': {
     setup: twoPages,
     threads: [[overwrite(firstPage, 20)], [writePage(0, 30)]],
     pages: [firstPage],
   },
-  // The page is cut off meanwhile: none is left in memory beyond the end.
+  // The page is cut off meanwhile: no page beyond the end is left in memory.
   'overwrite-truncate': {
     setup: twoPages,
     threads: [[overwrite(firstPage, 20)], [truncateTo(0)]],
     pages: [firstPage],
   },
-  // The flusher beside it, and fsync: what was overwritten before is on disk after.
+  // The flusher at the same time, and fsync: what was overwritten before is on disk after it.
   'overwrite-sync': {
     setup: twoPages,
     threads: [[overwrite(firstPage, 20), ...syncedOnDisk], [(cpu) => cpu.flushOne()]],
     pages: [firstPage],
   },
-  // The same where the flusher comes to the page.
+  // The same from the moment at which the flusher reaches the page.
   'overwrite-page-sync': {
     setup: twoPages,
     threads: [[overwrite(firstPage, 20), ...syncedOnDisk], [(cpu) => cpu.writeOut()]],
     pages: [firstPage],
   },
-  // It is taken out of memory as soon as it is there: it is read again as it was written.
+  // Reclaim evicts the page as soon as it is there: it is read again as written.
   'overwrite-reclaim': {
     setup: twoPages,
     threads: [[overwrite(firstPage, 20)], [(cpu) => cpu.shrink()]],
     pages: [firstPage],
     frames: 12,
   },
-  // The mapping goes: the page is the file's, or the program is told.
+  // The mapping is removed: the page is in the file, or the program gets an error.
   'overwrite-munmap': {
     setup: twoPages,
     threads: [[overwrite(firstPage, 20), (cpu) => cpu.readFile(0)], [(cpu) => cpu.unmap(firstPage, 2)]],

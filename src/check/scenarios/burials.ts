@@ -1,4 +1,4 @@
-// The CPU of a thread that has died, among those that find it dead and those that come. What happens where one of them
+// The CPU of a dead thread, with threads that find it dead and threads that attach. What happens where one of them
 // is ended in the middle of it is in src/check/ends.
 
 import {
@@ -91,11 +91,11 @@ function work(own: Task, thread: number): Outcome {
 }
 
 export default kernelScenarios({
-  // Two threads find the same thread dead, and a third one comes to its CPU once it is free: who finds it dead later
-  // than that buries nobody.
+  // Two threads find the same thread dead, and a third takes its CPU once it is free: a thread that finds it dead later
+  // cleans up nothing.
   'two-undertakers': { setup, threads: [[bury], [bury], [come(7)]] },
-  // One buries a thread whose CPU another takes as it is: only one of them has what it kept.
+  // One cleans up after a dead thread while another takes over its CPU: only one of them gets what it kept.
   'undertaker-heir': { setup, threads: [[bury], [inherit(7)], []] },
-  // The thread has died inside the kernel, and one who waits there notices it while another buries it.
+  // The thread has died inside the kernel; a waiter notices this while another thread cleans up.
   'noticer-undertaker': { setup: setupInside, threads: [[notice], [bury], [come(7)]] },
 })

@@ -16,8 +16,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // fork, and a write in the parent to a page that is there: the child has it as it was before or after, and the
-  // parent keeps what it wrote.
+  // fork, and a write in the parent to a present page: the child has the page from before or after, and the parent
+  // keeps what it wrote.
   'fork-fault': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -26,8 +26,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.fork(firstPage, warmPage)], [(cpu) => cpu.add(firstPage, 1)]],
   },
-  // fork, a copy on write that it causes, and a thread that still has the translation from before: what that one
-  // writes must not go to the page that was just copied (race R1).
+  // fork, a copy on write that it causes, and a thread that still has the old translation: its write must not go to the
+  // page that was just copied (race R1).
   'fork-cow-access': {
     setup: (_cpu, all) => {
       all[2]!.mapPages(firstPage, 1)
@@ -36,7 +36,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.fork()], [(cpu) => cpu.add(firstPage, 1, 1)], [(cpu) => cpu.add(firstPage, 1)]],
     pages: [firstPage],
   },
-  // Two writes to one page that shows the zero page: each makes a copy, one is installed, the other is given back.
+  // Two writes to one page that shows the zero page: each makes a copy, one is installed, the other is freed.
   'cow-fault': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 4)
@@ -46,7 +46,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.store(firstPage, 43, 1)]],
     pages: [firstPage],
   },
-  // Copy on write of the zero page, beside a CPU that holds a translation of it.
+  // Copy on write of the zero page, and a CPU that holds a translation of it.
   'cow-access': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 4)
@@ -56,8 +56,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.load(firstPage, 1)]],
     pages: [firstPage],
   },
-  // Copy on write, an other CPU that writes to the copy and says so, and a third that still shows the zero page: the
-  // old translation must be gone before the copy can be written.
+  // Copy on write, another CPU that writes to the copy and announces it, and a third that still has the translation of
+  // the zero page: this must be gone before anyone can write to the copy.
   'cow-order': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 4)
@@ -71,8 +71,8 @@ export default kernelScenarios({
     ],
   },
   // A copy on write of a page that a child shares. Meanwhile the child exits, another thread of the parent writes to
-  // the page, which is its own by now, and mprotect takes the write permission of the entry away again: it looks as
-  // it did when the copy began (race R3).
+  // the page, which the parent now owns, and mprotect removes the write permission of the entry again: the entry looks
+  // as it did when the copy began (race R3).
   'cow-reused-page': {
     setup: (_cpu, all) => {
       all[1]!.mapPages(firstPage, 1)
@@ -90,8 +90,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // A fork of an address space that the OOM reaper has been in: a child would get zeros where the parent had its
-  // data.
+  // A fork of an address space in which the OOM reaper has been: a child would get zeros in place of the parent's data.
   'reap-fork': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)

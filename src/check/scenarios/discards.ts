@@ -17,7 +17,7 @@ function twoWritten(cpu: ScenarioCpu): void {
 
 export default kernelScenarios({
   // A write to a page that was read-only for a while, so that its entry still is, and MADV_DONTNEED, which frees its
-  // frame with the mmap lock held for reading only: the sequence count does not tell of it.
+  // frame with the mmap lock held for reading only: the sequence count does not show this.
   'protected-dontneed': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -27,17 +27,17 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 1)]],
   },
-  // MADV_DONTNEED and munmap of one page: who takes the entry out frees the frame.
+  // MADV_DONTNEED and munmap of one page: the call that removes the entry frees the frame.
   'dontneed-munmap': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // Two MADV_DONTNEED of one VMA at once: both hold the mmap lock for reading only (race R9).
+  // Two concurrent MADV_DONTNEED of one VMA: both hold the mmap lock for reading only (race R9).
   'two-discards': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.discard(warmPage, 1)]],
   },
-  // The same with a fault in the VMA that both zap: the sequence count seems to say that nobody is at work (race R9).
+  // The same with a fault in the VMA that both zap: the sequence count seems to say that there is no writer (race R9).
   'two-discards-fault': {
     setup: twoWritten,
     threads: [
@@ -46,8 +46,8 @@ export default kernelScenarios({
       [(cpu) => cpu.store(firstPage, 42)],
     ],
   },
-  // Two calls of madvise(MADV_DONTNEED) on one page: after the second has returned, though it found nothing, the old
-  // page is not seen any more.
+  // Two calls of madvise(MADV_DONTNEED) on one page: after the second has returned, no CPU sees the old page, even if
+  // the call found nothing.
   'two-discards-store': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 4)
@@ -71,8 +71,8 @@ export default kernelScenarios({
     ],
     pages: [page, page + 1],
   },
-  // Reclaim takes a page out; madvise(MADV_FREE) finds an entry of the swap area and drops it. What the program then
-  // stores must stay: it must not go to the old page by a translation that is still there.
+  // Reclaim removes a page; madvise(MADV_FREE) finds an entry of the swap area and drops it. A later store of the
+  // program must stay: it must not go to the old page by an old translation.
   'reclaim-free': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -89,7 +89,7 @@ export default kernelScenarios({
       ],
     ],
   },
-  // madvise(MADV_FREE) of a page that another CPU writes to, and reclaim: a write after it cancels it.
+  // madvise(MADV_FREE) of a page that another CPU writes to, and reclaim: a write after MADV_FREE cancels it.
   'free-reclaim': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -103,8 +103,8 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // A page that madvise(MADV_FREE) has given up long ago is taken away by reclaim, and a store brings in another. A
-  // CPU that has seen a later store must not read the old page by a translation that is still there.
+  // Reclaim removes a page after an earlier madvise(MADV_FREE), and a store brings in another. A CPU that has seen a
+  // later store must not read the old page by an old translation.
   'freed-page-seen': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -121,8 +121,8 @@ export default kernelScenarios({
       [(cpu) => (cpu.add(warmPage, 0) === 8 ? 'too early' : cpu.load(firstPage))],
     ],
   },
-  // A store cancels MADV_FREE by the dirty bit, which the hardware sets while mprotect changes the entry: it must not
-  // get lost, or reclaim throws the page away.
+  // A store cancels MADV_FREE by the dirty bit, which the hardware sets while mprotect changes the entry: the bit must
+  // not get lost, or reclaim discards the page.
   'freed-page-protect': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -137,9 +137,9 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(firstPage, 1, 'r'), (cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // Two calls of madvise(MADV_FREE) on one page: the second finds the dirty bit cleared by the first, which need not
-  // have flushed yet. What is stored after the second has returned must mark the page dirty, or it is thrown away
-  // with it (Linux 99baac21e458, 2017).
+  // Two calls of madvise(MADV_FREE) on one page: the second finds the dirty bit cleared by the first, which may not
+  // have flushed yet. A store after the second call must mark the page dirty, or it is discarded with the page (Linux
+  // 99baac21e458, 2017).
   'two-frees': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -157,8 +157,8 @@ export default kernelScenarios({
       ],
     ],
   },
-  // madvise(MADV_DONTNEED) takes a page away and has not flushed yet; MADV_FREE beside it finds no entry. When that
-  // has returned, no CPU can use the translation of before (Linux 99baac21e458, 2017).
+  // madvise(MADV_DONTNEED) removes a page and has not flushed yet; a concurrent MADV_FREE finds no entry. When that has
+  // returned, no CPU can use the old translation (Linux 99baac21e458, 2017).
   'discard-free': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -191,7 +191,7 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // madvise(MADV_FREE) of a page, a write that cancels it, and a fork in between, beside reclaim.
+  // madvise(MADV_FREE) of a page, a write that cancels it, and a fork in between, with reclaim.
   'free-then-fork': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -210,14 +210,13 @@ export default kernelScenarios({
     ],
   },
   // MADV_DONTNEED of the pages of one VMA, which some designs do under the lock of the VMA alone, and munmap of all
-  // that their page table covers: the table must not be freed under the zap.
+  // that their page table covers: the table must not be freed during the zap.
   'discard-munmap-table': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 2)], [(cpu) => cpu.unmap(firstPage, 4)]],
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
-  // MADV_DONTNEED of two VMAs, of which munmap takes the second one away, with its page table: the lock of the first
-  // is not enough.
+  // MADV_DONTNEED of two VMAs, and munmap of the second with its page table: the lock of the first is not enough.
   'discard-two-vmas': {
     setup: (cpu) => {
       cpu.mapPages(tableEnd - 1, 1, 'rwx')
@@ -229,7 +228,7 @@ export default kernelScenarios({
     pages: [tableEnd - 1, tableEnd],
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
-  // MADV_DONTNEED of a page that is in no VMA, behind one that is, which munmap takes away.
+  // MADV_DONTNEED of a page that is in no VMA, behind a VMA that munmap removes.
   'discard-gap': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -237,23 +236,23 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.discard(warmPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // MADV_DONTNEED and mprotect of a page beside it, which takes the VMA apart.
+  // MADV_DONTNEED and mprotect of an adjacent page, which splits the VMA.
   'discard-protect': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 2)], [(cpu) => cpu.protect(warmPage, 1, 'r')]],
   },
-  // MADV_DONTNEED and a fork, after which the child has what was there or zeros, as the parent.
+  // MADV_DONTNEED and a fork: the child has the old contents or zeros, like the parent.
   'discard-fork': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.fork(firstPage)]],
   },
-  // MADV_DONTNEED and mremap of its page: the entry is taken out at the old place, or not at all.
+  // MADV_DONTNEED and mremap of its page: the entry is removed at the old address, or not at all.
   'discard-move': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.move(firstPage, 1, firstPage + 8)]],
     pages: [firstPage, firstPage + 8],
   },
-  // MADV_DONTNEED and mlock of its page: the page goes, or the call is refused.
+  // MADV_DONTNEED and mlock of its page: the page is discarded, or the call is refused.
   'discard-mlock': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.lock(firstPage, 1)]],

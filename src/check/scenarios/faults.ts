@@ -1,4 +1,4 @@
-// Faults beside each other and beside calls that take their pages away.
+// Faults, concurrent with each other and with calls that remove their pages.
 
 import { firstPage, fourPages, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
@@ -14,7 +14,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.store(firstPage, 43, 1)]],
     pages: [firstPage],
   },
-  // The first two faults of an address space: both make page tables and an anon_vma, and one is too late with each.
+  // The first two faults of an address space: both allocate page tables and an anon_vma, and one is too late for each.
   'first-faults': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -44,8 +44,8 @@ export default kernelScenarios({
     setup: fourPages,
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 4)]],
   },
-  // munmap of everything that a page table covers, beside a CPU that keeps coming back: it must not find the table in
-  // its paging-structure cache once the table is freed.
+  // munmap of everything that a page table covers, and a CPU that accesses it repeatedly: it must not find the table in
+  // its paging-structure cache after the table is freed.
   'table-flush': {
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
     setup: (cpu, all) => {
@@ -62,14 +62,13 @@ export default kernelScenarios({
     setup: fourPages,
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.protect(firstPage, 1, 'r')]],
   },
-  // A write to a page that is there, after a read of it, and MADV_DONTNEED, which holds the mmap lock for reading
-  // only.
+  // A write to a present page, after a read of it, and MADV_DONTNEED, which holds the mmap lock for reading only.
   'fault-dontneed': {
     setup: fourPages,
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 2)]],
   },
-  // A write to memory that may only be read: it is refused. Both CPUs have taken a fault here before, so that a design
-  // may try this one without the mmap lock.
+  // A write to read-only memory: it is refused. Both CPUs have taken a fault here before, so that a design may try this
+  // one without the mmap lock.
   'forbidden-store': {
     setup: (cpu, all) => {
       fourPages(cpu)
@@ -102,7 +101,7 @@ export default kernelScenarios({
       [(cpu) => cpu.unmap(firstPage, 1)],
     ],
   },
-  // An access to two pages, the second of which is unmapped: two faults, and a signal between them perhaps.
+  // An access to two pages, the second of which is unmapped: two faults, perhaps with a signal between them.
   'two-pages-munmap': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -113,7 +112,7 @@ export default kernelScenarios({
       [(cpu) => cpu.unmap(warmPage, 1)],
     ],
   },
-  // A fault in a stack, beside one below it that makes it grow.
+  // A fault in a stack, and one below it that makes the stack grow.
   'fault-stack-growth': {
     setup: (cpu) => {
       cpu.mapPages(stack, 2, 'rw', true)
@@ -140,8 +139,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(stack - 1, 42)], [(cpu) => cpu.store(stack - 2, 43)]],
     pages: [stack - 2, stack - 1, stack],
   },
-  // A fault on a page, beside a thread that stores there and the OOM reaper: what was stored is read again, or the
-  // access is refused. It is never zeros that a fault has filled in after the reaper (race R35).
+  // A fault on a page, a thread that stores there, and the OOM reaper: a later read finds what was stored, or is
+  // refused. It never finds zeros from a fault after the reaper (race R35).
   'fault-reap': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -153,7 +152,7 @@ export default kernelScenarios({
       [(cpu) => cpu.reap()],
     ],
   },
-  // The same of a page of the program's own in a private mapping of a file: it is never the file's page instead.
+  // The same with a private copy of a page of a file: a later read never finds the file's page instead.
   'reap-copy': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2)
@@ -161,7 +160,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.load(firstPage), (cpu) => cpu.load(firstPage)], [(cpu) => cpu.reap()]],
   },
-  // A VMA over two page tables loses a page in the first, and then what is before it; faults behind it, in both tables.
+  // A VMA over two page tables loses a page in the first, and then what is before it, while faults come behind it, in
+  // both tables.
   'split-over-two-tables': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, 0x204)
@@ -174,8 +174,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, far],
   },
-  // Two accesses to a page that is being unmapped: the first may learn so from the classic path, and the second is
-  // tried without the lock again. The second call of the other CPU frees what waits for a grace period.
+  // Two accesses to a page that is being unmapped: the first may learn this from the classic path, and the second tries
+  // again without the lock. The second call of the other CPU frees what waits for a grace period.
   'faults-after-munmap': {
     setup: (cpu) => {
       cpu.mapPages(warmPage + 1, 1)

@@ -4,8 +4,8 @@ import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
 export default kernelScenarios({
-  // A read of a shared file, which maps the page for writing too, and mprotect of all that is mapped: once it has
-  // returned, nothing allows writes.
+  // A read of a shared file, which maps the page writable, and mprotect of the whole mapping: when it has returned, no
+  // entry allows writes.
   'file-load-protect': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 4, 'rw', true)
@@ -22,7 +22,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.store(firstPage, 43, 1)]],
     pages: [firstPage],
   },
-  // A fault on a page of a file that only its mapping keeps, and munmap of it: file and page go away together.
+  // A fault on a page of a file that only its mapping keeps, and munmap of it: file and page are freed together.
   'file-fault-munmap': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
@@ -42,7 +42,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // Two reads of neighbouring pages of a file, both in the page cache: each fault maps what is around it.
+  // Two reads of neighbouring cached pages of a file: each fault maps the surrounding pages.
   'fault-around': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2)
@@ -52,7 +52,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.load(warmPage)]],
   },
-  // Copy on write of a page of a private file mapping, and munmap, with which file and page go away.
+  // Copy on write of a page of a private file mapping, and munmap, which frees file and page.
   'file-cow-munmap': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1)
@@ -71,7 +71,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 1)]],
   },
-  // Copy on write of a page of a private file mapping, and mprotect that takes the right to write away.
+  // Copy on write of a page of a private file mapping, and mprotect that removes the write permission.
   'file-cow-protect': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2)
@@ -83,7 +83,7 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(firstPage, 1, 'r'), (cpu) => cpu.load(firstPage)],
     ],
   },
-  // The first write to a page of a private file mapping that is not there yet, and mremap of it.
+  // The first write to a page of a private file mapping that is not present yet, and mremap of it.
   'file-cow-move': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2)
@@ -104,8 +104,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.fork(firstPage, warmPage)]],
   },
-  // The last mapping of a file on disk goes, and another CPU finds the file and gives it up again before the first
-  // has said that it is dead.
+  // The last mapping of a file on disk is removed, and another CPU finds the file and drops it again before the first
+  // has marked it dead.
   'file-given-up': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -116,7 +116,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.openAndClose()]],
     pages: [warmPage],
   },
-  // Faults on the last page of a file of memory, and ftruncate that cuts it off: no mapping beyond the end is left.
+  // Faults on the last page of a file in memory, and ftruncate that cuts it off: no mapping beyond the end is left.
   'fault-truncate': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2, 'rw', true)
@@ -128,7 +128,7 @@ export default kernelScenarios({
       [(cpu) => cpu.store(warmPage, 43, 1), (cpu) => cpu.truncate(1)],
     ],
   },
-  // A fault that maps what is cached around it, and ftruncate that cuts part of that off.
+  // A fault that maps cached pages around it, and ftruncate that cuts some of them off.
   'truncate-around': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2, 'rw', true)
@@ -139,7 +139,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.load(firstPage), (cpu) => cpu.load(warmPage)], [(cpu) => cpu.truncate(1)]],
   },
-  // A private copy of the last page of a file, and ftruncate that cuts it off: the copy goes too, whenever it is
+  // A private copy of the last page of a file, and ftruncate that cuts it off: the copy is removed too, whenever it is
   // made.
   'truncate-copy': {
     setup: (cpu) => {
@@ -149,8 +149,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(warmPage, 42)], [(cpu) => cpu.truncate(1), (cpu) => cpu.load(warmPage)]],
   },
-  // A fault that reads a page of a file on disk, and ftruncate that cuts it off and makes the file longer again: what
-  // is read then is zeros.
+  // A fault that reads a page of a file on disk, and ftruncate that cuts it off and extends the file again: a later
+  // read gives zeros.
   'disk-truncate': {
     setup: (cpu) => {
       cpu.fillDisk(2, 5)
@@ -160,8 +160,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.add(warmPage, 1)], [(cpu) => cpu.truncate(1), (cpu) => cpu.truncate(2)]],
   },
-  // A fault that reads a page of a file on disk, and munmap of it: who waits for the page holds nothing meanwhile, so
-  // that the mapping and its page table may go.
+  // A fault that reads a page of a file on disk, and munmap of it: the waiting fault holds nothing, so that the mapping
+  // and its page table may be removed.
   'disk-munmap': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -172,7 +172,7 @@ export default kernelScenarios({
     pages: [firstPage],
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
-  // The same of a write to a private mapping, which has neither a page nor an anon_vma.
+  // The same with a write to a private mapping, which has neither a page nor an anon_vma.
   'disk-cow-munmap': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -183,7 +183,7 @@ export default kernelScenarios({
     pages: [firstPage],
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
-  // read() of a page and ftruncate that cuts it off: the page or nothing, and an end to both.
+  // read() of a page and ftruncate that cuts it off: read returns the page or nothing, and both calls end.
   'read-truncate': {
     setup: (cpu) => {
       cpu.fillDisk(2, 5)
@@ -193,8 +193,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.readFile(1)], [(cpu) => cpu.truncate(1)]],
     pages: [firstPage, firstPage + 1],
   },
-  // munmap of a page of a file, whose mapping is no longer known while the TLBs are flushed, and ftruncate, which
-  // waits until nobody refers to the page. (It is mapped privately: of a shared one, munmap keeps the mmap lock, and
+  // munmap of a page of a file, whose mapping is no longer known while the TLBs are flushed, and ftruncate, which waits
+  // for the last reference to the page. (The mapping is private: for a shared one, munmap keeps the mmap lock, and
   // ftruncate waits there.)
   'munmap-truncate': {
     setup: (cpu, all) => {

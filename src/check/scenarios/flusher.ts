@@ -1,4 +1,4 @@
-// The flusher, which writes files back beside everything else.
+// The flusher, which writes files back in the background.
 //
 // In most of these it has one turn at one file of one page, beside one thing, so that there are few interleavings.
 
@@ -34,19 +34,19 @@ const writeOut = (cpu: ScenarioCpu) => cpu.writeOut()
 const addToFirst = (cpu: ScenarioCpu) => cpu.add(firstPage, 1)
 
 export default kernelScenarios({
-  // A CPU writes to a page, by its old translation or after a fault, as the flusher writes it out: what it has written
-  // is dirty or on disk.
+  // A CPU writes to a page, by its old translation or after a fault, while the flusher writes it out: what it has
+  // written is dirty or on disk.
   'flush-write': { setup: dirtyAndShared, threads: [[flush], [addToFirst]], pages: [firstPage] },
-  // The same of write().
+  // The same with write().
   'flush-write-call': { setup: dirtyUnmapped, threads: [[flush], [writePage(0, 20)]], pages: [firstPage] },
-  // And fsync after it: what it says is on disk is.
+  // And fsync after it: what it has confirmed is on disk.
   'flush-write-sync': {
     setup: dirtyUnmapped,
     threads: [[flush], [writePage(0, 20), ...syncedOnDisk]],
     pages: [firstPage],
   },
-  // The first write to a page that was read, as the flusher is at the file: the flusher finds it now, or the file says
-  // that it has to come back.
+  // The first write to a page that was read, while the flusher is at the file: the flusher finds it now, or the file is
+  // marked to be visited again.
   'flush-read-page': {
     setup: (cpu) => {
       mapKeptFile(cpu, 2)
@@ -55,7 +55,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.flush()], [addToFirst]],
   },
-  // The same of a page that is mapped by the write.
+  // The same with a page that the write maps.
   'flush-new-page': {
     setup: (cpu) => {
       mapKeptFile(cpu, 2)
@@ -64,13 +64,13 @@ export default kernelScenarios({
     },
     threads: [[flush], [addToFirst]],
   },
-  // A page that was written out once and is written to again, at two rounds: the file says each time that it is dirty.
+  // A page that was written out once is written again, in two rounds: the file is marked dirty each time.
   'flush-again': {
     setup: dirtyAndShared,
     threads: [[(cpu) => cpu.flush(), (cpu) => cpu.flush()], [addToFirst]],
     pages: [firstPage],
   },
-  // Who has a page pinned for writing writes to it after it was written out, without a fault.
+  // A thread that has a page pinned for writing writes to it after it was written out, without a fault.
   'flush-pin': {
     setup: (cpu) => {
       mapKeptFile(cpu, 2)
@@ -82,34 +82,34 @@ export default kernelScenarios({
       [(cpu) => cpu.pin(firstPage, 1, 'rw'), (cpu) => cpu.addPinned(1), (cpu) => cpu.unpin()],
     ],
   },
-  // fsync while the flusher has the page in its hands: what it says is on disk is.
+  // fsync while the flusher is writing the page: what it has confirmed is on disk.
   'flush-sync': { setup: dirtyUnmapped, threads: [[flush], syncedOnDisk], pages: [firstPage] },
-  // The same where it has found the file and comes to the page.
+  // The same from the moment at which the flusher has found the file and reaches the page.
   'flush-page-sync': { setup: dirtyUnmapped, threads: [[writeOut], syncedOnDisk], pages: [firstPage] },
-  // The file is cut off as its page is written out, and stays so.
+  // The file is truncated while its page is written out, and stays truncated.
   'flush-truncate': {
     setup: dirtyUnmapped,
     threads: [[flush], [truncateTo(0), (cpu) => cpu.pagesOnDisk()]],
     pages: [firstPage],
   },
-  // The same where the flusher comes to the page.
+  // The same from the moment at which the flusher reaches the page.
   'flush-page-truncate': {
     setup: dirtyUnmapped,
     threads: [[writeOut], [truncateTo(0), (cpu) => cpu.pagesOnDisk()]],
     pages: [firstPage],
   },
-  // The same where the page is mapped.
+  // The same with a mapped page.
   'flush-truncate-mapped': { setup: dirtyAndRead, threads: [[flush], [truncateTo(0)]], pages: [firstPage] },
-  // Reclaim of the page, which takes it out of the cache.
+  // Reclaim of the page, which evicts it from the cache.
   'flush-reclaim': { setup: dirtyUnmapped, threads: [[flush], [(cpu) => cpu.shrink()]], frames: 20 },
-  // The same, which takes it out of the page table first.
+  // The same, with reclaim removing it from the page table first.
   'flush-page-out': {
     setup: dirtyAndRead,
     threads: [[flush], [(cpu) => cpu.pageOut(firstPage)]],
     pages: [firstPage],
   },
-  // The last mapping goes, and the file with it, as the flusher is at work on it: it is freed when that is over. Some
-  // designs free a VMA after a grace period, and give its file up then, when munmap has returned.
+  // The last mapping is removed, and the file with it, while the flusher works on it: the file is freed after that.
+  // Some designs free a VMA and drop its file after a grace period, when munmap has returned.
   'flush-bury': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -120,19 +120,19 @@ export default kernelScenarios({
     pages: [firstPage],
     onDisk: 6,
   },
-  // The flusher cannot write: the page stays dirty until it is written, and fsync is told once.
+  // The flusher cannot write: the page stays dirty until it is written, and fsync reports the error once.
   'flush-fails': {
     setup: failing(dirtyUnmapped),
     threads: [[flush], [(cpu) => cpu.syncFile(), ...syncedOnDisk]],
     pages: [firstPage],
   },
-  // The same beside a write: the file says that it is dirty still.
+  // The same with a write: the file stays marked dirty.
   'flush-fails-write': {
     setup: failing(dirtyUnmapped),
     threads: [[flush], [writePage(0, 20)]],
     pages: [firstPage],
   },
-  // The file is open twice: each is told.
+  // The file is open twice: each gets the error.
   'flush-fails-two': {
     setup: (cpu, all) => {
       mapKeptFile(cpu, 1)
@@ -145,7 +145,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // Two threads that have the file mapped and have not opened it: one of them is told.
+  // Two threads have the file mapped and not opened: one of them gets the error.
   'msync-shared': {
     setup: (cpu, all) => {
       mapKeptFile(cpu, 1)
@@ -160,7 +160,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.serve(1)], [writePage(0, 20), (cpu) => cpu.syncAnswer(), (cpu) => cpu.onDisk(0)]],
     pages: [firstPage],
   },
-  // The mapping goes after it was asked: it was there still, and all of it is on disk, or the caller is told.
+  // The mapping is removed after the request, when it still existed: all of it is on disk, or the caller gets an error.
   'flush-asked-munmap': {
     setup: dirtyAndAsked,
     threads: [
@@ -169,7 +169,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // The address space goes.
+  // The address space is destroyed.
   'flush-asked-exit': {
     setup: (cpu, all) => {
       const child = cpu.forkFor(all[1]!)
@@ -180,7 +180,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.serve(1)], [(cpu) => cpu.exit()]],
     pages: [],
   },
-  // It cannot write: who has asked is told.
+  // The flusher cannot write: the caller gets an error.
   'flush-asked-fails': {
     setup: failing(dirtyAndAsked),
     threads: [[(cpu) => cpu.serve(1)], [(cpu) => cpu.syncAnswer(), ...syncedOnDisk]],

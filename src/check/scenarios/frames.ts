@@ -50,37 +50,37 @@ export default primitiveScenarios({
     words: 1,
     threads: [takeAndGiveBack, takeAndGiveBack],
   },
-  // Two CPUs that want more frames than there are: each takes what the other keeps in front of the empty zone,
-  // whether it is outside or has to be asked.
+  // Two CPUs that want more frames than there are: each takes those that the other caches when the zone is empty,
+  // whether that CPU is outside or has to be asked.
   'last-frames': {
     words: 1,
     frames: 3,
     threads: [takeTwo, takeTwo],
   },
-  // Each CPU takes a frame of its own node, and one of them gives both back, each to its node.
+  // Each CPU takes a frame of its own node, and one of them returns both, each to its node.
   'node-frames': {
     words: 1,
     frames: 8,
     nodes,
     threads: [takeHere, takeHere],
   },
-  // Two CPUs that want more frames than both nodes have: each takes those of the other node too, and what the other
-  // CPU keeps in front of either zone.
+  // Two CPUs that want more frames than both nodes have: each also takes those of the other node, and those that the
+  // other CPU caches for either zone.
   'node-last-frames': {
     words: 1,
     frames: 4,
     nodes,
     threads: [takeTwo, takeTwo],
   },
-  // A CPU that keeps the last free frame in front of the empty zone comes and goes. Another one must get that frame
-  // whatever the first is just doing: it is free all the while.
+  // A CPU that caches the last free frame enters and leaves. Another must get that frame whatever the first is doing:
+  // it is free all the time.
   'frames-of-leaving-cpu': {
     words: 1,
     frames: 3,
     setup: (cpu) => freeFrame(cpu, allocFrame(cpu)),
     threads: [() => 'nothing', takeTwoFrames],
   },
-  // The same of a CPU that keeps the last frame of each node.
+  // The same with a CPU that caches the last frame of each node.
   'node-frames-of-leaving-cpu': {
     words: 1,
     frames: 3,

@@ -1,4 +1,4 @@
-// Interrupts, and the calls of other CPUs that they bring.
+// Interrupts, and the calls of other CPUs that they deliver.
 
 import {
   ACCESS_READ,
@@ -104,7 +104,7 @@ const far = firstPage + 0x200
 
 export default {
   ...kernelScenarios({
-    // A CPU that has used a page, and munmap by another that looks afterwards: no translation may outlive it.
+    // A CPU that has used a page, and munmap by another: no translation may outlive munmap.
     'stale-access': {
       setup: (cpu, all) => {
         cpu.mapPages(firstPage, 4)
@@ -117,8 +117,8 @@ export default {
       ],
     },
     // The deadlock of interrupts (race R11): one CPU holds the page-table lock and waits until the other has flushed
-    // its TLB, the other wants the lock while it must not answer. Page tables are freed here after an interrupt and not
-    // through RCU, so that the speculative walk runs with interrupts disabled; therefore it only tries the lock.
+    // its TLB; the other wants the lock with interrupts disabled. Page tables are freed here after an interrupt and not
+    // through RCU, so that the speculative walk disables interrupts; it therefore only tries the lock.
     'interrupt-deadlock': {
       config: { MMU_GATHER_RCU_TABLE_FREE: false },
       setup: (cpu, all) => {
@@ -131,8 +131,8 @@ export default {
     },
     // The deadlock of interrupts (race R11) over three CPUs and two page tables. One copies on write and waits, with
     // the second table locked, until all have flushed; mremap has locked the first table and waits for the second; a
-    // fault waits for the first with interrupts disabled, if its design does such a thing. Who holds the lock that the
-    // fault waits for is not who waits for the fault.
+    // fault waits for the first with interrupts disabled, if its design does this. The fault does not wait for the CPU
+    // that waits for it.
     'interrupt-deadlock-chain': {
       setup: (cpu, all) => {
         cpu.mapPages(firstPage, 1)
@@ -152,8 +152,8 @@ export default {
     },
   }),
   ...primitiveScenarios({
-    // A thread enters, begins to answer a call, and is cut off there, as the host does it with a script that runs too
-    // long. When the thread comes back it ends that stay. The caller waits for the answer meanwhile.
+    // A thread enters the kernel, begins to answer a call, and is aborted there, as the host does with a script that
+    // runs too long. When the thread returns, it ends that stay. The caller waits for the answer meanwhile.
     'answer-cut-off': {
       words: 1,
       setup: (cpu, at) => {
@@ -161,7 +161,7 @@ export default {
       },
       threads: [cutOff, flush],
     },
-    // A CPU that has called on others halts at once until it is woken (see variants.ts): each answer must wake it.
+    // A CPU that has called others halts at once until it is woken (see variants.ts): each answer must wake it.
     'answer-halting': {
       words: 1,
       setup: (cpu, at) => {
@@ -169,8 +169,8 @@ export default {
       },
       threads: [callOther, callOther],
     },
-    // A page is taken out of the page table, and a CPU that has read it writes to it before anybody has it flush: the
-    // fault finds no page, and drops what the TLB has kept of it.
+    // A page is removed from the page table, and a CPU that has read it writes to it before anyone makes it flush: the
+    // fault finds no page, and drops the entry of the TLB.
     'fault-drops-translation': {
       words: 4 * PAGE_TABLE_WORDS,
       // Addresses of tables, which lie elsewhere under other designs.
@@ -178,9 +178,9 @@ export default {
       setup: fillTables,
       threads: [writeThenRead, withdraw],
     },
-    // A CPU has just left, to wait for a grace period, when another calls on it to flush: it sees the interrupt while
-    // it waits. It must not answer then: the caller takes the call back and does not wait for it, so that the arguments
-    // may be those of its next call already.
+    // A CPU has just left the kernel to wait for a grace period when another calls it to flush: it sees the interrupt
+    // while it waits. It must not answer then: the caller withdraws the call and does not wait, so that the arguments
+    // may already be those of its next call.
     'called-outside': {
       words: 1,
       setup: (cpu, at) => {
@@ -188,9 +188,9 @@ export default {
       },
       threads: [waitForGracePeriod, flushTwice],
     },
-    // CPU 0 answers the drain of CPU 1, which unlocks; the call of CPU 2 is pending there. Would it answer within the
-    // answer, it would answer CPU 1 too, which goes on to its next call, and then once more without having done that
-    // one.
+    // CPU 0 answers the drain of CPU 1, which unlocks, while the call of CPU 2 is pending. If it answered within the
+    // answer, it would also answer CPU 1, which continues with its next call, and then answer again without having done
+    // that call.
     'nested-answer': {
       words: 2,
       setup: (cpu, at) => {

@@ -7,7 +7,7 @@ import { kernelScenarios } from './table.ts'
 let second: ScenarioCpu
 
 export default kernelScenarios({
-  // mprotect splits a VMA and merges it again, beside a fault in it.
+  // mprotect splits a VMA and merges it again, during a fault in it.
   'split-merge-fault': {
     setup: fourPages,
     threads: [
@@ -21,8 +21,8 @@ export default kernelScenarios({
     setup: fourPages,
     threads: [[(cpu) => cpu.unmap(firstPage, 2)], [(cpu) => cpu.mapPages(warmPage, 2, 'r')]],
   },
-  // A fault while the tree of VMAs is rotated: the lookup without the lock may miss a VMA that is there, which must
-  // not be taken for a SIGSEGV (race R33).
+  // A fault while the tree of VMAs is rotated: the lookup without the lock may miss an existing VMA, which must not
+  // cause a SIGSEGV (race R33).
   'lookup-rotation': {
     setup: (cpu) => {
       for (const place of [0, 2, 4]) cpu.mapPages(firstPage + place, 1)
@@ -34,8 +34,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, firstPage + 6],
   },
-  // A fault in the VMA that a rotation of the tree lifts over its parent: a walk that stands at the parent finds
-  // nothing behind it (race R33).
+  // A fault in the VMA that a rotation of the tree lifts over its parent: a walk that is at the parent finds nothing
+  // behind it (race R33).
   'rotation-miss': {
     setup: (cpu, all) => {
       for (const place of [0, 2, 4, 6]) cpu.mapPages(firstPage + place, 1)
@@ -46,9 +46,9 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage + 6, 42)], [(cpu) => cpu.mapPages(firstPage + 8, 1)]],
     pages: [firstPage + 6, firstPage + 8],
   },
-  // A lookup without the lock, and a VMA that goes away: it is freed after a grace period, that is, when the CPU that
-  // may be looking at it has left. The second call runs what waits for that. There are no page tables, whose teardown
-  // would wait for that CPU too.
+  // A lookup without the lock, and a VMA that is removed: it is freed after a grace period, when the CPU that may be
+  // reading it has left. The second call runs what waits for that. There are no page tables, since their teardown would
+  // also wait for that CPU.
   'rcu-freed-vma': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -60,8 +60,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage + 1],
   },
-  // A fault whose VMA the cache of its thread remembers, and calls that take that VMA away and put another in its
-  // place (race R31).
+  // A fault whose VMA is in the cache of its thread, and calls that remove that VMA and put another in its place (race
+  // R31).
   'cached-vma': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -73,8 +73,8 @@ export default kernelScenarios({
     ],
   },
   // A fault in one address space; the other CPU unmaps its VMA, which becomes a VMA of a second address space, and
-  // takes that down. The fault may hold, and give back, a VMA of an address space that is gone (race R25). There are
-  // no page tables, whose teardown would wait for the fault.
+  // tears that down. The fault may hold, and release, a VMA of an address space that no longer exists (race R25). There
+  // are no page tables, since their teardown would wait for the fault.
   'recycled-vma': {
     setup: (cpu, all) => {
       all[1]!.mapPages(firstPage, 1)
@@ -92,8 +92,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage + 1],
   },
-  // A fault behind whose page a read-only VMA begins, which then becomes writable and takes the page in: flags and
-  // borders that were never true together refuse the access (race R34).
+  // A fault in front of a read-only VMA, which then becomes writable and grows over the page: flags and borders that
+  // were never true together refuse the access (race R34).
   'torn-snapshot': {
     setup: (cpu) => {
       cpu.mapPages(warmPage, 1)
@@ -105,8 +105,8 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(warmPage, 1, 'rw'), (cpu) => cpu.mapPages(firstPage, 1)],
     ],
   },
-  // A fault in a VMA that mprotect merges into its neighbour, and mprotect of all that then is one: the VMA that is
-  // gone still has its flags, and its count does not move any more.
+  // A fault in a VMA that mprotect merges into its neighbour, and mprotect of the merged VMA: the removed VMA still has
+  // its flags, and its count no longer changes.
   'merged-away': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 3)
@@ -121,8 +121,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, firstPage + 2],
   },
-  // A fault in the first page of a VMA, and mprotect that makes this page part of the VMA in front: only borders
-  // move.
+  // A fault in the first page of a VMA, and mprotect that moves this page to the VMA in front: only borders move.
   'border-moves': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -132,7 +131,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage + 2, 42)], [(cpu) => cpu.protect(firstPage + 2, 1, 'r')]],
     pages: [firstPage + 2, firstPage + 3],
   },
-  // A write, and mprotect of the whole VMA: no border moves, so that a design which announces only those says
+  // A write, and mprotect of the whole VMA: no border moves, so a design that announces only border changes announces
   // nothing.
   'protect-whole': {
     setup: (cpu) => {
@@ -144,9 +143,9 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(firstPage, 2, 'r'), (cpu) => cpu.store(firstPage, 43)],
     ],
   },
-  // mprotect takes away the right to read a page, by its protection key: no CPU can read it any more when it has
-  // returned. The instruction fetch leaves a translation that is for no load, and that must not outlive the second
-  // mprotect. The load of the other CPU meets the key, or not, in every state that lies between.
+  // mprotect forbids reading a page by its protection key: when it has returned, no CPU can read the page. The
+  // instruction fetch leaves a translation that is not valid for loads and must not outlive the second mprotect. The
+  // load of the other CPU may meet the key in every state in between.
   'execute-only': {
     config: { X86_INTEL_MEMORY_PROTECTION_KEYS: true },
     setup: (cpu) => {
@@ -164,8 +163,8 @@ export default kernelScenarios({
       ],
     ],
   },
-  // A CPU joins the address space and faults, while the only one that was there unmaps: it may still believe that it
-  // is alone (race R30).
+  // A CPU joins the address space and faults, while the only earlier user unmaps, and may still believe that it is
+  // alone (race R30).
   'joining-cpu': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 4)
@@ -177,8 +176,9 @@ export default kernelScenarios({
       [(cpu) => cpu.join(), (cpu) => cpu.store(firstPage, 42)],
     ],
   },
-  // stress-ng's vma in the small: who maps, who unmaps and who accesses the same two pages. The pages are unmapped in
-  // the order of their addresses, and the accesses go against it: two pages do not go at once, here as in Linux.
+  // A small version of stress-ng's vma: one CPU maps, one unmaps and one accesses the same two pages. munmap processes
+  // the pages in ascending order, and the accesses go in descending order: two pages do not disappear at once, here as
+  // in Linux.
   'map-unmap-access': {
     setup: fourPages,
     threads: [
@@ -187,8 +187,8 @@ export default kernelScenarios({
       [(cpu) => cpu.load(warmPage), (cpu) => cpu.store(firstPage, 42)],
     ],
   },
-  // stress-ng's vma in the small: mprotect and MADV_DONTNEED of the two pages that another CPU accesses, against the
-  // order in which both of them go through the pages.
+  // A small version of stress-ng's vma: mprotect and MADV_DONTNEED of the two pages that another CPU accesses, in the
+  // opposite order.
   'protect-discard-access': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -201,7 +201,7 @@ export default kernelScenarios({
       [(cpu) => cpu.load(warmPage), (cpu) => cpu.store(firstPage, 42)],
     ],
   },
-  // The first two writes to a mapping that was only read: its page table is there, its anon_vma is not.
+  // The first two writes to a mapping that was only read: its page table exists, its anon_vma does not.
   'first-anon-vma': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -209,7 +209,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.store(warmPage, 43)]],
   },
-  // The first write to a mapping, whose anon_vma may be the one of its neighbour, and munmap of the neighbour (race
+  // The first write to a mapping, which may share the anon_vma of its neighbour, and munmap of the neighbour (race
   // R23).
   'anon-vma-munmap': {
     setup: (cpu) => {
@@ -238,8 +238,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.fork(firstPage)]],
     pages: [firstPage],
   },
-  // A VMA without an anon_vma takes in a neighbour that has one: it must be locked for writing before it gets it, as
-  // a fault may be in it (Linux d8ab9f7b644a, 2023).
+  // A VMA without an anon_vma merges with a neighbour that has one: it must be locked for writing before it gets it,
+  // since a fault may be in it (Linux d8ab9f7b644a, 2023).
   'merged-anon-vma': {
     setup: (cpu) => {
       cpu.mapPages(warmPage, 1)
@@ -249,8 +249,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.protect(warmPage, 1, 'rw')]],
   },
-  // Two mappings with pages of their own, and one that comes between them and joins one of the two: they have
-  // different anon_vmas, to which their pages refer, so that all three must not become one.
+  // Two mappings with private pages, and a third that fills the gap and merges with one of them: since the pages refer
+  // to different anon_vmas, all three must not become one.
   'bridged-anon-vmas': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)

@@ -106,7 +106,7 @@ function bump(cpu: Task, at: number): number {
 }
 
 export default primitiveScenarios({
-  // A spinlock and what it guards, which is plain data: whoever comes past the lock races for it.
+  // A spinlock and the plain data that it guards: two CPUs in the critical section would race for it.
   spinlock: {
     words: 2,
     threads: [
@@ -120,7 +120,7 @@ export default primitiveScenarios({
       },
     ],
   },
-  // A spinlock on which CPUs halt that wait: who releases it wakes one, and all come to their turn (variants.ts).
+  // A spinlock whose waiters halt: the release wakes one, and all get their turn (variants.ts).
   'spinlock-halting': {
     words: 2,
     threads: [lockAndAdd, lockAndAdd, lockAndAdd],
@@ -157,7 +157,7 @@ export default primitiveScenarios({
       },
     ],
   },
-  // A semaphore with two writers and a reader, of which any may have to queue behind any.
+  // A semaphore with two writers and a reader, any of which may have to queue behind any other.
   'rwsem-queue': {
     words: RWSEM_WORDS + 1,
     hints: [RWSEM_OWNER_WORD],
@@ -172,7 +172,7 @@ export default primitiveScenarios({
       writeAndCount,
     ],
   },
-  // A writer of a semaphore that becomes a reader, beside a reader, which comes in then at the latest.
+  // A writer of a semaphore that becomes a reader, and a reader, which gets the lock then at the latest.
   'rwsem-downgrade': {
     words: RWSEM_WORDS + 1,
     hints: [RWSEM_OWNER_WORD],
@@ -193,7 +193,7 @@ export default primitiveScenarios({
       },
     ],
   },
-  // A writer of a semaphore that becomes a reader, beside another writer, which waits until it has left.
+  // A writer of a semaphore that becomes a reader, and another writer, which waits until the first has left.
   'rwsem-downgrade-write': {
     words: RWSEM_WORDS + 1,
     hints: [RWSEM_OWNER_WORD],
@@ -228,7 +228,7 @@ export default primitiveScenarios({
       },
     ],
   },
-  // A per-CPU semaphore with a writer and a reader that tries: what it lets in sees both words alike, and the writer
+  // A per-CPU semaphore with a writer and a reader that tries: a reader inside sees both words alike, and the writer
   // does not sleep for ever.
   'percpu-rwsem': {
     words: percpuRwsemWords(CPUS) + 2,
@@ -244,7 +244,7 @@ export default primitiveScenarios({
     ],
   },
   // A reader of a per-CPU semaphore that is outside the kernel for a while with the semaphore held, and a writer that
-  // has to sleep until it comes back and lets go (variants.ts).
+  // has to sleep until it returns and releases it (variants.ts).
   'percpu-rwsem-sleeping': {
     words: percpuRwsemWords(CPUS) + 1,
     threads: [

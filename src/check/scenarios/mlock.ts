@@ -4,8 +4,8 @@ import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
 export default kernelScenarios({
-  // A write fault, and mlock of its page: what the fault installs says that it is locked, as its mapping does. mlock
-  // brings the page in by itself, so that there are two faults for it.
+  // A write fault, and mlock of its page: the installed page is marked locked, like its mapping. mlock brings the page
+  // in itself, so that there are two faults for it.
   'fault-mlock': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -13,8 +13,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.lock(firstPage, 2)]],
   },
-  // A write fault in memory that is locked as it is used, and munlock of its page: what the fault installs does not
-  // say that it is locked when its mapping is not.
+  // A write fault in memory that locks pages on fault, and munlock of its page: the installed page is not marked locked
+  // when its mapping is not.
   'fault-munlock': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -23,7 +23,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unlock(firstPage, 2)]],
   },
-  // A page is there, clean and locked by nobody: a write, by which hardware makes it dirty, while mlock marks it.
+  // A page is present, clean and not locked: a write, by which hardware makes it dirty, while mlock marks it.
   'access-mlock': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2, 'rw', true)
@@ -32,7 +32,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.lock(firstPage, 2)]],
   },
-  // Reclaim of a page beside mlock of it: it is in memory when mlock has returned, and stays there.
+  // Reclaim of a page, and mlock of it: when mlock has returned, the page is in memory and stays there.
   'reclaim-mlock': {
     setup: (cpu, all) => {
       cpu.startSwap(2)

@@ -17,8 +17,8 @@ const elsewhere = farTarget + 2 * pages
 const nearTarget = firstPage + 8
 
 export default kernelScenarios({
-  // mremap, and a fault at the place to which it moves: a page that is installed there before the entries arrive
-  // would be overwritten (race R2).
+  // mremap, and a fault at the new address: mremap would overwrite a page that the fault installs before the entries
+  // arrive (race R2).
   'mremap-fault': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -29,8 +29,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(target, 42)], [(cpu) => cpu.move(firstPage, 1, target)]],
     pages: [firstPage, target, warmPage],
   },
-  // mremap, and accesses at the place from which it moves: a translation that outlives the move would reach the page
-  // at its new place.
+  // mremap, and accesses at the old address: a translation that outlives the move would reach the page at its new
+  // address.
   'mremap-access': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 1)
@@ -42,8 +42,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, target],
   },
-  // mremap that makes a mapping larger and smaller where it is, and faults in the pages that stay and in those that do
-  // not.
+  // mremap that grows and shrinks a mapping in place, and faults in the pages that stay and in those that do not.
   'mremap-resize': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -68,9 +67,9 @@ export default kernelScenarios({
     ],
     pages: [firstPage, target],
   },
-  // A copy on write in a page table that mremap moves as a whole. The page that is copied is shared with a child,
-  // which unmaps it: nobody may reach the old page through the new place then (race R4). Only that page, as unmapping
-  // more would flush the whole TLB. The access to the page behind it finds the table locked, and waits.
+  // A copy on write in a page table that mremap moves as a whole. A child shares the page and unmaps it: then nobody
+  // may reach the old page through the new address (race R4). The child unmaps only that page, as unmapping more would
+  // flush the whole TLB. The access to the next page finds the table locked, and waits.
   'move-table': {
     setup: (_cpu, all) => {
       all[1]!.mapMany(firstPage, pages)
@@ -89,7 +88,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, farTarget],
   },
-  // A fault in a page table that mremap has moved as a whole, when the VMA of its old place is gone.
+  // A fault in a page table that mremap has moved as a whole, when the VMA of its old address is gone.
   'moved-table-faults': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, pages)
@@ -108,8 +107,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, farTarget],
   },
-  // mremap, and a first fault at the place from which it moves: an entry that is installed there after the others
-  // have moved belongs to a mapping that is gone (race R2).
+  // mremap, and a first fault at the old address: an entry that it installs after the others have moved belongs to a
+  // mapping that is gone (race R2).
   'mremap-source': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -135,7 +134,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 8],
   },
-  // mremap whose new place is taken in by the mapping in front of it, and a store there.
+  // mremap whose new range merges with the mapping in front of it, and a store there.
   'mremap-merge': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -146,8 +145,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.move(firstPage, 1, firstPage + 5)], [(cpu) => cpu.store(firstPage + 5, 42)]],
     pages: [firstPage, firstPage + 4, firstPage + 5],
   },
-  // Reclaim of a page at its old place beside mremap of it: what moves may be the entry of a page whose translation
-  // is still to be flushed.
+  // Reclaim of a page at its old address, and mremap of it: the moved entry may be that of a page whose translation is
+  // not flushed yet.
   'reclaim-mremap': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -162,7 +161,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 8],
   },
-  // mremap of a page, reclaim of it at its new place, and a CPU that still has the translation of the old one
+  // mremap of a page, reclaim of it at its new address, and a CPU that still has the translation of the old one
   // (CVE-2018-18281).
   'mremap-reclaim': {
     setup: (cpu, all) => {

@@ -6,8 +6,8 @@ import { kernelScenarios } from './table.ts'
 const target = firstPage + 8
 
 export default kernelScenarios({
-  // A copy on write, and an observer that is registered while it is under way: once the program sees the new page,
-  // the observer must not show the old one (race R17).
+  // A copy on write, and an observer that registers during it: once the program sees the new page, the observer must
+  // not see the old one (race R17).
   'observed-copy': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -25,8 +25,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // An observer of a page, beside a copy on write of it that may have to give up because the protection of the page
-  // changes: whoever hears of a beginning hears of the end (race R18), and nothing withdrawn is seen through it.
+  // An observer of a page, and a copy on write of it that may have to give up because the protection of the page
+  // changes: an observer that gets the beginning of an invalidation gets its end (race R18), and sees no removed page.
   'observed-changes': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -55,7 +55,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // An observer of a page that is thrown away while the observer reads and writes it.
+  // An observer of a page that is discarded while the observer reads and writes it.
   'observed-discard': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -68,8 +68,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // An observer of a page that mremap moves away, and that stays mapped (MREMAP_DONTUNMAP): unmapping it would tell
-  // the observer too.
+  // An observer of a page that mremap moves, with the old mapping left behind (MREMAP_DONTUNMAP): unmapping it would
+  // also notify the observer.
   'observed-move': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -96,8 +96,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // An observer that writes to a page while fork makes it the child's as well: what is written afterwards must not be
-  // seen by the child.
+  // An observer that writes to a page while fork shares it with the child: the child must not see later writes.
   'observed-fork': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -108,7 +107,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.storeObserved(firstPage, 9)], [(cpu) => cpu.fork(firstPage)]],
     pages: [firstPage],
   },
-  // An observer that goes away while a call is telling it of an invalidation.
+  // An observer that unregisters while a call notifies it of an invalidation.
   'observer-leaves': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)

@@ -1,4 +1,4 @@
-// The queue of spinners (sync/osq.ts) by itself, as a lock of what it guards: one CPU is its first at a time.
+// The queue of spinners (sync/osq.ts) on its own, as a lock: one CPU at a time is its first.
 
 import { type Task, osqLock, osqUnlock } from '../../kernel/index.ts'
 import { primitiveScenarios } from './table.ts'
@@ -33,11 +33,11 @@ function leave(cpu: Task, at: number): string {
 export default primitiveScenarios({
   // One has the queue, one waits behind it, and one behind that.
   'osq-wait': { words: 2, threads: [waitAndAdd, waitAndAdd, waitAndAdd] },
-  // One goes out of the middle of the queue.
+  // One leaves from the middle of the queue.
   'osq-leave': { words: 2, threads: [waitAndAdd, leaveAndAdd, waitAndAdd] },
-  // Two neighbours go out at once.
+  // Two neighbours leave at once.
   'osq-two-leave': { words: 2, threads: [waitAndAdd, leaveAndAdd, leaveAndAdd] },
-  // The same while the first of the queue stays: both get out, whoever is told of whom.
+  // The same while the first of the queue stays: both leave, whatever each learns of the other.
   'osq-stay': {
     words: 2,
     setup: (cpu, at) => {

@@ -1,4 +1,4 @@
-// Pinned pages beside calls that take pages away, copy them or write them out.
+// Pinned pages, and calls that remove pages, copy them or write them out.
 
 import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, warmPage } from './pages.ts'
@@ -12,7 +12,7 @@ const pinned = [
 ]
 
 export default kernelScenarios({
-  // A page that is unmapped, and whose frame would be the next to be had: it lives on until it is unpinned.
+  // A page is unmapped, and its frame would be the next to be allocated: it stays until it is unpinned.
   'pin-munmap': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -24,7 +24,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // A page that is thrown away, and another that takes its place: what is written through the pin goes to one of them.
+  // A page that is discarded, and another that takes its place: what is written through the pin goes to one of them.
   'pin-dontneed': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -33,7 +33,7 @@ export default kernelScenarios({
     threads: [pinned, [(cpu) => cpu.discard(firstPage, 1), (cpu) => cpu.add(firstPage, 9)]],
     pages: [firstPage],
   },
-  // fork of a pinned page: the child has it as it was at one moment, and nothing that is written later.
+  // fork of a pinned page: the child has its contents of one moment, and nothing that is written later.
   'pin-fork': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -55,7 +55,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // A page that a child shares, pinned for reading while both write to it: the pin shows what its own side writes.
+  // A page that a child shares, pinned for reading while both write to it: the pin shows the writes of its own side.
   'pin-shared': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -73,7 +73,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // The zero page, pinned for reading, and two writes: the pin is of the page that is written.
+  // The zero page, pinned for reading, and two writes: the pin is on the page that is written.
   'pin-zero-page': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -86,7 +86,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // mprotect takes the write permission of a pinned page away and gives it back: the write after it must not copy.
+  // mprotect removes the write permission of a pinned page and restores it: the next write must not copy.
   'pin-mprotect': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -103,7 +103,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // Reclaim leaves a pinned page: what it had written to the swap area would be without what comes after.
+  // Reclaim leaves a pinned page: a copy in the swap area would lack later writes.
   'pin-reclaim': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -113,8 +113,8 @@ export default kernelScenarios({
     threads: [pinned, [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.add(firstPage, 1)]],
     pages: [firstPage],
   },
-  // A page whose content is given up, before it is pinned and then once more, and reclaim: what is written through the
-  // pin is not thrown away.
+  // MADV_FREE of a page before it is pinned and again after, and reclaim: what is written through the pin is not
+  // discarded.
   'pin-freed': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -133,7 +133,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // A pinned page that mremap moves: the program finds at the new place what is written through the pin.
+  // A pinned page that mremap moves: the program finds at the new address what is written through the pin.
   'pin-move': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)
@@ -142,7 +142,7 @@ export default kernelScenarios({
     threads: [pinned, [(cpu) => cpu.move(firstPage, 1, firstPage + 8), (cpu) => cpu.add(firstPage + 8, 10)]],
     pages: [firstPage, firstPage + 8],
   },
-  // msync writes out what is written so far, and what comes after makes the page dirty once more.
+  // msync writes out what is written so far, and later writes make the page dirty again.
   'pin-sync': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -152,7 +152,7 @@ export default kernelScenarios({
     threads: [pinned, [(cpu) => cpu.sync(firstPage, 1)]],
     pages: [firstPage],
   },
-  // Who has a page of a file pinned makes the file shorter: that must not wait for the pin.
+  // A thread that has pinned a page of a file truncates the file: this must not wait for the pin.
   'pin-truncate': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -171,7 +171,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // Pages that move to other frames while a program writes to one of them: nothing that it writes is lost.
+  // Pages that move to other frames while a program writes to one of them: no write is lost.
   'collapse-write': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -183,7 +183,7 @@ export default kernelScenarios({
       [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
     ],
   },
-  // The same beside a CPU that unmaps one of the pages.
+  // The same with a CPU that unmaps one of the pages.
   'collapse-munmap': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -192,7 +192,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.collapse(firstPage, 2)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // The same of pages that a child shares, which writes to one of them and exits.
+  // The same with pages that a child shares, which writes to one of them and exits.
   'collapse-shared': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -205,7 +205,7 @@ export default kernelScenarios({
       [(cpu) => cpu.add(firstPage, 10), (cpu) => cpu.load(warmPage), (cpu) => cpu.exit()],
     ],
   },
-  // The same of a page that reclaim takes out, and that is then brought in again.
+  // The same with a page that reclaim evicts, and that is then brought in again.
   'collapse-reclaim': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -224,7 +224,7 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.add(firstPage, 1)],
     ],
   },
-  // fork of a page that is pinned no more when its copy is about to be made, and that reclaim has taken out by then.
+  // fork of a page that is unpinned when its copy is about to be made, and that reclaim has evicted by then.
   'unpin-fork': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -237,7 +237,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // The same beside an observer that writes to one of the pages.
+  // The same with an observer that writes to one of the pages.
   'collapse-observed': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -251,7 +251,7 @@ export default kernelScenarios({
       [(cpu) => cpu.storeObserved(firstPage, 9, 1), (cpu) => cpu.observe(firstPage, 1)],
     ],
   },
-  // Who has one of the pages pinned keeps it where it is.
+  // A thread that has one of the pages pinned keeps it in its frame.
   'collapse-pinned': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)

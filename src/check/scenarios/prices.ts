@@ -1,11 +1,11 @@
-// What a design costs, and no error of it: these fail where the literature says that the price is paid.
+// The price of a design, which is not an error: these fail under the designs of which the literature says so.
 
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
 export default kernelScenarios({
-  // A CPU that faults in a mapping of a file, and munmap of it, after which the caller wants the file to be gone, as
-  // umount() does (race R20).
+  // A CPU that faults in a mapping of a file, and munmap of it, after which the caller expects the file to be unused,
+  // as umount() does (race R20).
   'file-in-use': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
@@ -18,7 +18,7 @@ export default kernelScenarios({
       [(cpu) => cpu.unmap(firstPage, 1), (cpu) => cpu.filesFreed()],
     ],
   },
-  // A fault and an mmap elsewhere: the fault is one, however often it is tried (race R36).
+  // A fault and an mmap elsewhere: the fault counts once, however often it is tried (race R36).
   'counted-faults': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 2)

@@ -62,8 +62,8 @@ function barrier(cpu: Task, at: number): string {
 }
 
 export default primitiveScenarios({
-  // Two CPUs that take an object out and wait for a grace period before they use it again, each while the other may
-  // be looking: plain writes, which only the grace period keeps from the readers.
+  // Two CPUs that remove an object and wait for a grace period before they reuse it, each while the other may be
+  // reading: plain writes, from which only the grace period protects the readers.
   rcu: {
     words: OBJECTS + 4,
     threads: [publishAndRead(0), publishAndRead(1)],

@@ -20,7 +20,7 @@ function readAtTheBeginning(cpu: ScenarioCpu): void {
 const useMarker = (cpu: ScenarioCpu) => cpu.load(marker)
 
 export default kernelScenarios({
-  // Two faults on the marker: one of them reads on.
+  // Two faults on the marker page: one of them continues the read-ahead.
   'read-ahead-twice': {
     setup: readAtTheBeginning,
     threads: [[useMarker], [useMarker]],
@@ -32,26 +32,25 @@ export default kernelScenarios({
     threads: [[useMarker], [(cpu) => cpu.readFile(PAGES - 1)]],
     pages: [last],
   },
-  // Two calls that both miss the page: it is read once, and both see it.
+  // Two calls that both miss the page: it is read once, and both get it.
   'read-ahead-both': {
     setup: readAtTheBeginning,
     threads: [[(cpu) => cpu.readFile(PAGES - 1)], [(cpu) => cpu.readFile(PAGES - 1)]],
     pages: [last],
   },
-  // The last page is cut off as it is read ahead, and the file made longer again: what is read then is zeros.
+  // The last page is cut off while it is read ahead, and the file extended again: a later read gives zeros.
   'read-ahead-truncate': {
     setup: readAtTheBeginning,
     threads: [[useMarker], [(cpu) => cpu.truncate(PAGES - 1), (cpu) => cpu.truncate(PAGES)]],
     pages: [last],
   },
-  // Reclaim takes pages that were read ahead out of memory, and that nobody has used yet, beside a program that writes
-  // to one.
+  // Reclaim evicts pages that were read ahead and not used yet, while a program writes to one.
   'read-ahead-reclaim': {
     setup: readAtTheBeginning,
     threads: [[useMarker, (cpu) => cpu.add(last, 1)], [(cpu) => cpu.pageOut(firstPage, PAGES)]],
     pages: [last],
   },
-  // The mapping goes, and with it all that keeps the file, while somebody reads on in it.
+  // The mapping is removed, and with it all that keeps the file, while a thread reads ahead in it.
   'read-ahead-munmap': {
     setup: (cpu) => {
       cpu.fillDisk(PAGES, 5)

@@ -1,4 +1,4 @@
-// Reclaim beside calls that change or copy what it takes.
+// Reclaim, and calls that change or copy the pages that it removes.
 
 import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, warmPage } from './pages.ts'
@@ -14,8 +14,8 @@ function twoCopies(cpu: ScenarioCpu, all: readonly ScenarioCpu[]): ScenarioCpu[]
 }
 
 export default kernelScenarios({
-  // Reclaim takes a page out; mprotect of it then finds nothing that it would have to flush. When it has returned, a
-  // third CPU must not write by the translation of before (Linux 3ea277194daa, 2017).
+  // Reclaim removes a page; mprotect of it then finds nothing to flush. When it has returned, a third CPU must not
+  // write by the old translation (Linux 3ea277194daa, 2017).
   'reclaim-mprotect': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -29,8 +29,8 @@ export default kernelScenarios({
       [(cpu) => cpu.add(firstPage, 1)],
     ],
   },
-  // As reclaim-mprotect, with a store to another page after it: who has seen that must not write to the protected
-  // page.
+  // As reclaim-mprotect, with a store to another page after it: a CPU that has seen this store must not write to the
+  // protected page.
   'reclaim-mprotect-store': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -45,7 +45,7 @@ export default kernelScenarios({
       [(cpu) => (cpu.add(warmPage, 0) === 8 ? 'too early' : cpu.add(firstPage, 1))],
     ],
   },
-  // Reclaim of a page of a file on disk beside mprotect: as reclaim-mprotect, of an entry that becomes empty.
+  // Reclaim of a page of a file on disk, and mprotect: as reclaim-mprotect, with an entry that becomes empty.
   'file-reclaim-mprotect': {
     setup: (cpu, all) => {
       cpu.fillDisk(2, 5)
@@ -58,8 +58,8 @@ export default kernelScenarios({
       [(cpu) => cpu.add(firstPage, 1)],
     ],
   },
-  // Reclaim of a page of a file on disk, fsync by another CPU, which has looked at the entries already, and a third
-  // that writes by its old translation: what it writes must not be taken for written back.
+  // Reclaim of a page of a file on disk, fsync by another CPU, which has checked the entries already, and a third that
+  // writes by its old translation: its write must not count as written back.
   'reclaim-sync-write': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -83,7 +83,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage)]],
   },
-  // Two copies of an address space are compared as a page of one leaves memory and comes back: it is what it was.
+  // Two copies of an address space are compared while a page of one is evicted and comes back: it counts as unchanged.
   'changed-reclaim': {
     setup: twoCopies,
     threads: [
@@ -92,7 +92,7 @@ export default kernelScenarios({
     ],
     pages: [],
   },
-  // The same as the page is written: it is not any more, or not yet.
+  // The same while the page is written: it counts as changed, or not yet.
   'changed-write': {
     setup: twoCopies,
     threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.isChanged(firstPage)]],

@@ -139,7 +139,7 @@ function calledBeside(other: PrimitiveScenarioDescription['threads'][number]): P
 }
 
 export default primitiveScenarios({
-  // Two readers and a writer that queue: who leaves last finds the queue, whatever is counted for a moment.
+  // Two readers and a writer that queue: the last to leave finds the queue, whatever count it sees in between.
   'rwsem-readers-queue': semaphore([read, read, countUp]),
   // Two writers that queue, and nobody who comes later and would wake them.
   'rwsem-two-writers': semaphore([countUp, countUp]),
@@ -147,12 +147,12 @@ export default primitiveScenarios({
   'rwsem-three-writers': semaphore([countUp, countUp, countUp]),
   // Two writers and a reader that queue.
   'rwsem-writers-queue': semaphore([countUp, countUp, read]),
-  // Writers that come twice take the lock past who was woken.
+  // Writers that return take the lock before the woken one.
   'rwsem-steal': semaphore([countTwice, countThenRead, addTen]),
-  // A reader that queues again, for writing, while others are still being woken who were let in with it.
+  // A reader that queues again, for writing, while others that were let in with it are still being woken.
   'rwsem-reader-again': semaphore([readThenAdd, look, countUp]),
-  // A reader that is woken for nothing: so late is a writer woken that has taken the lock past who wakes it, left it,
-  // and queued again.
+  // A reader with a spurious wake-up: it is meant for an earlier wait of that thread as a writer, which took the lock
+  // before it was woken, released it, and queued again.
   'rwsem-woken-late': semaphore([
     countUp,
     read,
@@ -161,17 +161,17 @@ export default primitiveScenarios({
       return 0
     },
   ]),
-  // A writer that was passed over too often (here: once), beside a writer that comes later.
+  // A writer that was passed over too often (here: once), and a writer that comes later.
   'rwsem-handoff': semaphore([countUp, addTen, takeBeside]),
-  // The same beside a reader that comes later.
+  // The same with a reader that comes later.
   'rwsem-handoff-reader': semaphore([countUp, addTen, readBeside]),
-  // A reader that is passed over too often, beside two writers.
+  // A reader that is passed over too often, and two writers.
   'rwsem-reader-handoff': semaphore([countTwice, look, addTen]),
-  // A writer that becomes a reader beside a reader and a writer, both of which may have queued.
+  // A writer that becomes a reader, and a reader and a writer, both of which may have queued.
   'rwsem-downgrade-queue': semaphore([downgrade, read, addTen]),
-  // A writer that calls on the other CPU with the lock held, and one that spins for the lock until it gets it
-  // (variants.ts): the deadlock of interrupts (race R11), if it does not answer.
+  // A writer that interrupts the other CPU with the lock held, and one that spins for the lock until it gets it
+  // (variants.ts): the deadlock of interrupts (race R11) if it does not answer.
   'rwsem-spinner-called': calledBeside(addTen),
-  // The same with a reader, which spins where readers do.
+  // The same with a reader, in the form in which readers spin.
   'rwsem-reader-called': calledBeside(read),
 })

@@ -1,4 +1,4 @@
-// What is mapped, as the page table remembers it, beside calls that change it.
+// Mappings that the page table records, and calls that change them.
 
 import { LEAF_SLOTS } from '../../kernel/index.ts'
 import type { ScenarioCpu } from '../scenario-cpu/index.ts'
@@ -19,8 +19,8 @@ function mapUnlikeNeighbours(cpu: ScenarioCpu, beside: number): Outcome {
 }
 
 export default kernelScenarios({
-  // A fault that looks its mapping up anew, as fork has just been there, and mprotect: it must not keep for later
-  // faults what it saw before.
+  // A fault that looks its mapping up again because fork was just there, and mprotect: it must not cache the old state
+  // for later faults.
   'protect-refill': {
     setup: (cpu) => {
       fourPages(cpu)
@@ -31,7 +31,7 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(firstPage, 4, 'r'), (cpu) => cpu.load(firstPage + 3)],
     ],
   },
-  // The first faults in what a page table covers, and munmap of all of it: a table that is linked when munmap has
+  // The first faults under a page table, and munmap of all that it covers: a table that a fault links after munmap has
   // looked would be left behind (race R5).
   'link-unmap': {
     setup: (cpu) => {
@@ -41,7 +41,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.unmap(firstPage, 2 * run)]],
     pages: [firstPage, firstPage + run],
   },
-  // The same where tables are freed after an interrupt to every CPU.
+  // The same with tables that are freed after an interrupt to every CPU.
   'link-unmap-interrupts': {
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
     setup: (cpu) => {
@@ -51,7 +51,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.unmap(firstPage, 2 * run)]],
     pages: [firstPage, firstPage + run],
   },
-  // Faults in a heap that grows: the pages that were there stay what they were.
+  // Faults in a heap that grows: the earlier pages keep their contents.
   'grow-fault': {
     setup: (cpu) => {
       cpu.startHeap(firstPage)
@@ -64,7 +64,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
-  // A copy on write, and mprotect that takes the right to write away and gives it back: the entry looks as it did.
+  // A copy on write, and mprotect that removes the write permission and restores it: the entry looks unchanged.
   'cow-toggle': {
     setup: (_cpu, all) => {
       all[1]!.mapPages(firstPage, 2)
@@ -81,8 +81,8 @@ export default kernelScenarios({
       ],
     ],
   },
-  // Two writes to a page, and fork, which shares it with a child: what one of them writes by the translation from
-  // before must not go to the page that the other has just copied (race R1).
+  // Two writes to a page, and fork, which shares it with a child: a write by an old translation must not go to the page
+  // that the other write has just copied (race R1).
   'two-writes-fork': {
     setup: (_cpu, all) => {
       all[1]!.mapPages(firstPage, 1)
@@ -95,8 +95,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // munmap, which gives half of the mmap lock up before it is done: who has found a page of the range gone brings
-  // none of it in any more. (What is there already can still be reached, until munmap has come to it.)
+  // munmap, which downgrades the mmap lock before it is done: a CPU that has found a page of the range missing can no
+  // longer bring any of its pages in. (Pages that munmap has not reached yet stay accessible.)
   'hole-seen': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, 2 * run)
@@ -108,8 +108,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, firstPage + run],
   },
-  // A read of a shared file beside one mapping more in the same page table than it has slots for: what the fault reads
-  // of the one may be mixed with what is written of the other.
+  // A read of a shared file, and one more mapping in the page table than it has slots: the fault may mix what it reads
+  // of one mapping with what is written of the other.
   'one-mapping-more': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
@@ -123,7 +123,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + LEAF_SLOTS],
   },
-  // The first fault in what a page table covers, which looks at the mapping beside its own too, and munmap of that one.
+  // The first fault under a page table, which also looks at the adjacent mapping, and munmap of that one.
   'first-fault-neighbour': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -135,7 +135,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage],
   },
-  // Faults in a mapping that takes in a page beside it: it may be touched as soon as mprotect has changed its entry.
+  // Faults in a mapping that grows by an adjacent page: this page is accessible as soon as mprotect has changed its
+  // entry.
   'grow-protect': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -149,8 +150,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
-  // What a thread has found at its last fault is gone, and another mapping is in the place: the thread must not go by
-  // it, nor need the mmap lock to find out.
+  // The mapping of a thread's last fault is gone, and another is in its place: the thread must not rely on the old one,
+  // nor need the mmap lock to find out.
   'guess-remapped': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 2, 'rw', true)
@@ -170,7 +171,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
-  // The first write to a mapping, and munmap of it: it gets no anon_vma any more.
+  // The first write to a mapping, and munmap of it: after that it gets no anon_vma.
   'first-write-munmap': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -191,7 +192,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, target, target + 1],
   },
-  // A fault that maps what is around it of a file, and munmap of some of that.
+  // A fault that maps the surrounding pages of a file, and munmap of some of them.
   'around-unmap': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 3)
@@ -204,8 +205,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
-  // A write to a page of a file that is not cached, and munmap, with which the mapping gives the file up: the fault may
-  // bring the page in with nothing held but the file (race R20).
+  // A write to a page of a file that is not cached, and munmap, which drops the mapping's reference on the file: the
+  // fault may read the page while it holds only the file (race R20).
   'bring-in-unmap': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
@@ -214,7 +215,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // A fault by a page table that mremap moves, and one at the place where it is then.
+  // A fault through a page table that mremap moves, and one at the new address.
   'moved-slot': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, run)
@@ -228,7 +229,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, anew, anew + 1, anew + 2],
   },
-  // The first write to a mapping, which gets its anon_vma, and one that makes it part of the mapping in front, which
+  // The first write to a mapping, which gets its anon_vma, and a call that merges it with the mapping in front, which
   // has another.
   'first-write-merge': {
     setup: (cpu) => {
@@ -244,7 +245,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
-  // The same of one that comes between the two, and may make all three one.
+  // The same with a mapping that fills the gap between the two, and may merge all three.
   'first-write-bridge': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -257,8 +258,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
-  // The first writes in two mappings side by side, of which either may take over the anon_vma of the other, beside
-  // what makes them one.
+  // The first writes in two adjacent mappings, each of which may take over the anon_vma of the other, and a call that
+  // merges them.
   'first-writes-merge': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -273,8 +274,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage],
   },
-  // MADV_DONTNEED of the pages of one mapping, and munmap of all that their page table covers, of which the table is
-  // taken away meanwhile.
+  // MADV_DONTNEED of the pages of one mapping, and munmap of all that their page table covers, which unlinks the table
+  // meanwhile.
   'discard-unlinked-table': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -299,7 +300,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.protect(firstPage, 1, 'r')], [(cpu) => cpu.discard(firstPage, 1)]],
   },
-  // The same, and mremap that moves the page table: what is written at the new place stays.
+  // The same, and mremap that moves the page table: what is written at the new address stays.
   'discard-moved-table': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, run)
@@ -324,7 +325,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, anew],
   },
-  // MADV_DONTNEED of two mappings, of which the second is locked in memory meanwhile.
+  // MADV_DONTNEED of two mappings; meanwhile the second is locked in memory.
   'discard-locked-neighbour': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -338,7 +339,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage],
   },
-  // MADV_DONTNEED of a page, of which an observer that is registered meanwhile has looked up where it is.
+  // MADV_DONTNEED of a page, and an observer that registers meanwhile and has looked the page up.
   'discard-registering': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)
@@ -350,7 +351,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // The same of MADV_FREE: an observer that hears of no beginning hears of no end (race R18).
+  // The same with MADV_FREE: an observer that sees no beginning of the invalidation sees no end (race R18).
   'free-registering': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -363,7 +364,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // mincore of a page of a file, which nothing but its mapping keeps, and munmap of that.
+  // mincore of a page of a file that only its mapping keeps, and munmap of the mapping.
   'resident-munmap': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
@@ -373,13 +374,13 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.resident(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
     pages: [firstPage, warmPage],
   },
-  // The same where there is no page table to be locked.
+  // The same without a page table to lock.
   'resident-untouched-munmap': {
     setup: (cpu) => void cpu.mapFile(firstPage, 1, 'rw', true),
     threads: [[(cpu) => cpu.resident(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
     pages: [firstPage],
   },
-  // mincore of pages of one mapping, and mremap that moves their page table: they are there, or not mapped.
+  // mincore of pages of one mapping, and mremap that moves their page table: mincore finds them, or finds no mapping.
   'resident-moved-table': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, run)
@@ -417,7 +418,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, firstPage + 2],
   },
-  // A fault on a page of a file, in whose place another file is mapped, alike in all else.
+  // A fault on a page of a file, and another file that is mapped in its place, with all else equal.
   'remap-file': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
@@ -431,7 +432,7 @@ export default kernelScenarios({
       [(cpu) => cpu.mapFile(firstPage, 1, 'rw', true), (cpu) => cpu.add(firstPage, 10)],
     ],
   },
-  // The same of another part of the same file, of which the page in front is touched.
+  // The same with another part of the same file, after an access to the page in front.
   'remap-part': {
     setup: (cpu) => {
       cpu.fillDisk(2, 5)
@@ -445,8 +446,8 @@ export default kernelScenarios({
       [(cpu) => cpu.mapDisk(firstPage, 2), (cpu) => cpu.add(firstPage, 10)],
     ],
   },
-  // A fault in a mapping that is locked as it is touched, and mremap that leaves the mapping behind: all of it is
-  // locked no more, also in another page table.
+  // A fault in a mapping that locks pages on fault, and mremap that leaves the mapping behind: no page of it stays
+  // locked, also not in another page table.
   'dontunmap-locked': {
     setup: (cpu) => {
       cpu.mapPages(firstPage - 2, 4)
@@ -457,7 +458,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(warmPage, 42)], [(cpu) => cpu.move(firstPage - 2, 1, target, true)]],
     pages: [firstPage - 2, warmPage, target],
   },
-  // A fault, and advice that is a flag of the mapping, in the middle of three page tables.
+  // A fault, and advice that sets a flag of the mapping, in the middle of three page tables.
   'advise-fault': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, 3 * run)
@@ -469,8 +470,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage + run, firstPage + run + 1],
   },
-  // The first fault in what a page table covers, and mremap of all of it: the table is linked before, and moves, or
-  // not at all.
+  // The first fault under a page table, and mremap of all that it covers: the fault links the table before and it
+  // moves, or does not link it.
   'link-move': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, run)
@@ -483,7 +484,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage, anew, anew + 1],
   },
-  // The first fault in what a page table covers, and fork.
+  // The first fault under a page table, and fork.
   'link-fork': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, 2 * run)

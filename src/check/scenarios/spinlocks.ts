@@ -1,4 +1,4 @@
-// Spinlocks that are handed on in turn (sync/ticket-spinlock.ts, sync/qspinlock.ts); those that are not, in locks.ts.
+// Fair spinlocks (sync/ticket-spinlock.ts, sync/qspinlock.ts); for unfair ones see locks.ts.
 
 import {
   type Task,
@@ -55,7 +55,7 @@ const TABLE_PAGES = 512
 
 export default {
   ...primitiveScenarios({
-    // A ticket spinlock and what it guards, at numbers that run over.
+    // A ticket spinlock and what it guards, with numbers that wrap.
     'ticket-spinlock': {
       words: 2,
       spinlock: 'ticket',
@@ -64,7 +64,7 @@ export default {
       },
       threads: [lockAndAdd, lockAndAdd, tryAndAdd],
     },
-    // CPUs halt that wait, and all are woken to look which number is served (variants.ts).
+    // Waiting CPUs halt, and all are woken to check which number is served (variants.ts).
     'ticket-spinlock-halting': {
       words: 2,
       spinlock: 'ticket',
@@ -76,7 +76,7 @@ export default {
       spinlock: 'queued',
       threads: [lockAndAdd, lockAndAdd, tryAndAdd],
     },
-    // One is pending, or about to be, while the queue of one that is behind it comes to its end.
+    // One is pending, or about to be, while the queue behind it empties.
     'queued-spinlock-again': {
       words: 2,
       spinlock: 'queued',
@@ -88,20 +88,20 @@ export default {
       spinlock: 'queued',
       threads: [lockAndAdd, lockAndAdd, lockAndAdd],
     },
-    // CPUs halt that are pending, or first in the queue (variants.ts).
+    // CPUs halt while they are pending, or first in the queue (variants.ts).
     'queued-spinlock-halting': {
       words: 2,
       spinlock: 'queued',
       threads: [lockAndAdd, lockAndAdd, lockAndAdd],
     },
-    // CPUs halt that are first in the queue, or at their nodes (variants.ts).
+    // CPUs halt while they are first in the queue, or wait at their nodes (variants.ts).
     'queued-spinlock-queue-halting': {
       words: 2,
       spinlock: 'queued',
       threads: [lockAndAdd, lockAndAdd, lockAndAdd],
     },
-    // A CPU that waits in the queue of a lock is called by who has it, and waits for another lock to answer, while one
-    // comes from there and queues behind it (variants.ts).
+    // The holder of a lock interrupts a CPU that waits in its queue, and that CPU waits for another lock to answer,
+    // while a CPU leaves that lock and queues behind it (variants.ts).
     'queued-spinlock-interrupt': {
       words: 18,
       spinlock: 'queued',

@@ -26,8 +26,8 @@ const twoNewPages: readonly (readonly Operation[])[] = [
 ]
 
 export default kernelScenarios({
-  // A fault on a page that is in the swap area, and reclaim of what else it may find: the fault finds the page in the
-  // swap cache, or reads it.
+  // A fault on a page in the swap area, and reclaim of other pages: the fault finds the page in the swap cache, or
+  // reads it.
   'swap-fault': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -40,7 +40,7 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // Two faults on one page that is in the swap area.
+  // Two faults on one page in the swap area.
   'swap-two-faults': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -76,7 +76,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.pageOut(firstPage)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
-  // A fault on a page that is in the swap area, and mprotect of it.
+  // A fault on a page in the swap area, and mprotect of it.
   'swap-protect': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -90,7 +90,7 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(firstPage, 1, 'r'), (cpu) => cpu.load(firstPage)],
     ],
   },
-  // A fault on a page that is in the swap area, and mremap of it: the slot moves, or the page.
+  // A fault on a page in the swap area, and mremap of it: the slot moves, or the page.
   'swap-move': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -105,8 +105,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 8],
   },
-  // A fault that waits for a page to be read from the swap area, and munmap that takes its mapping and its page table
-  // away (with interrupts, so that the table is free at once: a fault that sleeps does not hold it).
+  // A fault that waits for a page to be read from the swap area, and munmap that removes its mapping and its page table
+  // (with interrupts, so that the table is free at once: a fault that sleeps does not hold it).
   'swap-in-munmap': {
     setup: (cpu) => {
       cpu.startSwap(1)
@@ -118,8 +118,8 @@ export default kernelScenarios({
     pages: [firstPage],
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
-  // Two address spaces that have a page in common, in the swap cache since before the fork and not on disk, and write
-  // to it: none sees what the other has written, and both what was there.
+  // Two address spaces share a page, in the swap cache since before the fork and not on disk, and write to it: neither
+  // sees the other's write, and both see the old contents.
   'swap-fork': {
     setup: (cpu, all) => {
       cpu.startSwap(2)
@@ -146,7 +146,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.pageOut(firstPage)], [(cpu) => cpu.fork(firstPage, warmPage)]],
   },
-  // Two CPUs that both want one page to leave memory, and an access to it.
+  // Two CPUs that both want to evict one page, and an access to it.
   'swap-two-reclaimers': {
     setup: (cpu) => {
       cpu.startSwap(2)
@@ -159,8 +159,8 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.shrink()],
     ],
   },
-  // A fault on a page in the swap area, and another CPU that discards it and has another page leave, which gets its
-  // slot: a late fault must not map what belongs to somebody else by now.
+  // A fault on a page in the swap area, and another CPU that discards it and evicts another page, which gets its slot:
+  // a late fault must not map a page that now belongs to another address.
   'swap-dontneed': {
     setup: (cpu) => {
       cpu.startSwap(1)
@@ -174,8 +174,8 @@ export default kernelScenarios({
       [(cpu) => cpu.discard(firstPage, 1), (cpu) => cpu.pageOut(warmPage)],
     ],
   },
-  // A fault that finds a page in the swap cache, and another CPU that discards that page and has another one leave,
-  // which gets the slot, and is in the cache too: a late fault must not map what belongs to somebody else by now.
+  // A fault that finds a page in the swap cache, and another CPU that discards that page and evicts another, which gets
+  // the slot and is in the cache too: a late fault must not map a page that now belongs to another address.
   'swap-late-fault': {
     setup: (cpu) => {
       cpu.startSwap(1)
@@ -202,8 +202,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.stopSwap()]],
   },
-  // A fault on a page of shared memory that is in the swap area, and another CPU that brings it in, writes to it, and
-  // has it leave again, to the same slot: what the first has read meanwhile is not the page any more.
+  // A fault on a page of shared memory in the swap area, and another CPU that brings it in, writes to it, and evicts it
+  // again, to the same slot: what the first has read meanwhile is stale.
   'shm-swap': {
     setup: (cpu) => {
       cpu.startSwap(1)
@@ -217,8 +217,7 @@ export default kernelScenarios({
       [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // A fault on a page of shared memory that is in the swap area, and swapoff: it is not told that the page cannot be
-  // read.
+  // A fault on a page of shared memory in the swap area, and swapoff: the fault gets no read error.
   'shm-swapoff': {
     setup: (cpu) => {
       cpu.startSwap(1)
@@ -229,11 +228,11 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.stopSwap()]],
   },
-  // Two CPUs that need a frame where all are in use, and one can leave: none is told that memory is used up while the
-  // other is just writing a page out.
+  // Two CPUs that need a frame when all are in use and one can be evicted: neither gets an out-of-memory error while
+  // the other is writing a page out.
   'memory-exhausted': { setup: usedUp, threads: twoNewPages, frames: 4, pages: [] },
-  // The same where one CPU frees frames before they are used up: the other lives on what is left, or waits for it.
+  // The same with a CPU that frees frames before they run out: the other uses what is left, or waits for it.
   'memory-balanced': { setup: balanced, threads: twoNewPages, frames: 6, pages: [] },
-  // There is nothing left to live on.
+  // The same with nothing left to use.
   'memory-balanced-exhausted': { setup: balanced, threads: twoNewPages, frames: 4, pages: [] },
 })

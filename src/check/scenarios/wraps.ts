@@ -1,4 +1,4 @@
-// Numbers that come round.
+// Counters that wrap.
 
 import { Mm } from '../../kernel/index.ts'
 import { firstPage, fourPages, warmPage } from './pages.ts'
@@ -6,8 +6,8 @@ import { kernelScenarios } from './table.ts'
 import { lockNumberComesRound } from '../near-wrap.ts'
 
 export default kernelScenarios({
-  // The number of the VMA caches comes round while a thread has a VMA in its cache (CVE-2018-17182): it must not be
-  // taken for the number of before.
+  // The number of the VMA caches wraps while a thread has a VMA in its cache (CVE-2018-17182): it must not be taken for
+  // the earlier number.
   'vmacache-wrap': {
     setup: (cpu, all) => {
       cpu.mapPages(firstPage, 2)
@@ -23,8 +23,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.unmap(firstPage, 2)], [(cpu) => cpu.load(firstPage)]],
     numbers: 'own',
   },
-  // The lock number of the mm comes round to the one that a VMA has kept from its last write lock: a writer must wait
-  // for the fault in the VMA all the same.
+  // The lock number of the mm wraps to the one that a VMA has kept from its last write lock: a writer must still wait
+  // for the fault in the VMA.
   'lock-number-wrap': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 4)
@@ -35,7 +35,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
     numbers: 'own',
   },
-  // As lock-number-wrap, where the number moves only when the mmap lock is given up: a fault enters before the number
+  // As lock-number-wrap, with the number changing only when the mmap lock is released: a fault enters before the number
   // is the VMA's, the next writer makes it so, and the one after that must still wait for the fault.
   'lock-number-wrap-late': {
     setup: (cpu) => {
@@ -49,7 +49,7 @@ export default kernelScenarios({
     ],
     numbers: 'own',
   },
-  // The sequence count of the mm comes round between two looks of a fault at it: it must not be taken for unchanged.
+  // The sequence count of the mm wraps between two reads by a fault: it must not be taken for unchanged.
   'sequence-wrap': {
     setup: fourPages,
     threads: [

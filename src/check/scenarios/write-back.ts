@@ -1,4 +1,4 @@
-// Files on disk that are written back, given up and opened again.
+// Files on disk that are written back, dropped and opened again.
 
 import { mapKeptFile } from './file-calls.ts'
 import { firstPage, warmPage } from './pages.ts'
@@ -28,8 +28,8 @@ const syncAddSync: readonly Operation[] = [
 ]
 
 export default kernelScenarios({
-  // Two CPUs that have a shared mapping of a file written back: what the second writes by an old translation between
-  // its own two calls is on disk after the second, whatever the first has just marked clean.
+  // Two CPUs call msync on a shared mapping of a file: what the second writes by an old translation between its two
+  // calls is on disk after the second call, even if the first CPU has just marked the page clean.
   'msync-stale-write': {
     setup: writtenByAll,
     threads: [[(cpu) => cpu.sync(firstPage, 1)], syncAddSync],
@@ -40,8 +40,8 @@ export default kernelScenarios({
     setup: writtenByAll,
     threads: [[(cpu) => cpu.pageOut(firstPage)], syncAddSync],
   },
-  // munmap of a shared mapping of a file, a CPU that still writes by its old translation, and fsync: what is written
-  // before the mapping is gone is not lost, though the page was marked clean meanwhile.
+  // munmap of a shared mapping of a file, a CPU that still writes by its old translation, and fsync: what it writes
+  // before the mapping is gone is not lost, even if the page was marked clean meanwhile.
   'zap-sync': {
     setup: (cpu, all) => {
       mapKeptFile(cpu, 2)
@@ -50,7 +50,7 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.syncFile(), (cpu) => cpu.add(firstPage, 1)]],
   },
-  // The same, and a second fsync: what it is told of is on disk, though the mapping is just being taken away.
+  // The same, and a second fsync: what was announced before it is on disk, even while the mapping is being removed.
   'zap-sync-again': {
     setup: (cpu, all) => {
       mapKeptFile(cpu, 1)
@@ -66,8 +66,8 @@ export default kernelScenarios({
       ],
     ],
   },
-  // MADV_DONTNEED beside fsync, and a CPU that makes the page dirty again and still writes by its old translation after
-  // the page was written back.
+  // MADV_DONTNEED and fsync, and a CPU that makes the page dirty again and still writes by its old translation after
+  // the write-back.
   'discard-sync': {
     setup: (cpu, all) => {
       mapKeptFile(cpu, 2, 1)
@@ -79,14 +79,14 @@ export default kernelScenarios({
       [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
     ],
   },
-  // Reclaim of a dirty page of a file, and a CPU that writes to it meanwhile: what is written is on disk, or the page
+  // Reclaim of a dirty page of a file, and a CPU that writes to it meanwhile: what it writes is on disk, or the page is
   // dirty.
   'dirty-reclaim': {
     setup: writtenOnce,
     threads: [[(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.shrink()], [(cpu) => cpu.add(firstPage, 1)]],
   },
-  // Two write-backs of a page, of which the first to come to the disk fails: the page stays dirty until it is
-  // written, and the error is told once.
+  // Two write-backs of a page, the first of which fails on the disk: the page stays dirty until it is written, and the
+  // error is reported once.
   'sync-fails': {
     setup: (cpu) => {
       writtenOnce(cpu)
@@ -97,7 +97,7 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // The last mapping of a file on disk goes, and the file with it, while its page is taken out of the cache.
+  // The last mapping of a file on disk is removed, and the file with it, while its page is evicted from the cache.
   'bury-reclaim': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -111,8 +111,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.shrink()]],
     frames: 10,
   },
-  // The last mapping of a file on disk goes, and another CPU maps the file again, writes to it and unmaps it: nothing
-  // of what was written is lost.
+  // The last mapping of a file on disk is removed, and another CPU maps the file again, writes to it and unmaps it: no
+  // write is lost.
   reopen: {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
@@ -132,7 +132,7 @@ export default kernelScenarios({
     ],
     pages: [warmPage, warmPage + 1],
   },
-  // A file is read by one thread as the thread that has opened it closes it: nothing else keeps it.
+  // One thread reads a file while the thread that has opened it closes it: nothing else keeps the file.
   'read-close': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)
