@@ -136,7 +136,7 @@ export function tellToLeave({ heap, tasks }: SimulatedMachine, thread: number, i
   heap[tasks[thread]!.base + PerCpu.needResched] = isToLeave ? 1 : 0
 }
 
-/** The options of the kernel, as `--json` tells them, with how many memory nodes it has, and what its faults ask for. */
+/** The options of the kernel, as `--json` tells them; with its memory nodes, and whether its faults prefetch. */
 export function kernelOptions(
   { config, rss, accounting, spinlock }: Pick<RunKernel, 'config' | 'rss' | 'accounting' | 'spinlock'>,
   nodes: number,
