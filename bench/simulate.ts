@@ -1,6 +1,6 @@
 // How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
-// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it, or
-// those of one `--machine`.
+// CPUs. With `-- --published`, how true: every published row beside what is simulated, as
+// docs/simulated-and-measured.md has it, or those of one `--machine`.
 // With `-- --charts FOLDER`, the charts of docs/scaling.md: every design on 1 to 256 CPUs. With `--kept F` each run is
 // kept in that folder and is not done again, so that the charts can be made in pieces: `--seconds S` begins no further
 // run after so long. What is kept does not tell which source it is of: a changed simulator needs a new folder.

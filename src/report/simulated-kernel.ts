@@ -6,14 +6,15 @@ type KernelOptions = Readonly<Record<string, boolean | string | number>>
 export function simulatedKernelWords(options: KernelOptions): string {
   const nodes = Number(options['nodes'])
   return [
-    accountingWords(String(options['accounting'])),
+    accountingWords(String(options['accounting']), options['prefetchesMmapLock'] === true),
     `Spinlocks are ${String(options['spinlock'])}: --spinlock.`,
     nodes === 1 ? 'Memory is one node.' : `There are ${nodes} memory nodes, one for each socket.`,
   ].join(' ')
 }
 
-function accountingWords(accounting: string): string {
+function accountingWords(accounting: string, prefetches: boolean): string {
+  const first = prefetches ? ', and asks for the line of the mmap lock before anything else' : ''
   return accounting === 'none'
     ? 'A fault writes what this kernel needs, and no lists, charges and counters as in Linux: --accounting.'
-    : `A fault also writes the lists, charges and counters of Linux since ${accounting}: --accounting.`
+    : `A fault also writes the lists, charges and counters of Linux since ${accounting}${first}: --accounting.`
 }

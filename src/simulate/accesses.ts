@@ -22,6 +22,8 @@ export abstract class Accesses extends Scheduler {
   /** The time of each thread, in nanoseconds. */
   readonly clock: Float64Array
   readonly coreOf: Int16Array
+  /** How many threads there are. Behind them stand as many that only fetch ahead, one for each: ahead.ts. */
+  protected readonly count: number
   readonly accounts: Accounts
   readonly directory: Directory
   /** Accesses of all threads so far: operations and plain ones. */
@@ -54,8 +56,10 @@ export abstract class Accesses extends Scheduler {
     super()
     const count = places.length
     const lines = linesOf(memory.cells)
-    this.clock = Float64Array.from(begin)
-    this.coreOf = Int16Array.from(places, (cpu) => topology.coreOf(cpu))
+    this.count = count
+    this.clock = new Float64Array(2 * count)
+    this.clock.set(begin)
+    this.coreOf = Int16Array.from([...places, ...places], (cpu) => topology.coreOf(cpu))
     this.accounts = new Accounts(lines)
     this.directory = new Directory(machine.protocol, topology.groupOfCore, lines)
     this.machine = machine
@@ -99,6 +103,7 @@ export abstract class Accesses extends Scheduler {
   moveTo(thread: number, core: number): void {
     const { hitNs, atomicNs } = this.machine.latency
     this.coreOf[thread] = core
+    this.coreOf[thread + this.count] = core
     this.hitNs[thread] = hitNs * this.#slowness[core]!
     this.#atomicNs[thread] = atomicNs * this.#slowness[core]!
   }
@@ -136,7 +141,7 @@ export abstract class Accesses extends Scheduler {
     this.accesses++
     const from = this.clock[id]!
     const write = kind !== LOAD
-    const arrives = this.#transfer(id, cell, write, from)
+    const arrives = this.transfer(id, cell, write, from)
     if (kind === STORE) {
       this.#storeLine[id] = line
       this.drainAt[id] = Math.max(this.drainAt[id]!, arrives)
@@ -153,7 +158,7 @@ export abstract class Accesses extends Scheduler {
   }
 
   /** Moves the line to the core of the thread. Returns when it is there. */
-  #transfer(id: number, cell: number, write: boolean, now: number): number {
+  protected transfer(id: number, cell: number, write: boolean, now: number): number {
     const line = cell >> LINE_SHIFT
     const core = this.coreOf[id]!
     const { directory, machine } = this
@@ -181,7 +186,7 @@ export abstract class Accesses extends Scheduler {
       const from = this.clock[id]!
       let arrives = from
       if (!this.directory.isHit(line, core, false)) {
-        arrives = this.#transfer(
+        arrives = this.transfer(
           id,
           Math.max(firstCell, line << LINE_SHIFT),
           false,
@@ -204,7 +209,7 @@ export abstract class Accesses extends Scheduler {
       if (directory.isHit(line, core, true)) directory.state[line] = MODIFIED
       else {
         this.#storeLine[id] = line
-        const arrives = this.#transfer(
+        const arrives = this.transfer(
           id,
           Math.max(firstCell, line << LINE_SHIFT),
           true,

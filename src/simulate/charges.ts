@@ -1,8 +1,8 @@
 // What the kernel takes that are no accesses: exceptions, system calls, calls to other CPUs, clearing and copying
 // pages. Told by the program as it runs, charged to the thread's clock.
 
-import type { Probe } from '../backends/stepped/index.ts'
-import type { Task } from '../kernel/index.ts'
+import { SHARED, type Probe, type Watched } from '../backends/stepped/index.ts'
+import { Mm, type Task } from '../kernel/index.ts'
 import { CLEARING, EXCEPTION, INTERRUPT, SYSTEM_CALL, WORKING } from './accounts.ts'
 import type { FrameCosts } from './frames.ts'
 import type { MachineModel } from './machine.ts'
@@ -17,9 +17,10 @@ const CALL_FUNCTION_MANY = 3
 const TAKE_FROM_ZONE = 4
 const GIVE_TO_ZONE = 5
 const GATHER_FRAME = 6
+const WALK = 7
 
 /** The program of a recording has further ones, from here on. */
-export const FURTHER_PROBES = 7
+export const FURTHER_PROBES = 8
 
 export const costProbes: readonly Probe[] = [
   { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
@@ -29,6 +30,8 @@ export const costProbes: readonly Probe[] = [
   { file: 'memory/page-alloc.ts', function: 'takeFromZone', id: TAKE_FROM_ZONE },
   { file: 'memory/page-alloc.ts', function: 'giveToZone', id: GIVE_TO_ZONE },
   { file: 'tables/mmu-gather.ts', function: 'gatherFrame', id: GATHER_FRAME },
+  { file: 'tables/page-table.ts', function: 'findPmdTable', id: WALK },
+  { file: 'tables/page-table.ts', function: 'allocPteTable', id: WALK },
 ]
 
 /** Default of {@link MachineModel.software} `createNs`. */
@@ -43,6 +46,11 @@ export function randomNumbers(seed: number): () => number {
   return () => next() / 2 ** 32
 }
 
+/** The simulated memory's cell of a word of the heap. */
+function cellOf({ heap }: Task, word: number): number {
+  return (heap as Watched)[SHARED]!.firstCell + word
+}
+
 export interface ChargesOptions {
   readonly machine: MachineModel
   readonly simulator: Simulator
@@ -50,6 +58,8 @@ export interface ChargesOptions {
   /** By how much a thread computes longer, as another shares its core. */
   readonly factor: Float64Array
   readonly random: () => number
+  /** Whether a fault asks for the line of the mmap lock first. */
+  readonly prefetchesMmapLock: boolean
   /** Whether a call to a thread is one to a CPU, and whether that runs the thread, and is interrupted. */
   readonly hasCpu: (thread: number) => boolean
   readonly isRunning: (thread: number) => boolean
@@ -95,6 +105,8 @@ export class Charges {
         const computedNs = software.faultNs * (1 + JITTER * (2 * random() - 1))
         simulator.spend(thread, EXCEPTION, software.exceptionNs * longer)
         simulator.spend(thread, WORKING, computedNs * longer)
+        if (this.#options.prefetchesMmapLock)
+          simulator.fetchAhead(thread, cellOf(first as Task, (a as number) + Mm.mmapLock))
         return
       }
       case CALL_ENTER:
@@ -115,6 +127,9 @@ export class Charges {
           WORKING,
           (software.zoneFrameNs ?? 0) * (a as number) * simulator.slownessOf(thread),
         )
+        return
+      case WALK:
+        simulator.needAhead(thread)
         return
       case GATHER_FRAME:
         simulator.spend(thread, WORKING, (software.unmapPageNs ?? 0) * longer)

@@ -35,6 +35,17 @@ export class LineWaiters {
     this.#since.push(time)
   }
 
+  has(cpu: number): boolean {
+    return this.#cpus.includes(cpu, this.#first)
+  }
+
+  /** Somebody else waits in the place of `cpu` from now on. */
+  replace(cpu: number, by: number, time: number): void {
+    const place = this.#cpus.indexOf(cpu, this.#first)
+    this.#cpus[place] = by
+    this.#since[place] = time
+  }
+
   /**
    * Takes out who gets the line next: the first that came; or, while `near` handovers in a row have not been used up,
    * the first of the nearest.

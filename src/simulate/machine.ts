@@ -78,6 +78,13 @@ export interface MachineModel {
    * each is called by an interrupt.
    */
   readonly broadcastsTlb?: boolean
+  /**
+   * With an accounting of Linux before 6.16, a fault asks for the line of the mmap lock, to write it, before anything
+   * else: `prefetchw(&mm->mmap_lock)` in the handler of x86, where the processor has the instruction (AMD; Intel since
+   * Broadwell, before which Linux has it read). The root of the page table stands on that line (`pgd` in
+   * `mm_struct`), so that each fault waits for it when it walks, also one that takes no mmap lock. Default: no.
+   */
+  readonly prefetchesMmapLock?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /**
@@ -105,6 +112,11 @@ export function slownessOfCores({ coreSpeeds }: MachineModel, cores: number): Fl
 /** What a fault writes besides: as it was asked for, or as in the kernel that was measured on the machine. */
 export function accountingOf(machine: MachineModel, given?: AccountingName): AccountingName {
   return given ?? machine.accounting ?? 'none'
+}
+
+/** Whether a fault asks for the line of the mmap lock first: an x86 that runs a kernel which does. */
+export function prefetchesMmapLock(machine: MachineModel, accounting: AccountingName): boolean {
+  return machine.prefetchesMmapLock === true && accounting !== 'none' && accounting !== '6.16'
 }
 
 /** What spinlocks are: as it was asked for, or as in the kernel that was measured on the machine. */

@@ -59,6 +59,15 @@ const single = (common: Measured, cpus: number, value: number, isFitted = false)
 /** Kernels since 5.11 have the semaphore that spins, and since 4.2 queued spinlocks. */
 const pft = { workload: 'pft', rwsem: 'spinning', spinlock: 'queued' } as const
 
+/** Zi Yan, 2 June 2021: threads of will-it-scale, each bound to a core. */
+const willItScale = {
+  rwsem: 'spinning',
+  spinlock: 'queued',
+  accounting: '5.11',
+  machine: 'broadwell-2s',
+  design: 'classic',
+} as const
+
 /** Kernels of 2009 and 2010: what accounting there is comes nearest to theirs, and each fault counted its page. */
 const of2010 = {
   rwsem: 'generic',
@@ -252,8 +261,121 @@ export const publishedRows: readonly PublishedRow[] = [
       design: 'per-vma-lock-2023',
       of: 'pft, 56 threads, per-VMA rwsem',
     },
-    { 1: 507_566, 56: 4.886e6 },
+    {
+      1: 507_566,
+      4: 1_880_478,
+      7: 3_106_394,
+      12: 4_061_358,
+      21: 3_988_619,
+      30: 3_909_840,
+      48: 4_761_108,
+      56: 4.886e6,
+    },
     [1],
+  ),
+  // S. Baghdasaryan, in reply to V. Babka on the first version of per-VMA locks, January 2023; and in the cover letters
+  // of those with a reference count, v7 to v10, January and February 2025. Predicted before they were compared.
+  ...table(
+    { ...pft, accounting: '6.1', machine: 'numa-56', design: 'classic', of: 'pft, 56 threads, 6.2' },
+    {
+      1: 469_202,
+      4: 1_754_466,
+      7: 2_808_142,
+      12: 3_750_308,
+      21: 4_145_672,
+      30: 3_775_723,
+      48: 4_152_564,
+      56: 4_163_869,
+    },
+    [],
+  ),
+  ...table(
+    {
+      ...pft,
+      accounting: '6.1',
+      machine: 'numa-56',
+      design: 'per-vma-lock-2023',
+      of: 'pft, 56 threads, 6.2 with per-VMA locks v1',
+    },
+    {
+      1: 464_453,
+      4: 1_660_688,
+      7: 2_688_911,
+      12: 3_863_490,
+      21: 3_904_533,
+      30: 3_923_225,
+      48: 4_783_721,
+      56: 4_851_474,
+    },
+    [],
+  ),
+  ...table(
+    {
+      ...pft,
+      accounting: '6.10',
+      machine: 'numa-56',
+      design: 'per-vma-refcount-2025',
+      of: 'pft, 56 threads, per-VMA reference count',
+    },
+    {
+      1: 506_139,
+      4: 1_886_796,
+      7: 3_140_551,
+      12: 4_112_477,
+      21: 4_577_747,
+      30: 4_311_052,
+      48: 5_283_791,
+      56: 5_415_839,
+    },
+    [],
+  ),
+  // P. Agrawal, 28 February 2023, of the same machine and kernels as above, with a mapping for each thread. Predicted
+  // before they were compared, as those of will-it-scale below.
+  ...table(
+    {
+      ...pft,
+      workload: 'pft-split',
+      accounting: '6.1',
+      machine: 'icelake-2s',
+      design: 'classic',
+      of: 'pft with a mapping for each, 2 × Ice Lake, 6.2-rc4',
+    },
+    {
+      1: 905_492,
+      4: 2_994_284,
+      7: 4_177_411,
+      12: 4_892_848,
+      21: 5_823_534,
+      30: 6_247_211,
+      48: 6_274_617,
+      79: 6_187_291,
+      110: 6_454_542,
+      128: 6_472_971,
+    },
+    [],
+  ),
+  ...table(
+    {
+      ...pft,
+      workload: 'pft-split',
+      accounting: '6.1',
+      machine: 'icelake-2s',
+      design: 'per-vma-lock-2023',
+      of: 'pft with a mapping for each, 2 × Ice Lake, 6.2-rc4 with per-VMA locks v2',
+    },
+    {
+      1: 887_245,
+      4: 3_154_237,
+      7: 4_933_286,
+      12: 6_054_577,
+      21: 7_637_637,
+      30: 8_598_151,
+      48: 9_467_132,
+      79: 11_919_063,
+      110: 15_050_228,
+      128: 16_647_276,
+    },
+    [],
   ),
   // docs/bench.md: the kernel on worker threads of this project's machine, frames zeroed whole.
   ...table(
@@ -271,16 +393,23 @@ export const publishedRows: readonly PublishedRow[] = [
   ),
   // Zi Yan, 2 June 2021: will-it-scale, 2 × E5-2650 v4, 5.13-rc1.
   ...table(
-    {
-      workload: 'page_fault1',
-      rwsem: 'spinning',
-      spinlock: 'queued',
-      accounting: '5.11',
-      machine: 'broadwell-2s',
-      design: 'classic',
-      of: 'page_fault1_threads, 2 × E5-2650 v4, 5.13-rc1',
-    },
+    { ...willItScale, workload: 'page_fault1', of: 'page_fault1_threads, 2 × E5-2650 v4, 5.13-rc1' },
     { 16: 2_332_446, 24: 2_138_067, 48: 1_776_494 },
+    [],
+  ),
+  ...table(
+    { ...willItScale, workload: 'page_fault2', of: 'page_fault2_threads, 2 × E5-2650 v4, 5.13-rc1' },
+    { 16: 2_005_510, 24: 2_016_984, 48: 1_611_363 },
+    [],
+  ),
+  ...table(
+    { ...willItScale, workload: 'page_fault3', of: 'page_fault3_threads, 2 × E5-2650 v4, 5.13-rc1' },
+    { 16: 3_216_287, 24: 3_199_850, 48: 3_236_057 },
+    [],
+  ),
+  ...table(
+    { ...willItScale, workload: 'mmap1', of: 'mmap1_threads, 2 × E5-2650 v4, 5.13-rc1' },
+    { 16: 100_512, 24: 99_087 },
     [],
   ),
 ]

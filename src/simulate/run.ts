@@ -7,7 +7,7 @@ import { Charges, randomNumbers } from './charges.ts'
 import { memoryNodes } from './cpu-counts.ts'
 import { SharedCpus } from './shared-cpus.ts'
 import { FrameCosts } from './frames.ts'
-import type { MachineModel } from './machine.ts'
+import { type MachineModel, prefetchesMmapLock } from './machine.ts'
 import { Simulator } from './simulator.ts'
 import type { Subject } from './surroundings.ts'
 import type { Meter, MachineRequest, SimulatedMachine } from './stepped-machine.ts'
@@ -206,6 +206,7 @@ class SimulatedRun implements Meter, Probes, Subject {
       frames: this.#frameCosts,
       factor: this.#factor,
       random: this.#random,
+      prefetchesMmapLock: prefetchesMmapLock(machine, this.#options.accounting),
       hasCpu: (thread) => shared === null || shared.hasCpu(thread),
       isRunning: (thread) => (shared === null ? !this.isAsleep(thread) : shared.hasCpu(thread)),
     })

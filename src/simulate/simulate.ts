@@ -3,7 +3,7 @@
 import type { AccountingName, KernelConfig, SpinlockKind } from '../kernel/index.ts'
 import { memoryNodes } from './cpu-counts.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import { type MachineModel, accountingOf, rwsemsOf, spinlockOf } from './machine.ts'
+import { type MachineModel, accountingOf, prefetchesMmapLock, rwsemsOf, spinlockOf } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
 import { simulateRun } from './run.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/catalogue.ts'
@@ -82,11 +82,12 @@ export function resultOf(options: SimulateOptions, runs: readonly SimulatedRun[]
   const accounting = accountingOf(machine, options.accounting)
   const spinlock = spinlockOf(machine, options.spinlock)
   const nodes = memoryNodes(machine, workload, Math.max(...options.cpus))
+  const prefetches = prefetchesMmapLock(machine, accounting)
   const { name, source } = machine
   return {
     workload: workload.name,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }, nodes) },
+    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }, nodes, prefetches) },
     runs,
     published: compareWithPublished(machine.name, workload, runs, { accounting, spinlock, rss }),
   }

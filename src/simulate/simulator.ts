@@ -22,10 +22,8 @@ import {
   WAITING,
   timeOut,
 } from '../backends/stepped/index.ts'
-import { Accesses } from './accesses.ts'
 import { ASLEEP, INTERRUPT, SPINNING_ON, WAKING, WORKING } from './accounts.ts'
-import { ClockQueue } from './clock-queue.ts'
-import { LineWaiters } from './line-waiters.ts'
+import { LineTurns } from './line-turns.ts'
 import { LINE_SHIFT } from './lines.ts'
 import { Looks } from './looks.ts'
 import type { CpuScheduler, SimulatorOptions, Subject } from './surroundings.ts'
@@ -41,7 +39,7 @@ export class SimulationStuck extends Error {
   override readonly name = 'SimulationStuck'
 }
 
-export class Simulator extends Accesses {
+export class Simulator extends LineTurns {
   /** A turn takes time, also one that only looks. */
   override readonly waitsAtOnce = false
   readonly threads: readonly Thread[]
@@ -51,16 +49,11 @@ export class Simulator extends Accesses {
   readonly #subject: Subject
   readonly #aheadNs: number
   readonly #scheduler: CpuScheduler | null
-  readonly #queue: ClockQueue
   #current = NOBODY
   #begun = false
   /** What a thread is to be held up for interrupts that came while it was not looking, in nanoseconds. */
   readonly #debt: Float64Array
 
-  /** The line for which a thread waits on behalf of all that do, or -1. */
-  readonly #waitLine: Int32Array
-  readonly #waiters = new Map<number, LineWaiters>()
-  readonly #unusedWaiters: LineWaiters[] = []
   /** Since when a thread spins or sleeps. */
   readonly #since: Float64Array
   readonly #looks: Looks
@@ -75,9 +68,7 @@ export class Simulator extends Accesses {
     this.#subject = subject
     this.#aheadNs = aheadNs
     this.#scheduler = scheduler
-    this.#queue = new ClockQueue(count)
     this.#debt = new Float64Array(count)
-    this.#waitLine = new Int32Array(count).fill(NOBODY)
     this.#since = new Float64Array(count)
     this.#looks = new Looks(count)
   }
@@ -93,21 +84,20 @@ export class Simulator extends Accesses {
   /** A thread that its scheduler held goes on, or asks again, at `time`. */
   resume(thread: number, time: number): void {
     this.clock[thread] = time
-    this.#queue.set(thread, time)
+    this.queue.set(thread, time)
   }
 
   /** No thread does anything before this time any more. */
   get horizon(): number {
     const current = this.#current < 0 ? Infinity : this.clock[this.#current]!
-    return Math.min(this.#queue.earliest, current)
+    return Math.min(this.queue.earliest, current)
   }
 
   /** The window ends at `time`: what is being waited for until then is noted. */
   endWindow(time: number): void {
     for (const { id, state } of this.threads)
       if (state === SPINNING || state === WAITING) this.#noteWait(id, time)
-    for (const [line, waiters] of this.#waiters)
-      for (const from of waiters.since()) this.accounts.addLine(line, from, time)
+    this.endTurns(time)
     this.accounts.to = time
   }
 
@@ -120,7 +110,7 @@ export class Simulator extends Accesses {
     if (this.isOver) return NOBODY
     if (!this.#begun) {
       this.#begun = true
-      for (const { id } of this.threads) this.#queue.set(id, this.clock[id]!)
+      for (const { id } of this.threads) this.queue.set(id, this.clock[id]!)
     } else if (this.#current >= 0) {
       const thread = this.threads[this.#current]!
       if (thread.state === READY) {
@@ -135,20 +125,19 @@ export class Simulator extends Accesses {
 
   #next(): number {
     for (;;) {
-      const time = this.#queue.earliest
-      const id = this.#queue.pop()
+      const time = this.queue.earliest
+      const id = this.queue.pop()
       if (id < 0) return this.#end()
-      const line = this.#waitLine[id]!
-      if (line >= 0) {
-        if (this.heldUntil[line]! > time) this.#queue.set(id, this.heldUntil[line]!)
-        else return this.#handOn(line, id, time)
+      if (this.isOfLine(id)) {
+        const next = this.lineTurn(id, time)
+        if (next >= 0) return next
         continue
       }
       const thread = this.threads[id]!
       if (thread.state === SPINNING) {
         if (this.#scheduler!.isToLeave(id, time)) return this.#stopSpin(thread, time)
         if (!this.#isAnybodyElse()) return this.#end()
-        this.#queue.set(id, this.#scheduler!.spinsUntil(id))
+        this.queue.set(id, this.#scheduler!.spinsUntil(id))
         continue
       }
       if (thread.state === WAITING) {
@@ -165,7 +154,7 @@ export class Simulator extends Accesses {
 
   /** Besides those that spin, whom only others can end that. */
   #isAnybodyElse(): boolean {
-    return this.threads.some(({ id, state }) => state !== SPINNING && this.#queue.has(id))
+    return this.threads.some(({ id, state }) => state !== SPINNING && this.queue.has(id))
   }
 
   #end(): number {
@@ -181,13 +170,14 @@ export class Simulator extends Accesses {
     const { id, kind } = thread
     if (this.#scheduler?.isAway(id) === true) {
       const time = this.clock[id]!
-      if (time > this.#queue.earliest) return this.#queued(id, time)
+      if (time > this.queue.earliest) return this.queued(id, time)
       if (!this.#scheduler.goesOn(id, time)) return false
     }
     if (this.#debt[id] !== 0) this.#payDebt(id)
+    if (!this.hasReadAhead(id)) return false
     const now = this.clock[id]!
     if (kind >= WAIT) {
-      if (now > this.#queue.earliest) return this.#queued(id, now)
+      if (now > this.queue.earliest) return this.queued(id, now)
       this.accesses++
       if (kind === NOTIFY) this.#notifier = id
       return true
@@ -197,71 +187,25 @@ export class Simulator extends Accesses {
     if (write && kind !== STORE && this.drainAt[id]! > now) this.drain(id)
     const time = this.clock[id]!
     const hit = this.directory.isHit(line, this.coreOf[id]!, write)
-    if (hit && time < this.#queue.earliest + this.#aheadNs && !this.isHot(line, time)) {
+    if (hit && !this.hasCome(id, line, time)) return false
+    if (hit && time < this.queue.earliest + this.#aheadNs && !this.isHot(line, time)) {
       this.hit(id, line, kind)
       return true
     }
-    if (time > this.#queue.earliest) return this.#queued(id, time)
+    if (time > this.queue.earliest) return this.queued(id, time)
     if (hit) {
       this.hit(id, line, kind)
       return true
     }
-    const waiters = this.#waiters.get(line)
-    if (waiters === undefined && time >= this.heldUntil[line]!) {
-      this.fetch(id, line, thread.cell, kind)
-      return true
-    }
-    this.#waitFor(id, line, waiters, time)
-    return false
-  }
-
-  #queued(id: number, time: number): false {
-    this.#queue.set(id, time)
-    return false
+    if (this.waitsFor(id, line, time)) return false
+    this.fetch(id, line, thread.cell, kind)
+    return true
   }
 
   #payDebt(id: number): void {
     const debt = this.#debt[id]!
     this.#debt[id] = 0
     this.spend(id, INTERRUPT, debt)
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // Waiting for a line
-
-  #waitFor(id: number, line: number, present: LineWaiters | undefined, time: number): void {
-    let waiters = present
-    if (waiters === undefined) {
-      waiters = this.#unusedWaiters.pop() ?? new LineWaiters()
-      this.#waiters.set(line, waiters)
-      this.#represent(line, id)
-    }
-    waiters.add(id, time)
-  }
-
-  /** The thread stands in the queue of times for all that wait for the line. */
-  #represent(line: number, id: number): void {
-    this.#waitLine[id] = line
-    this.#queue.set(id, this.heldUntil[line]!)
-  }
-
-  /** The line is free: who is next gets it. Returns that thread. */
-  #handOn(line: number, representative: number, time: number): number {
-    this.#waitLine[representative] = NOBODY
-    const waiters = this.#waiters.get(line)!
-    const id = waiters.next(this.topology, this.coreOf, this.machine.nearHandovers)
-    this.accounts.addLine(line, this.clock[id]!, time)
-    this.clock[id] = time
-    const { kind, cell } = this.threads[id]!
-    // The other thread of its core may have fetched it meanwhile.
-    if (this.directory.isHit(line, this.coreOf[id]!, kind !== LOAD)) this.hit(id, line, kind)
-    else this.fetch(id, line, cell, kind)
-    if (waiters.size === 0) {
-      this.#waiters.delete(line)
-      waiters.reset()
-      this.#unusedWaiters.push(waiters)
-    } else this.#represent(line, waiters.first)
-    return id
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -276,14 +220,14 @@ export class Simulator extends Accesses {
     if (thread.sawChange() || !this.#looks.again(thread)) {
       thread.state = READY
       this.spend(id, WORKING, thread.betweenTurns ? this.hitNs[id]! : PAUSE_NS)
-      this.#queue.set(id, this.clock[id]!)
+      this.queue.set(id, this.clock[id]!)
       return
     }
     this.#since[id] = this.clock[id]!
     this.#noteSleep(id)
     this.watchers.watch(thread)
     const until = this.#scheduler?.spinsUntil(id) ?? Infinity
-    if (until !== Infinity) this.#queue.set(id, Math.max(until, this.clock[id]!))
+    if (until !== Infinity) this.queue.set(id, Math.max(until, this.clock[id]!))
   }
 
   /** It is told to leave its CPU, and looks at that. */
@@ -354,7 +298,7 @@ export class Simulator extends Accesses {
     this.#since[id] = this.clock[id]!
     this.#noteSleep(id)
     this.#sleepers.push(id)
-    if (timeout !== Infinity) this.#queue.set(id, this.clock[id]! + timeout * 1e6)
+    if (timeout !== Infinity) this.queue.set(id, this.clock[id]! + timeout * 1e6)
   }
 
   /** Those go on that the last operation has notified. */
@@ -384,7 +328,7 @@ export class Simulator extends Accesses {
 
   /** A thread that was woken goes on at `time`, or when it has got a CPU. */
   #goOnAt(id: number, time: number): void {
-    if (this.#scheduler === null || this.#scheduler.woke(id, time)) this.#queue.set(id, time)
-    else this.#queue.remove(id)
+    if (this.#scheduler === null || this.#scheduler.woke(id, time)) this.queue.set(id, time)
+    else this.queue.remove(id)
   }
 }

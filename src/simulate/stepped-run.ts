@@ -136,10 +136,11 @@ export function tellToLeave({ heap, tasks }: SimulatedMachine, thread: number, i
   heap[tasks[thread]!.base + PerCpu.needResched] = isToLeave ? 1 : 0
 }
 
-/** The options of the kernel, as `--json` tells them, with how many memory nodes it has. */
+/** The options of the kernel, as `--json` tells them; with its memory nodes, and whether its faults prefetch. */
 export function kernelOptions(
   { config, rss, accounting, spinlock }: Pick<RunKernel, 'config' | 'rss' | 'accounting' | 'spinlock'>,
   nodes: number,
+  prefetchesMmapLock: boolean,
 ): Record<string, boolean | string | number> {
-  return { ...simulatedConfig(config), rss, accounting, spinlock, nodes }
+  return { ...simulatedConfig(config), rss, accounting, spinlock, nodes, prefetchesMmapLock }
 }

@@ -220,6 +220,8 @@ class TraceRun implements TraceMeter, Probes, Subject {
       frames: new FrameCosts(machine, this.#topology, this.#frames, 1),
       factor: new Float64Array(this.#lanes).fill(this.#shareCores() ? machine.smtFactor : 1),
       random: randomNumbers(seed),
+      // The recorded durations have in them what the recorded kernel did.
+      prefetchesMmapLock: false,
       hasCpu: (thread) => this.#cpus.hasCpu(thread),
       isRunning: (thread) => this.#cpus.hasCpu(thread),
     })

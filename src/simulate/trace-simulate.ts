@@ -137,7 +137,7 @@ export class PlannedRecording {
   }
 
   get kernelOptions(): Readonly<Record<string, boolean | string | number>> {
-    return kernelOptions(this.#kernel, 1)
+    return kernelOptions(this.#kernel, 1, false)
   }
 
   /** What is performed in one run. */

@@ -51,6 +51,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.equal(result.kernel.options['accounting'], '6.1')
       assert.equal(result.kernel.options['spinlock'], 'queued')
       assert.equal(result.kernel.options['nodes'], 2)
+      assert.equal(result.kernel.options['prefetchesMmapLock'], true)
       assert.deepEqual(
         result.runs.map((run) => Object.keys(run)),
         [runKeys, runKeys],

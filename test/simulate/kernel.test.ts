@@ -56,6 +56,36 @@ describe('the kernel in virtual time', () => {
     assert.equal(kept, 0)
   })
 
+  describe('the line of the mmap lock, which x86 asks for ahead in each fault', () => {
+    const run = (design: string, cpus: number, prefetchesMmapLock: boolean): Promise<SimulatedRun> => {
+      const change = (machine: MachineModel): MachineModel => ({ ...machine, prefetchesMmapLock })
+      const kernel = { rwsem: 'spinning', accounting: '5.11', spinlock: 'queued' } as const
+      return shortRun({ workload: 'pft-split', design, ...kernel, cpus, pages: 256, change })
+    }
+    for (const design of ['lespinasse-2021', 'per-vma-lock-2023', 'leaf-slots']) {
+      it(`comes once for a fault of ${design}, which never looks at the lock, and bounds it`, async () => {
+        const [without, ahead] = [await run(design, 48, false), await run(design, 48, true)]
+        assert.ok(tripsOf(without, 'mm.mmapLock') < 0.05)
+        assert.ok(Math.abs(tripsOf(ahead, 'mm.mmapLock') - 1) < 0.1, `${tripsOf(ahead, 'mm.mmapLock')} trips`)
+        // Between the two sockets and within them by turns, 48 and 141 ns.
+        assert.ok(Math.abs(nsPerCount(ahead) - 95) < 15, `${nsPerCount(ahead)} ns`)
+        assert.ok(nsPerCount(without) < 0.7 * nsPerCount(ahead), `${nsPerCount(without)} ns`)
+      })
+    }
+
+    it('comes no more often where a fault takes the lock at once: that waits for it', async () => {
+      const [without, ahead] = [await run('classic', 48, false), await run('classic', 48, true)]
+      const more = tripsOf(ahead, 'mm.mmapLock') - tripsOf(without, 'mm.mmapLock')
+      assert.ok(Math.abs(more) < 0.2, `${more} trips more`)
+      assert.ok(Math.abs(nsPerCount(ahead) / nsPerCount(without) - 1) < 0.05)
+    })
+
+    it('is there already where one CPU runs alone', async () => {
+      const [without, ahead] = [await run('classic', 1, false), await run('classic', 1, true)]
+      assert.ok(Math.abs(nsPerCount(ahead) / nsPerCount(without) - 1) < 0.01)
+    })
+  })
+
   it('the same seed gives the same run, and another seed another', async () => {
     const run = async (seed: number): Promise<unknown> => {
       const { wallMs: _, ...rest } = await shortRun({

@@ -37,6 +37,7 @@ export const broadwell2s: MachineModel = {
   bandwidthPerSocket: 62,
   // faultNs is 1650 less what is in unmapPageNs now: the row is of whole rounds, which map, touch and unmap a page.
   software: { ...x86Software(2.5, 1566), unmapPageNs: UNMAP_PAGE_NS },
+  prefetchesMmapLock: true,
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
   spinlock: 'queued',

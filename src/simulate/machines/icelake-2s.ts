@@ -36,6 +36,7 @@ export const icelake2s: MachineModel = {
   // 160 to 175 GB/s.
   bandwidthPerSocket: 165,
   software: x86Software(2.7, 175),
+  prefetchesMmapLock: true,
   smtFactor: assumed.smtFactor,
   accounting: '6.1',
   spinlock: 'queued',

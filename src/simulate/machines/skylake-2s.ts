@@ -42,6 +42,7 @@ export const skylake2s: MachineModel = {
   // zone->lock contention"). So a page takes 250 ns of such a lock, on its way out and back, which are taken as alike;
   // 10 of each half are handing over, which is simulated.
   software: { ...x86Software(2.7, 475), zoneFrameNs: 115 },
+  prefetchesMmapLock: true,
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
   spinlock: 'queued',

@@ -41,5 +41,6 @@ export const graviton2: MachineModel = {
   bandwidthPerSocket: 150,
   // TLBI.
   broadcastsTlb: true,
+  prefetchesMmapLock: false,
   fitted: { residencyNs: 'fetch-add, 8 threads' },
 }
