@@ -6,6 +6,7 @@ import { adviceFor } from './advice.ts'
 import { linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare } from './numbers.ts'
 import { printable } from './printable.ts'
+import { savingOf } from './recorded-text.ts'
 import type { TraceReport } from './replay-report.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
@@ -38,6 +39,8 @@ export interface ComparedAdvice {
   /** Milliseconds that it would save; 0 where it is not advised. */
   readonly beforeMs: number
   readonly afterMs: number
+  /** And at most, where that is more. */
+  readonly beforeAtMostMs?: number
 }
 
 export interface Comparison {
@@ -226,13 +229,18 @@ function isOfOthers(before: TraceReport, after: TraceReport): boolean {
 }
 
 function adviceOf(before: TraceReport, after: TraceReport): ComparedAdvice[] {
-  const all = new Map<string, { change: string; beforeMs: number; afterMs: number }>()
+  const all = new Map<
+    string,
+    { change: string; beforeMs: number; afterMs: number; beforeAtMostMs?: number }
+  >()
   const add = (trace: TraceReport, side: 'beforeMs' | 'afterMs'): void => {
     if (lostSentence(trace) !== null) return
-    for (const { change, savesMs } of adviceFor(trace)) {
+    for (const { change, savesMs, savesAtMostMs } of adviceFor(trace)) {
       const name = change.replace(WHICH_PROCESSES, '')
       const key = name.replace(WHICH_CALLS, 'Call some')
       const entry = all.get(key) ?? { change: name, beforeMs: 0, afterMs: 0 }
+      if (side === 'beforeMs' && (savesAtMostMs ?? entry.beforeAtMostMs) !== undefined)
+        entry.beforeAtMostMs = (entry.beforeAtMostMs ?? entry.beforeMs) + (savesAtMostMs ?? savesMs)
       entry[side] += savesMs
       all.set(key, entry)
     }
@@ -251,7 +259,7 @@ function promisesOf(numbers: readonly ComparedNumber[], advice: readonly Compare
   const { before, after } = numbers.find(({ key }) => key === 'durationNs')!
   const less = before! - after!
   return [
-    `Before, ${formatDuration(first.beforeMs * 1e6)} less were estimated for: ${printable(first.change)} ` +
+    `Before, ${savingOf({ savesMs: first.beforeMs, savesAtMostMs: first.beforeAtMostMs })} less were estimated for: ${printable(first.change)} ` +
       `Of that, ${first.afterMs === 0 ? 'nothing' : formatDuration(first.afterMs * 1e6)} is left, and the recording is ` +
       `${formatDuration(Math.abs(less))} ${less < 0 ? 'longer' : 'shorter'}.`,
   ]

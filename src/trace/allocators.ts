@@ -10,6 +10,18 @@ export type Allocator = 'reserved' | 'java' | 'go' | 'jemalloc' | 'tcmalloc' | '
 /** A function of Go's runtime, which is linked into every program. */
 export const GO_FUNCTION = /^runtime\.[a-z]/
 
+/** Functions of Go's collector of garbage. */
+const GO_COLLECTOR =
+  /^runtime\.(?:gc|scan|mark|sweep|bgsweep|greyobject|findObject|heapBits|wbBuf|\(\*(?:gcWork|gcBits|sweepLocked|mspan)\))/
+/** Threads of Java's collectors, as HotSpot names them. */
+const JAVA_COLLECTOR =
+  /^(?:GC Thread#|G1 |ParGC|Concurrent Mark|Shenandoah|ZWorker|XWorker|ZDriver|ZDirector)/
+
+/** Whether a CPU collects garbage that runs a function, '' for none that is known, in a thread of this name. */
+export function isCollecting(symbol: string, comm: string): boolean {
+  return GO_COLLECTOR.test(symbol) || JAVA_COLLECTOR.test(comm)
+}
+
 const LIBRARIES: readonly (readonly [RegExp, Allocator])[] = [
   [/^libjvm\.so/, 'java'],
   [/^libjemalloc/, 'jemalloc'],

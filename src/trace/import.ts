@@ -145,6 +145,7 @@ function finish(
   const { hasSwitches } = importer.times
   const parallel = scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus)
   const faultCensus = importer.census.whole.census(parallel)
+  const isDense = faultCensus.dense.faults * 10 >= importer.faults.count && faultCensus.dense.faults > 0
   const kernel = importer.kernel.judge(faultCensus.user, importer.locks.count > 0)
   return {
     path,
@@ -188,7 +189,10 @@ function finish(
     unhandledFaults: importer.faults.unhandled,
     withoutFaultAround: importer.calls.withoutFaultAround,
     unseenMappings: images.reduce((sum, { unseenMappings }) => sum + unseenMappings, 0),
-    warnings: [...warnings(importer, replayed, whole), ...memoryWarnings(kernel, importer.hugeAdvised)],
+    warnings: [
+      ...warnings(importer, replayed, whole),
+      ...memoryWarnings(kernel, importer.hugeAdvised, isDense),
+    ],
     images: images.map(
       ({ origin, inherited, prelude, heapStart, heapEnd, heapInherited, extents, ...image }) => ({
         origin,
@@ -244,9 +248,10 @@ function programsOf(processes: readonly Process[], importer: Importer, parallel:
       threads: threadsOf(all),
       faults,
       waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
-      started: all.filter(({ isForked, ended }) => isForked && ended).length,
+      started: startedBy(all, importer, briefNs),
       loaded: loadedBy(all, importer, briefNs),
-      brief: briefThreads(all, briefNs),
+      brief: briefThreads(all, importer, briefNs),
+      collectedNs: collectedBy(all, importer),
       allocators: inOrder(allocatorsOf(all)),
       faultCensus: census.of(name)[1].census(parallel),
     }))
@@ -271,7 +276,7 @@ function loadedBy(
   briefNs: number,
 ): ProgramSummary['loaded'] {
   const { elapsedShare } = activity.cpuUse
-  if (!times.hasSwitches) return { processes: 0, startNs: 0, cpuNs: 0, elapsedShare }
+  if (!times.hasSwitches) return { processes: 0, startNs: 0, cpuNs: 0, elapsedShare, aliveNs: 0 }
   const cpuOf = ({ threads, endNs }: Process): number =>
     threads.reduce((sum, thread) => sum + thread.cpuNs(scanner.nowNs), endNs)
   const loaded = processes.filter(({ loadNs, threads }) => loadNs >= 0 && threads[0]?.isCreated === true)
@@ -285,18 +290,74 @@ function loadedBy(
     startNs: loaded.reduce((sum, { loadNs, endNs }) => sum + loadNs + endNs, startersNs),
     cpuNs: loaded.reduce((sum, one) => sum + cpuOf(one), startersNs),
     elapsedShare,
+    aliveNs: unionNs(
+      [...loaded, ...starters]
+        .filter(({ threads }) => isBrief(threads[0]!, briefNs))
+        .map(({ threads, endNs }) => [threads[0]!.firstNs, threads[0]!.exitNs + endNs] as const),
+    ),
   }
+}
+
+/** How long it was in any of these times, which may overlap. */
+function unionNs(times: readonly (readonly [from: number, to: number])[]): number {
+  let sum = 0
+  let until = 0
+  for (const [from, to] of times.toSorted(([a], [b]) => a - b)) {
+    sum += Math.max(0, to - Math.max(from, until))
+    until = Math.max(until, to)
+  }
+  return sum
+}
+
+/** By how much the CPU time of threads delayed the whole; 0 where switches are not recorded. */
+function delayedBy(threads: readonly Thread[], { activity, times, scanner }: Importer): number {
+  if (!times.hasSwitches) return 0
+  return threads.reduce((sum, one) => sum + one.cpuNs(scanner.nowNs), 0) * activity.cpuUse.elapsedShare
+}
+
+/** Processes that were forked for one task each. */
+function startedBy(
+  processes: readonly Process[],
+  importer: Importer,
+  briefNs: number,
+): ProgramSummary['started'] {
+  const started = processes.filter(({ isForked, threads }) => isForked && isBrief(threads[0]!, briefNs))
+  return {
+    processes: started.length,
+    delayedNs: delayedBy(
+      started.flatMap(({ threads }) => threads),
+      importer,
+    ),
+  }
+}
+
+/** Of fewer samples a share tells nothing. */
+const SAMPLES_MIN = 30
+
+function collectedBy(processes: readonly Process[], importer: Importer): number {
+  const samples = processes.reduce((sum, one) => sum + one.samples, 0)
+  if (samples < SAMPLES_MIN) return 0
+  const threads = processes.flatMap((process) => process.threads)
+  const collecting = processes.reduce((sum, one) => sum + one.collecting, 0)
+  return (delayedBy(threads, importer) * collecting) / samples
 }
 
 function isBrief({ isCreated, firstNs, exitNs }: Thread, briefNs: number): boolean {
   return isCreated && exitNs >= 0 && exitNs - firstNs < briefNs
 }
 
-function briefThreads(processes: readonly Process[], briefNs: number): ProgramSummary['brief'] {
-  const brief = processes.flatMap(({ threads }) => threads.filter((thread) => isBrief(thread, briefNs)))
+function briefThreads(
+  processes: readonly Process[],
+  importer: Importer,
+  briefNs: number,
+): ProgramSummary['brief'] {
+  const brief = processes.flatMap(({ pid, threads }) =>
+    threads.filter((thread) => thread.tid !== pid && isBrief(thread, briefNs)),
+  )
   return {
     threads: brief.length,
     faults: brief.reduce((sum, { avoidableFaults }) => sum + avoidableFaults, 0),
+    delayedNs: delayedBy(brief, importer),
   }
 }
 

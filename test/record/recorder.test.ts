@@ -90,15 +90,18 @@ describe('a recording', () => {
         'proc/sys/kernel/osrelease': '6.18.44-fc\n',
         'boot/config-6.18.44-fc': '# x\nCONFIG_PER_VMA_LOCK=y\n',
         'sys/kernel/mm/transparent_hugepage/enabled': 'always [madvise] never\n',
+        'sys/bus/virtio/devices/virtio0/device': '0x0005\n',
+        'sys/bus/virtio/devices/virtio0/features': '01100101\n',
         'proc/vmstat': 'pgfault 7\nvma_lock_success 40\n',
       },
     })
     const output = join(host.work, 'out.perf.txt')
     await recorderOn(host, { output }).recorder.record()
-    assert.deepEqual(readFileSync(output, 'utf8').trim().split('\n').slice(0, 4), [
+    assert.deepEqual(readFileSync(output, 'utf8').trim().split('\n').slice(0, 5), [
       '# faultline: kernel 6.18.44-fc',
       '# faultline: CONFIG_PER_VMA_LOCK y',
       '# faultline: transparent_hugepage madvise',
+      '# faultline: free_page_reporting y',
       '# faultline: vma_lock_success 0',
     ])
   })

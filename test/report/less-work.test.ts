@@ -78,10 +78,7 @@ test('large memory that is touched page by page: huge pages, as the machine allo
   const trace = await analysisOf(fills(400))
   assert.equal(trace.faultCensus.dense.faults, 798)
   const [asked] = await adviceOf(fills(400), ['transparent_hugepage madvise'])
-  assert.match(
-    asked!.change,
-    /^Use huge pages for large new memory, or bring it in at once \(MADV_POPULATE_WRITE\)/,
-  )
+  assert.match(asked!.change, /^Use huge pages for large new memory\./)
   // All but one of each area, of 10 µs.
   assert.ok(Math.abs(asked!.savesMs - 7.98) < 0.1, String(asked!.savesMs))
   assert.match(asked!.how, /798 of 800 faults .*madvise\(MADV_HUGEPAGE\) asks for them\.$/)
@@ -91,6 +88,10 @@ test('large memory that is touched page by page: huge pages, as the machine allo
 
 test('no huge pages are asked for where Linux makes them unasked, nor for what they would be too large for', async () => {
   assert.deepEqual(await adviceOf(fills(400), ['transparent_hugepage always']), [])
+  // Where a hypervisor takes free memory back, a huge page costs more than all faults that it saves.
+  const reported = await analysisOf(fills(400), ['free_page_reporting y'])
+  assert.deepEqual(verdictReport(verdictOfTrace(reported), reported).advice, [])
+  assert.match(reported.warnings.join(), /huge pages are not advised: the hypervisor/)
   // Fewer than half of the pages are used.
   assert.deepEqual(await adviceOf(fills(200)), [])
   // The mapping has no whole area but one.
@@ -151,13 +152,12 @@ function script(programs: number, work: number, library = '/lib/libc.so.6'): Tra
 test('programs that are started again and again for little: start them less often', async () => {
   const [advice] = await adviceOf(script(200, 10))
   assert.match(advice!.change, /^Start programs less often/)
-  assert.match(
-    advice!.how,
-    /^200 processes were started for a program each \(200 of small\)\. .* saved is at most all of it/,
-  )
-  // From their first switch to that of who waits, 162 µs each.
-  assert.ok(Math.abs(advice!.savesMs - 32.4) < 0.5, String(advice!.savesMs))
-  assert.ok(changes(await adviceOf(script(50, 10))).every((change) => !change.startsWith('Start')))
+  assert.match(advice!.how, /^200 processes were started for a program each \(200 of small\)\./)
+  // 99 µs until each is loaded, and 50 until who waits goes on.
+  assert.ok(Math.abs(advice!.savesMs - 29.8) < 0.5, String(advice!.savesMs))
+  // What is left for its work is too little to be told.
+  assert.equal(advice!.savesAtMostMs, undefined)
+  assert.ok(changes(await adviceOf(script(8, 10))).every((change) => !change.startsWith('Start')))
 })
 
 test('only the loader of glibc ends with munmap', async () => {
@@ -167,9 +167,10 @@ test('only the loader of glibc ends with munmap', async () => {
   assert.ok((await startOf('/lib/ld-musl-x86_64.so.1')) < (await startOf('/lib/libc.so.6')))
 })
 
-test('of programs that have work of their own only their start is saved', async () => {
+test('of programs that have work of their own their start is saved, and at most all of the time in which they are there', async () => {
   const [advice] = await adviceOf(script(200, 5000))
-  assert.match(advice!.how, /saved is the latter/)
+  assert.match(advice!.how, /At most saved is all of the time in which any of them was there/)
+  assert.ok(Math.abs(advice!.savesAtMostMs! - 200 * 5.162) < 5, String(advice!.savesAtMostMs))
   // 99 µs until it is loaded, and 50 until who waits goes on.
   assert.ok(Math.abs(advice!.savesMs - 29.8) < 0.1, String(advice!.savesMs))
 })
@@ -194,9 +195,10 @@ function forks(times: number): TraceText {
 
 test('writes to what a fork made read-only: fork less', async () => {
   const advice = await adviceOf(forks(20))
-  assert.deepEqual(changes(advice), [
+  assert.equal(
+    changes(advice)[0],
     'Fork less often, from a smaller process, or by posix_spawn where exec follows at once.',
-  ])
+  )
   assert.match(advice[0]!.how, /^160 of 188 faults wrote to pages that a fork had made read-only/)
 })
 
@@ -207,9 +209,9 @@ test('a program that has never forked copies nothing that it shares', async () =
 })
 
 test('a process for each task: keep them', async () => {
-  const pools = changes(await adviceOf(forks(120))).filter((change) => change.startsWith('Keep processes'))
+  const pools = changes(await adviceOf(forks(12))).filter((change) => change.startsWith('Keep processes'))
   assert.equal(pools.length, 1)
-  assert.ok(changes(await adviceOf(forks(50))).every((change) => !change.startsWith('Keep processes')))
+  assert.ok(changes(await adviceOf(forks(8))).every((change) => !change.startsWith('Keep processes')))
 })
 
 /** Memory that is given back and faulted in again, by the program that exec has run. */
