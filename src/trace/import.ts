@@ -7,13 +7,13 @@
 import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
-import type { ImportedTrace, ProcessSummary, ProgramSummary } from './imported-trace.ts'
-import { type Allocator, inOrder } from './allocators.ts'
+import type { ImportedTrace, ProcessSummary } from './imported-trace.ts'
 import type { ImportObserver } from './observer.ts'
 import { asPerfScript } from './perf-trace.ts'
 import { memoryWarnings } from './recorded-kernel.ts'
 import { OpStore } from './op-store.ts'
-import type { Process, Thread } from './recorded-thread.ts'
+import { durationNs, programsOf } from './program-summaries.ts'
+import type { Process } from './recorded-thread.ts'
 import { CALL_NAMES } from './trace-events.ts'
 import type { TraceSource } from './source-format.ts'
 
@@ -72,7 +72,12 @@ export async function importFrom(
   let problem: TraceError | null = null
   let traceLines: number | null = null
   try {
-    const chunks = asPerfScript(source.file, source.chunks(), (lines) => (traceLines = lines))
+    const chunks = asPerfScript(
+      source.file,
+      source.chunks(),
+      (lines) => (traceLines = lines),
+      (line) => importer.scanner.namesLine(line),
+    )
     for await (const chunk of chunks) {
       bytes += chunk.length
       if (problem !== null) {
@@ -102,8 +107,6 @@ export async function importFrom(
     throw error
   }
 }
-
-const PROGRAMS_SHOWN = 32
 
 function finish(
   path: string,
@@ -235,132 +238,6 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
 }
 
-function programsOf(processes: readonly Process[], importer: Importer, parallel: number): ProgramSummary[] {
-  const { census } = importer
-  const briefNs = durationNs(processes) * BRIEF_SHARE
-  return [...Map.groupBy(processes, ({ name }) => name)]
-    .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
-    .toSorted((a, b) => b.faults - a.faults)
-    .slice(0, PROGRAMS_SHOWN)
-    .map(({ name, all, faults }) => ({
-      name,
-      processes: all.length,
-      threads: threadsOf(all),
-      faults,
-      waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
-      started: startedBy(all, importer, briefNs),
-      loaded: loadedBy(all, importer, briefNs),
-      brief: briefThreads(all, importer, briefNs),
-      collectedNs: collectedBy(all, importer),
-      allocators: inOrder(allocatorsOf(all)),
-      faultCensus: census.of(name)[1].census(parallel),
-    }))
-}
-
-function allocatorsOf(processes: readonly Process[]): Set<Allocator> {
-  const all = new Set(processes.flatMap(({ allocators }) => [...allocators]))
-  const sum = (of: (process: Process) => number): number =>
-    processes.reduce((pages, one) => pages + of(one), 0)
-  const reserved = sum(({ reservedBack }) => reservedBack)
-  if (reserved > 0 && reserved * 2 >= sum(({ givenBack }) => givenBack)) all.add('reserved')
-  return all
-}
-
-/** What lives for less than this share of the recording was started for one task. */
-const BRIEF_SHARE = 0.1
-
-/** @param briefNs what lives for less is brief */
-function loadedBy(
-  processes: readonly Process[],
-  { activity, times, scanner }: Importer,
-  briefNs: number,
-): ProgramSummary['loaded'] {
-  const { elapsedShare } = activity.cpuUse
-  if (!times.hasSwitches) return { processes: 0, startNs: 0, cpuNs: 0, elapsedShare, aliveNs: 0 }
-  const cpuOf = ({ threads, endNs }: Process): number =>
-    threads.reduce((sum, thread) => sum + thread.cpuNs(scanner.nowNs), endNs)
-  const loaded = processes.filter(({ loadNs, threads }) => loadNs >= 0 && threads[0]?.isCreated === true)
-  // A shell forks itself to start what is to be in a pipe.
-  const starters = processes.filter(
-    ({ isForked, forks, threads }) => isForked && forks > 0 && isBrief(threads[0]!, briefNs),
-  )
-  const startersNs = starters.reduce((sum, one) => sum + cpuOf(one), 0)
-  return {
-    processes: loaded.length,
-    startNs: loaded.reduce((sum, { loadNs, endNs }) => sum + loadNs + endNs, startersNs),
-    cpuNs: loaded.reduce((sum, one) => sum + cpuOf(one), startersNs),
-    elapsedShare,
-    aliveNs: unionNs(
-      [...loaded, ...starters]
-        .filter(({ threads }) => isBrief(threads[0]!, briefNs))
-        .map(({ threads, endNs }) => [threads[0]!.firstNs, threads[0]!.exitNs + endNs] as const),
-    ),
-  }
-}
-
-/** How long it was in any of these times, which may overlap. */
-function unionNs(times: readonly (readonly [from: number, to: number])[]): number {
-  let sum = 0
-  let until = 0
-  for (const [from, to] of times.toSorted(([a], [b]) => a - b)) {
-    sum += Math.max(0, to - Math.max(from, until))
-    until = Math.max(until, to)
-  }
-  return sum
-}
-
-/** By how much the CPU time of threads delayed the whole; 0 where switches are not recorded. */
-function delayedBy(threads: readonly Thread[], { activity, times, scanner }: Importer): number {
-  if (!times.hasSwitches) return 0
-  return threads.reduce((sum, one) => sum + one.cpuNs(scanner.nowNs), 0) * activity.cpuUse.elapsedShare
-}
-
-/** Processes that were forked for one task each. */
-function startedBy(
-  processes: readonly Process[],
-  importer: Importer,
-  briefNs: number,
-): ProgramSummary['started'] {
-  const started = processes.filter(({ isForked, threads }) => isForked && isBrief(threads[0]!, briefNs))
-  return {
-    processes: started.length,
-    delayedNs: delayedBy(
-      started.flatMap(({ threads }) => threads),
-      importer,
-    ),
-  }
-}
-
-/** Of fewer samples a share tells nothing. */
-const SAMPLES_MIN = 30
-
-function collectedBy(processes: readonly Process[], importer: Importer): number {
-  const samples = processes.reduce((sum, one) => sum + one.samples, 0)
-  if (samples < SAMPLES_MIN) return 0
-  const threads = processes.flatMap((process) => process.threads)
-  const collecting = processes.reduce((sum, one) => sum + one.collecting, 0)
-  return (delayedBy(threads, importer) * collecting) / samples
-}
-
-function isBrief({ isCreated, firstNs, exitNs }: Thread, briefNs: number): boolean {
-  return isCreated && exitNs >= 0 && exitNs - firstNs < briefNs
-}
-
-function briefThreads(
-  processes: readonly Process[],
-  importer: Importer,
-  briefNs: number,
-): ProgramSummary['brief'] {
-  const brief = processes.flatMap(({ pid, threads }) =>
-    threads.filter((thread) => thread.tid !== pid && isBrief(thread, briefNs)),
-  )
-  return {
-    threads: brief.length,
-    faults: brief.reduce((sum, { avoidableFaults }) => sum + avoidableFaults, 0),
-    delayedNs: delayedBy(brief, importer),
-  }
-}
-
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
   const threads = processes.flatMap((process) => process.threads.map((thread) => ({ process, thread })))
   const most = threads.reduce((max, { thread }) => Math.max(max, thread.activity), 0)
@@ -383,14 +260,6 @@ function counted(count: number, one: string, several: string): string {
 
 function threadsOf(processes: readonly Process[]): number {
   return processes.reduce((sum, { threads }) => sum + threads.length, 0)
-}
-
-function durationNs(processes: readonly Process[]): number {
-  const seen = processes.filter(({ firstNs }) => firstNs >= 0)
-  return (
-    seen.reduce((most, { lastNs }) => Math.max(most, lastNs), 0) -
-    Math.min(...seen.map(({ firstNs }) => firstNs))
-  )
 }
 
 function howToRecord(missing: readonly string[]): string {

@@ -272,8 +272,8 @@ export class Importer implements TraceEvents {
     let thread = made ? this.processes.find(record.pid, record.tid) : this.#current()
     if (record.start >= KERNEL_ADDRESSES) return
     this.#checkRange(record)
-    const allocator = allocatorOf(record.name)
-    if (allocator !== undefined) thread.process.allocators.add(allocator)
+    const found = allocatorOf(record.name)
+    if (found !== undefined) thread.process.allocators.add(found.allocator)
     const { call } = thread
     let { process } = thread
     if (call.active && call.kind !== CALL_MUNMAP && call.kind !== CALL_MADVISE) {

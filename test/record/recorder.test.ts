@@ -72,7 +72,7 @@ describe('a recording', () => {
   test('samples the CPU, and goes without where perf cannot', async () => {
     const host = fakeHost()
     await recorderOn(host).recorder.record()
-    assert.match(recordings(host)[0]!, /--kernel-callchains .*cpu-clock\/period=2000000\/uI,.*\/kI /)
+    assert.match(recordings(host)[0]!, /--kernel-callchains .*cpu-clock\/period=1000000\/uI,.*\/kI /)
     const old = fakeHost({
       perf: {
         record: `case "$all" in *cpu-clock*) echo 'error: no such event' >&2; exit 1;; esac; ${recording()}`,
