@@ -212,6 +212,14 @@ describe('when events are lost', () => {
   })
 })
 
+test('of a process that ends before perf has found it, that is said', async () => {
+  const host = fakeHost({
+    perf: { record: `echo "Couldn't create thread/CPU maps: No such process" >&2; exit 255` },
+  })
+  const target = { kind: 'processes', pids: [77] } as const
+  await assert.rejects(recorderOn(host, { target }).recorder.record(), /process 77 has ended/)
+})
+
 describe('nothing is left, and the error says why,', () => {
   for (const [why, perf, pattern] of [
     [
