@@ -312,6 +312,9 @@ export class Scanner extends EventReader {
       at++
       while (at < end && buffer[at] === SPACE) at++
     }
+    // `-F misc`: letters for where it was, such as K.
+    while (at < end && buffer[at]! >= 0x41 && buffer[at]! <= 0x7a) at++
+    while (at < end && buffer[at] === SPACE) at++
     digits = at
     let seconds = 0
     byte = buffer[at]!

@@ -381,6 +381,10 @@ describe('lines', () => {
     assert.throws(() => scan(line.slice(0, 40)))
   })
 
+  test('where it was, as -F misc tells it, is passed over', () => {
+    assert.equal(scan(`${header.replace(']', '] UM ')}${event}\n`).seen.length, 1)
+  })
+
   test('the name of a thread may have a line break', () => {
     const line = `${header}${event}`
     const { seen } = scan(`${line}\n        q\nb 1/2 x${line.slice(16)}\n`)
