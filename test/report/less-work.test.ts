@@ -318,3 +318,42 @@ test('a kernel that has locks of single mappings is not to be run for them', asy
     if (expected !== undefined) assert.match(kernels[0]!, expected)
   }
 })
+
+test('what a collector of garbage took is saved at most, by the samples in it, and by threads that are named so', async () => {
+  const collected = async (symbol: string, comm: string): Promise<Advice[0]> => {
+    const text = churn(new TraceText(), 1, 'server').line(1, 1, 'PERF_RECORD_SWITCH OUT')
+    text.line(1, 1, 'PERF_RECORD_SWITCH IN')
+    for (let sample = 0; sample < 40; sample++) {
+      text.comm = sample % 4 === 0 ? comm : 'server'
+      const own = sample % 4 === 0 ? symbol : 'main.work'
+      text.line(1, 1, `cpu-clock/period=1000000/uI:  401000 ${own}`).wait(99)
+    }
+    const [advice] = await adviceOf(text)
+    return advice!
+  }
+  const plain = await collected('main.rest', 'server')
+  assert.equal(plain.savesAtMostMs, undefined)
+  for (const [symbol, comm] of [
+    ['runtime.scanobject', 'server'],
+    ['main.rest', 'GC Thread#0'],
+  ] as const) {
+    const { savesMs, savesAtMostMs, how } = await collected(symbol, comm)
+    // A fourth of its CPU time, which is all of the time.
+    const durationMs = (20 * (16 * 10 + 3) + 40 * 100) / 1000
+    assert.ok(Math.abs(savesAtMostMs! - savesMs - durationMs / 4) < 0.2, `${savesMs} ${savesAtMostMs}`)
+    assert.match(how, /what its collector took/)
+  }
+})
+
+test('memory that is new each time, and faults on it, may be saved with the calls that map it', async () => {
+  const text = new TraceText().exec(1)
+  for (let call = 0; call < 120; call++) {
+    const start = A + call * 4 * PAGE
+    text.mmap(1, 1, start, 4 * PAGE)
+    for (let page = 0; page < 4; page++) text.fault(1, 1, start + page * PAGE, 6).wait(9)
+  }
+  const advice = (await adviceOf(text)).find(({ change }) => change.startsWith('Call mmap less often'))!
+  // Each takes 10 µs at least.
+  assert.ok(Math.abs(advice.savesAtMostMs! - advice.savesMs - 4.8) < 0.1, JSON.stringify(advice))
+  assert.match(advice.how, /the 480 faults on new pages, too/)
+})
