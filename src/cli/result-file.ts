@@ -220,7 +220,9 @@ const TRACE: Shape = {
       brief: { threads: 'number', faults: 'number', delayedNs: 'number' },
       collectedNs: 'number',
       allocators: {
-        list: { oneOf: ['reserved', 'java', 'go', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'] },
+        list: {
+          oneOf: ['reserved', 'java', 'go', 'php', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'],
+        },
       },
       faultCensus: CENSUS,
     },

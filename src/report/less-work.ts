@@ -221,6 +221,7 @@ const KEEPING: Readonly<Record<Allocator, string>> = {
   go:
     'Go keeps what its collector frees with a larger GOGC, and then a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
     'gives all back.',
+  php: "PHP's own allocator has no setting for it: keep large arrays and use them again.",
   jemalloc: 'jemalloc has dirty_decay_ms and muzzy_decay_ms for it, in MALLOC_CONF.',
   tcmalloc: 'tcmalloc has TCMALLOC_RELEASE_RATE for it.',
   mimalloc: 'mimalloc has MIMALLOC_PURGE_DELAY for it.',

@@ -5,7 +5,16 @@ import { fileName } from './bytes.ts'
  * A program with none of these has an allocator that is linked into it. `reserved`: most memory was given back by
  * unmapping ranges of which hardly anything had been used, as WebAssembly memories are.
  */
-export type Allocator = 'reserved' | 'java' | 'go' | 'jemalloc' | 'tcmalloc' | 'mimalloc' | 'musl' | 'glibc'
+export type Allocator =
+  | 'reserved'
+  | 'java'
+  | 'go'
+  | 'php'
+  | 'jemalloc'
+  | 'tcmalloc'
+  | 'mimalloc'
+  | 'musl'
+  | 'glibc'
 
 /** A function of Go's runtime, which is linked into every program. */
 export const GO_FUNCTION = /^runtime\.[a-z]/
@@ -24,6 +33,7 @@ export function isCollecting(symbol: string, comm: string): boolean {
 
 const LIBRARIES: readonly (readonly [RegExp, Allocator, library: string])[] = [
   [/^libjvm\.so/, 'java', 'libjvm.so'],
+  [/^(?:lib)?php(?:-\w+)?[\d.]*(?:\.so)?$/, 'php', 'php'],
   [/^libjemalloc/, 'jemalloc', 'libjemalloc'],
   [/^libtcmalloc/, 'tcmalloc', 'libtcmalloc'],
   [/^libmimalloc/, 'mimalloc', 'libmimalloc'],

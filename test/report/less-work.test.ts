@@ -281,6 +281,8 @@ test('settings are those of the allocator that is mapped', async () => {
   for (const [library, setting] of [
     ['/usr/lib/jvm/libjvm.so', /-XX:MaxHeapFreeRatio/],
     ['/usr/lib/libjemalloc.so.2', /muzzy_decay_ms/],
+    ['/usr/sbin/php-fpm8.2', /PHP's own allocator/],
+    ['/usr/bin/php8.2', /PHP's own allocator/],
     ['/usr/lib/libc.so.6', /MALLOC_TRIM_THRESHOLD_/],
     ['/usr/lib/libc-2.31.so', /MALLOC_TRIM_THRESHOLD_/],
     ['/lib/ld-musl-x86_64.so.1', /musl's malloc has no setting/],
