@@ -430,7 +430,7 @@ export function startLess(programs: readonly ProgramSummary[]): Advice[] {
           `${formatCount(count)} processes were started for a program each (${named.join(', ')}). Each had a CPU for ${formatDuration(cpuNs / count)}, ` +
           `${formatDuration(startNs / count)} of that until it was loaded and to end, which is saved.`,
       },
-      Math.max(cpuNs * elapsedShare, aliveNs) / 1e6 - savesMs,
+      aliveNs / 1e6 - savesMs,
       'At most saved is all of the time in which any of them was there: if their work itself is little, and all else waits for them. ' +
         'Recorded it is more, as perf watches each of them anew (not with record -a).',
     ),

@@ -93,7 +93,7 @@ export interface LoadedProcesses {
   /** All CPU time of both, and how much of the elapsed time each of it was, 0..1. */
   readonly cpuNs: number
   readonly elapsedShare: number
-  /** For how long any of them was there that lived for less than a tenth of what was recorded. */
+  /** For how long any of them was there that was brief, see above, and had a CPU for a tenth of that. */
   readonly aliveNs: number
 }
 

@@ -72,10 +72,15 @@ function loadedBy(
     elapsedShare,
     aliveNs: unionNs(
       [...loaded, ...starters]
-        .filter(({ threads }) => isBrief(threads[0]!, briefNs))
+        .filter(({ threads }) => isBrief(threads[0]!, briefNs) && isAtWork(threads[0]!, scanner.nowNs))
         .map(({ threads, endNs }) => [threads[0]!.firstNs, threads[0]!.exitNs + endNs] as const),
     ),
   }
+}
+
+/** Whether a thread that has ended had a CPU for a tenth of its life; else it waited for others, or for time. */
+function isAtWork(thread: Thread, now: number): boolean {
+  return thread.cpuNs(now) * 10 >= thread.exitNs - thread.firstNs
 }
 
 /** How long it was in any of these times, which may overlap. */

@@ -134,7 +134,7 @@ test('what was unmapped with ranges that were reserved is memory of WebAssembly'
  * A shell that starts programs and waits for each, which has a CPU for 99 µs until it is loaded, then for `work`,
  * and 50 µs later the shell goes on.
  */
-function script(programs: number, work: number, library = '/lib/libc.so.6'): TraceText {
+function script(programs: number, work: number, library = '/lib/libc.so.6', sleeps = false): TraceText {
   const text = new TraceText().exec(1).mmap(1, 1, A, PAGE).fault(1, 1, A, 6)
   for (let child = 2; child < 2 + programs; child++) {
     text.newTask(1, 1, child, CLONE_FORK).line(1, 1, 'PERF_RECORD_SWITCH OUT')
@@ -144,7 +144,14 @@ function script(programs: number, work: number, library = '/lib/libc.so.6'): Tra
     text.line(child, child, `sched:sched_process_exec: filename=/bin/small pid=${child} old_pid=${child}`)
     text.map2(child, child, A + AREA, PAGE, 'r-xp', library, 9)
     text.mmap(child, child, A, PAGE).wait(43).munmap(child, child, A, PAGE)
-    text.wait(work).exitTask(child, child, true).wait(49).line(1, 1, 'PERF_RECORD_SWITCH IN').wait(19)
+    if (sleeps)
+      text.line(child, child, 'PERF_RECORD_SWITCH OUT').wait(work).line(child, child, 'PERF_RECORD_SWITCH IN')
+    text
+      .wait(sleeps ? 0 : work)
+      .exitTask(child, child, true)
+      .wait(49)
+      .line(1, 1, 'PERF_RECORD_SWITCH IN')
+      .wait(19)
   }
   return text
 }
@@ -171,6 +178,9 @@ test('of programs that have work of their own their start is saved, and at most 
   const [advice] = await adviceOf(script(200, 5000))
   assert.match(advice!.how, /At most saved is all of the time in which any of them was there/)
   assert.ok(Math.abs(advice!.savesAtMostMs! - 200 * 5.162) < 5, String(advice!.savesAtMostMs))
+  // Who sleeps waits for something else than its start.
+  const asleep = await adviceOf(script(200, 5000, '/lib/libc.so.6', true))
+  assert.equal(asleep.find(({ change }) => change.startsWith('Start'))!.savesAtMostMs, undefined)
   // 99 µs until it is loaded, and 50 until who waits goes on.
   assert.ok(Math.abs(advice!.savesMs - 29.8) < 0.1, String(advice!.savesMs))
 })
