@@ -29,7 +29,7 @@ export function isResult(path: string): boolean {
 }
 
 /** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
-export const RESULT_FORM = 4
+export const RESULT_FORM = 5
 
 /** What a result begins with, to be known again. */
 export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
@@ -132,6 +132,7 @@ const CENSUS: Shape = {
   avoidable: { user: FAULT_TIME, kernel: FAULT_TIME },
   mappedAgain: FAULT_TIME,
   dense: FAULT_TIME,
+  fresh: FAULT_TIME,
   afterFork: FAULT_TIME,
   forked: FAULT_TIME,
   forkedDelayedNs: 'number',
@@ -208,11 +209,20 @@ const TRACE: Shape = {
       threads: 'number',
       faults: 'number',
       waitedNs: 'number',
-      started: 'number',
-      loaded: { processes: 'number', startNs: 'number', cpuNs: 'number', elapsedShare: 'number' },
-      brief: { threads: 'number', faults: 'number' },
+      started: { processes: 'number', delayedNs: 'number' },
+      loaded: {
+        processes: 'number',
+        startNs: 'number',
+        cpuNs: 'number',
+        elapsedShare: 'number',
+        aliveNs: 'number',
+      },
+      brief: { threads: 'number', faults: 'number', delayedNs: 'number' },
+      collectedNs: 'number',
       allocators: {
-        list: { oneOf: ['reserved', 'java', 'go', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'] },
+        list: {
+          oneOf: ['reserved', 'java', 'go', 'php', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'],
+        },
       },
       faultCensus: CENSUS,
     },
@@ -224,6 +234,7 @@ const TRACE: Shape = {
     isKnown: 'boolean',
     evidence: 'string',
     hugePages: 'string',
+    reportsFreePages: 'boolean',
     counts: { record: 'number' },
   },
   hotThreads: { count: 'number', waitedNs: 'number', aliveNs: 'number' },

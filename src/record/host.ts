@@ -1,7 +1,7 @@
 // What recording asks of the machine it runs on: where its files are, who asks, and what there is of memory.
 //
 // Principle: nothing else in this folder reads the environment, so that a test can be another machine.
-import { accessSync, constants, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 
@@ -46,6 +46,15 @@ export function textOf(host: Host, path: string): string | null {
     return readFileSync(join(host.root, path), 'utf8')
   } catch {
     return null
+  }
+}
+
+/** The names in a folder of the host; none where it cannot be read. */
+export function namesIn(host: Host, path: string): string[] {
+  try {
+    return readdirSync(join(host.root, path))
+  } catch {
+    return []
   }
 }
 

@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { NOTE } from '../trace/recorded-kernel.ts'
-import { type Host, textOf } from './host.ts'
+import { type Host, namesIn, textOf } from './host.ts'
 
 /** Counters of /proc/vmstat, of the whole machine. */
 export type KernelCounts = ReadonlyMap<string, number>
@@ -35,9 +35,23 @@ export function kernelNotes(host: Host, before: KernelCounts, isRedacted: boolea
     ['kernel', isRedacted ? (/^\d+\.\d+(?:\.\d+)?/.exec(release)?.[0] ?? '') : release],
     ['CONFIG_PER_VMA_LOCK', hasVmaLocks(host, release)],
     ['transparent_hugepage', hugePages ?? ''],
+    ['free_page_reporting', reportsFreePages(host) ? 'y' : ''],
     ...counted,
   ]
   return notes.map(([key, value]) => (value === '' ? '' : `${NOTE}${key} ${value}\n`)).join('')
+}
+
+/** Device number of virtio_balloon, and its feature VIRTIO_BALLOON_F_REPORTING (linux/virtio_balloon.h). */
+const BALLOON = '0x0005'
+const REPORTING = 5
+
+function reportsFreePages(host: Host): boolean {
+  const devices = 'sys/bus/virtio/devices'
+  return namesIn(host, devices).some(
+    (name) =>
+      textOf(host, `${devices}/${name}/device`)?.trim() === BALLOON &&
+      textOf(host, `${devices}/${name}/features`)?.[REPORTING] === '1',
+  )
 }
 
 /** 'y' or 'n' as the kernel's configuration has it; '' where that cannot be read. */

@@ -154,6 +154,8 @@ export class Recorder {
     const { target } = this.#request
     const whom = target.kind === 'command' ? [] : targetArguments(target, undefined)
     const what = target.kind === 'processes' ? `process ${target.pids.join(' or ')}` : 'here'
+    if (target.kind === 'processes' && complaint.includes('No such process'))
+      throw new RecordError(`${what} has ended`, 'record it from its start: faultline record -- COMMAND')
     throw new RecordError(
       `perf cannot record ${what}: ${complaint}`,
       `see what it tells: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,

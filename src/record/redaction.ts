@@ -6,6 +6,7 @@
 // program are moved, as a replay needs the layout that they tell (moved-addresses.ts); pointers of the kernel and
 // instruction pointers are gone.
 import { Transform, type TransformCallback } from 'node:stream'
+import { allocatorOf, GO_FUNCTION, JAVA_COLLECTOR } from '../trace/allocators.ts'
 import { MovedAddresses } from './moved-addresses.ts'
 
 /** Gives out the new names. */
@@ -67,7 +68,7 @@ export class Redaction extends Transform {
     if (header === null) return this.#frame(text)
     const [, comm, thread, rest] = header as unknown as [string, string, string, string]
     const event = EVENT.exec(rest)
-    const line = (kept: string): string => `${this.#names.name(comm.trim()).padStart(16)} ${thread}${kept}\n`
+    const line = (kept: string): string => `${this.#comm(comm.trim()).padStart(16)} ${thread}${kept}\n`
     if (event === null) return FORK.test(rest) ? line(rest) : ''
     const [, name, , colon, fields = ''] = event as unknown as [
       string,
@@ -78,6 +79,18 @@ export class Redaction extends Transform {
     ]
     const kept = this.#fields(name, fields)
     return line(`${name}${colon} ${kept}`)
+  }
+
+  /** A thread that collects garbage keeps the name that its runtime gives it. */
+  #comm(name: string): string {
+    return JAVA_COLLECTOR.test(name) ? name : this.#names.name(name)
+  }
+
+  /** A library that everybody has keeps its name, by which the start of a program, and its allocator, are known. */
+  #file(name: string): string {
+    const found = allocatorOf(name)
+    const file = this.#names.file(name)
+    return found === undefined ? file : `/${file}/${found.library}`
   }
 
   /** A line of a call chain. */
@@ -135,7 +148,8 @@ export class Redaction extends Transform {
     const match = /^\s*([0-9a-f]+)(?:\s+([^\s+]+).*)?$/.exec(fields)
     if (match === null || KERNEL_ADDRESS.test(match[1]!)) return ''
     const { 1: ip, 2: symbol = '' } = match
-    return `${this.#instruction(ip!)} ${MEMORY_CALL.test(symbol) ? symbol : this.#names.frame(symbol)}`
+    const isCommon = MEMORY_CALL.test(symbol) || GO_FUNCTION.test(symbol)
+    return `${this.#instruction(ip!)} ${isCommon ? symbol : this.#names.frame(symbol)}`
   }
 
   /** A number for an instruction, the same for the same one. */
@@ -165,7 +179,7 @@ export class Redaction extends Transform {
     if (match === null) return ''
     const [, place, start, name] = match as unknown as [string, string, string, string]
     if (KERNEL_ADDRESS.test(start)) return `${place} [kernel]`
-    return `${this.#addresses.moved(place)} ${COMMON_MAPPINGS.test(name) ? name : this.#names.file(name)}`
+    return `${this.#addresses.moved(place)} ${COMMON_MAPPINGS.test(name) ? name : this.#file(name)}`
   }
 
   /** Locks are told apart; where they are in the kernel, and in which control group, is nobody's business. */

@@ -25,10 +25,16 @@ export function adviceFor(trace: TraceReport): Advice[] {
   return ranked([...lessWork(trace), ...lessWaiting(trace)])
 }
 
-/** As {@link adviceFor} has them. */
+/**
+ * As {@link adviceFor} has them: by the middle of what each saves at least and at most.
+ */
 export function ranked(all: readonly Advice[]): Advice[] {
   const isLast = ({ change }: Advice): number => Number(change === OWN_PROCESSES)
-  return all.toSorted((a, b) => isLast(a) - isLast(b) || b.savesMs - a.savesMs)
+  return all.toSorted((a, b) => isLast(a) - isLast(b) || middle(b) - middle(a))
+}
+
+function middle({ savesMs, savesAtMostMs = savesMs }: Advice): number {
+  return (savesMs + savesAtMostMs) / 2
 }
 
 /** Changes by which faults and calls go away, and the work that they are: of each program, where there are several. */
@@ -57,9 +63,10 @@ function programTrace(trace: TraceReport, program: ProgramSummary | undefined): 
     ...trace,
     allocators: program?.allocators ?? [],
     owners: () => true,
-    brief: program?.brief ?? { threads: 0, faults: 0 },
+    brief: program?.brief ?? { threads: 0, faults: 0, delayedNs: 0 },
     ownProcesses: program?.processes ?? 1,
-    started: program?.started ?? 0,
+    started: program?.started ?? { processes: 0, delayedNs: 0 },
+    collectedNs: program?.collectedNs ?? 0,
   }
 }
 
@@ -81,7 +88,13 @@ function lessWaiting(trace: TraceReport): Advice[] {
 
 function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs: number): Advice[] {
   return all
-    .map((advice) => ({ ...advice, savesMs: Math.min(advice.savesMs, Math.round(mostMs * 100) / 100) }))
+    .map((advice) => {
+      const { savesMs, savesAtMostMs } = advice
+      const cut = { ...advice, savesMs: Math.min(savesMs, hundredths(mostMs)) }
+      return savesAtMostMs === undefined
+        ? cut
+        : { ...cut, savesAtMostMs: Math.min(savesAtMostMs, hundredths(mostMs)) }
+    })
     .filter(({ savesMs }) => savesMs > 0 && savesMs >= durationMs * LEAST_SHARE)
 }
 

@@ -6,6 +6,7 @@ import { adviceFor } from './advice.ts'
 import { linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare } from './numbers.ts'
 import { printable } from './printable.ts'
+import { savingOf } from './recorded-text.ts'
 import type { TraceReport } from './replay-report.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
@@ -38,6 +39,9 @@ export interface ComparedAdvice {
   /** Milliseconds that it would save; 0 where it is not advised. */
   readonly beforeMs: number
   readonly afterMs: number
+  /** And at most, where that is more. */
+  readonly beforeAtMostMs?: number
+  readonly afterAtMostMs?: number
 }
 
 export interface Comparison {
@@ -226,22 +230,32 @@ function isOfOthers(before: TraceReport, after: TraceReport): boolean {
 }
 
 function adviceOf(before: TraceReport, after: TraceReport): ComparedAdvice[] {
-  const all = new Map<string, { change: string; beforeMs: number; afterMs: number }>()
-  const add = (trace: TraceReport, side: 'beforeMs' | 'afterMs'): void => {
+  const all = new Map<string, { -readonly [key in keyof ComparedAdvice]: ComparedAdvice[key] }>()
+  const add = (trace: TraceReport, side: 'before' | 'after'): void => {
     if (lostSentence(trace) !== null) return
-    for (const { change, savesMs } of adviceFor(trace)) {
+    for (const { change, savesMs, savesAtMostMs } of adviceFor(trace)) {
       const name = change.replace(WHICH_PROCESSES, '')
       const key = name.replace(WHICH_CALLS, 'Call some')
       const entry = all.get(key) ?? { change: name, beforeMs: 0, afterMs: 0 }
-      entry[side] += savesMs
+      const known = entry[`${side}AtMostMs`]
+      if (savesAtMostMs !== undefined || known !== undefined)
+        entry[`${side}AtMostMs`] = (known ?? entry[`${side}Ms`]) + (savesAtMostMs ?? savesMs)
+      entry[`${side}Ms`] += savesMs
       all.set(key, entry)
     }
   }
-  add(before, 'beforeMs')
-  add(after, 'afterMs')
+  add(before, 'before')
+  add(after, 'after')
   return [...all.values()].toSorted(
     (a, b) => Math.max(b.beforeMs, b.afterMs) - Math.max(a.beforeMs, a.afterMs),
   )
+}
+
+/** What a change would save before, and after. */
+export function savingsOf(advice: ComparedAdvice): [before: string, after: string] {
+  const text = (savesMs: number, savesAtMostMs: number | undefined): string =>
+    savesMs === 0 ? '–' : savingOf({ savesMs, savesAtMostMs })
+  return [text(advice.beforeMs, advice.beforeAtMostMs), text(advice.afterMs, advice.afterAtMostMs)]
 }
 
 /** What had been promised of the change that would have helped most, and what became of that. */
@@ -251,7 +265,7 @@ function promisesOf(numbers: readonly ComparedNumber[], advice: readonly Compare
   const { before, after } = numbers.find(({ key }) => key === 'durationNs')!
   const less = before! - after!
   return [
-    `Before, ${formatDuration(first.beforeMs * 1e6)} less were estimated for: ${printable(first.change)} ` +
+    `Before, ${savingsOf(first)[0]} less were estimated for: ${printable(first.change)} ` +
       `Of that, ${first.afterMs === 0 ? 'nothing' : formatDuration(first.afterMs * 1e6)} is left, and the recording is ` +
       `${formatDuration(Math.abs(less))} ${less < 0 ? 'longer' : 'shorter'}.`,
   ]
@@ -320,10 +334,9 @@ export function comparisonText(before: TraceReport, after: TraceReport, options:
       : [
           '',
           style.heading('WHAT WOULD HELP') + style.faint('  before, after'),
-          ...advice.slice(0, ADVICE).flatMap(({ change, beforeMs, afterMs }) => {
-            const times = [beforeMs, afterMs].map((ms) => (ms === 0 ? '–' : formatDuration(ms * 1e6)))
-            return wrap(`${times.join(', ')}: ${printable(change)}`, width, 2)
-          }),
+          ...advice
+            .slice(0, ADVICE)
+            .flatMap((one) => wrap(`${savingsOf(one).join(', ')}: ${printable(one.change)}`, width, 2)),
         ]),
     '',
     style.heading('VERDICT'),

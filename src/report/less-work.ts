@@ -13,8 +13,20 @@ export interface Advice {
   readonly change: string
   /** Milliseconds of the recorded time that it would save, estimated. */
   readonly savesMs: number
+  /** And at most, where part of it depends on what the recording does not tell. */
+  readonly savesAtMostMs?: number
   /** Where the figure comes from. */
   readonly how: string
+}
+
+/** Less than this share more is not worth naming. */
+const MORE_SHARE = 0.2
+
+/** A change with what it may save beside what is known, in milliseconds; `more` says of what that is the time. */
+function withMore(advice: Advice, moreMs: number, more: string): Advice {
+  if (moreMs <= advice.savesMs * MORE_SHARE) return advice
+  const { change, savesMs, how } = advice
+  return { change, savesMs, savesAtMostMs: hundredths(savesMs + moreMs), how: `${how} ${more}` }
 }
 
 /** A trace as if it were of one program alone: its faults and calls are that program's. */
@@ -23,10 +35,10 @@ export interface ProgramTrace extends TraceReport {
   /** Whether a process of this name is one of its own. */
   readonly owners: (process: string) => boolean
   readonly brief: ProgramSummary['brief']
+  readonly collectedNs: number
   /** How many processes of it there are. */
   readonly ownProcesses: number
-  /** Of its processes: forked while it was recorded, and ended. */
-  readonly started: number
+  readonly started: ProgramSummary['started']
 }
 
 /**
@@ -121,8 +133,8 @@ function reuseBuffers(trace: TraceReport): Advice[] {
     )
 }
 
-/** Fewer threads, or processes, are no habit. */
-const STARTED_MIN = 100
+/** Fewer threads, or processes, are no habit: of a tenth of the time each, so many are what is at work at any time. */
+const STARTED_MIN = 10
 
 /** Whether the memory that is given back is that of threads which are started for one task each. */
 function startsThreads({ brief, faultCensus: { avoidable } }: ProgramTrace): boolean {
@@ -154,27 +166,51 @@ function keepMemory(trace: ProgramTrace): Advice[] {
   const { [MMAP_OVER]: over } = trace.faultCensus.calls
   const all = faultsOf(trace)
   if (areFew(user, all)) return []
-  return [
-    {
-      change: startsThreads(trace)
-        ? 'Keep threads for later work, in a pool, instead of starting one each time.'
-        : trace.allocators[0] === 'reserved'
-          ? 'Use one WebAssembly memory again, or what else reserves a large range, instead of a new one each time.'
-          : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
-      savesMs: savedMs(trace, withCalls(user, trace.faultCensus.calls)),
-      how:
-        `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
-        `been given back before; saved are these faults (${eachOf(user)}), ` +
-        `munmap, madvise, ${over === undefined ? '' : `${MMAP_OVER}, `}and as many calls of mmap as of munmap. ` +
-        (startsThreads(trace)
-          ? `It is that of ${plural(trace.brief.threads, 'thread')}, of their stacks and heaps. What else it takes to start and end ` +
-            'them is not counted, and may be most of it; recorded it is more, as perf watches each of them anew (not with record -a).'
-          : keepingText(trace.allocators)) +
-        (isShort(trace.kernel.counts)
-          ? ' Memory may have been short: what is kept is lacking elsewhere, and may be taken away.'
-          : ''),
-    },
-  ]
+  const advice = {
+    change: startsThreads(trace)
+      ? 'Keep threads for later work, in a pool, instead of starting one each time.'
+      : trace.allocators[0] === 'reserved'
+        ? 'Use one WebAssembly memory again, or what else reserves a large range, instead of a new one each time.'
+        : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
+    savesMs: savedMs(trace, withCalls(user, trace.faultCensus.calls)),
+    how:
+      `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
+      `been given back before; saved are these faults (${eachOf(user)}), ` +
+      `munmap, madvise, ${over === undefined ? '' : `${MMAP_OVER}, `}and as many calls of mmap as of munmap. ` +
+      (startsThreads(trace)
+        ? `It is that of ${plural(trace.brief.threads, 'thread')}, of their stacks and heaps.`
+        : keepingText(trace.allocators)) +
+      (isShort(trace.kernel.counts)
+        ? ' Memory may have been short: what is kept is lacking elsewhere, and may be taken away.'
+        : ''),
+  }
+  return [startsThreads(trace) ? withStarts(trace, advice) : withReuse(trace, advice)]
+}
+
+/** What threads take that do one task each. */
+function withStarts({ brief }: ProgramTrace, advice: Advice): Advice {
+  return withMore(
+    advice,
+    brief.delayedNs / 1e6 - advice.savesMs,
+    'At most saved is all that these threads did, as what it takes to start and end them is not told from their tasks; ' +
+      'recorded it is more, as perf watches each of them anew (not with record -a).',
+  )
+}
+
+/** What goes away where memory is used again before more is taken, and where a collector runs less often. */
+function withReuse(trace: ProgramTrace, advice: Advice): Advice {
+  const { fresh } = trace.faultCensus
+  const collectedMs = trace.collectedNs / 1e6
+  const freshMs = savedMs(trace, fresh)
+  return withMore(
+    advice,
+    freshMs + collectedMs,
+    'At most saved, where memory is used again before more is taken, are ' +
+      `${plural(fresh.faults, 'fault')} on other new memory, too (${formatDuration(freshMs * 1e6)})` +
+      (collectedMs > 0
+        ? `, and what its collector took (${formatDuration(trace.collectedNs)}), which runs less often with more memory.`
+        : '.'),
+  )
 }
 
 /** How an allocator is told to keep memory. */
@@ -185,6 +221,7 @@ const KEEPING: Readonly<Record<Allocator, string>> = {
   go:
     'Go keeps what its collector frees with a larger GOGC, and then a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
     'gives all back.',
+  php: "PHP's own allocator has no setting for it: keep large arrays and use them again.",
   jemalloc: 'jemalloc has dirty_decay_ms and muzzy_decay_ms for it, in MALLOC_CONF.',
   tcmalloc: 'tcmalloc has TCMALLOC_RELEASE_RATE for it.',
   mimalloc: 'mimalloc has MIMALLOC_PURGE_DELAY for it.',
@@ -268,11 +305,18 @@ function callsAdvice(trace: ProgramTrace, costs: readonly CallCost[], mostWaited
     trace,
     sum((one) => one.waitedNs),
   )
-  return {
+  const advice = {
     change: `Call ${costs.map(({ name }) => name).join(', ')} less often: ${instead}.`,
     savesMs: hundredths(sum((one) => one.workMs) + Math.min(mostWaitedMs, waitedMs)),
     how: told.join(' '),
   }
+  const { fresh } = trace.faultCensus
+  if (!costs.some((cost) => cost.name === 'mmap' && cost.count > 0)) return advice
+  return withMore(
+    advice,
+    savedMs(trace, fresh),
+    `At most saved, where memory is kept and used again, are the ${plural(fresh.faults, 'fault')} on new pages, too (${eachOf(fresh)}).`,
+  )
 }
 
 /** Large memory that is touched page by page for the first time. */
@@ -281,15 +325,15 @@ function hugePages(trace: ProgramTrace): Advice[] {
   const { hugePages: setting } = trace.kernel
   const all = faultsOf(trace)
   // Where Linux makes them unasked and did not, something else is in their way.
-  if (setting === 'always' || areFew(dense, all)) return []
+  if (setting === 'always' || trace.kernel.reportsFreePages || areFew(dense, all)) return []
   return [
     {
-      change: 'Use huge pages for large new memory, or bring it in at once (MADV_POPULATE_WRITE).',
+      change: 'Use huge pages for large new memory.',
       savesMs: savedMs(trace, dense),
       how:
         `${formatCount(dense.faults)} of ${plural(all, 'fault')} brought in new memory, page after page, where at least half of 2 MiB was used ` +
         `(${eachOf(dense)}): a huge page takes one fault for all of it. To clear it takes time ` +
-        `still, which is not counted. ${hugeText(setting, trace.allocators)}`,
+        `still, which is not counted. MADV_POPULATE_WRITE brings in small pages, and saves little but the traps. ${hugeText(setting, trace.allocators)}`,
     },
   ]
 }
@@ -340,17 +384,22 @@ function forksText({ faultCensus: { calls } }: TraceReport): string {
 function keepProcesses(trace: ProgramTrace): Advice[] {
   const { forked, calls } = trace.faultCensus
   const all = faultsOf(trace)
-  if (trace.started < STARTED_MIN || forked.faults < all / 10) return []
+  const { processes, delayedNs } = trace.started
+  if (processes < STARTED_MIN || forked.faults < all / 10) return []
+  const savesMs = savedMs(trace, { ...forked, delayedNs: forked.delayedNs + (calls['fork']?.delayedNs ?? 0) })
   return [
-    {
-      change:
-        'Keep processes for later work, in a pool (of workers, or of connections), instead of forking one each time.',
-      savesMs: savedMs(trace, { ...forked, delayedNs: forked.delayedNs + (calls['fork']?.delayedNs ?? 0) }),
-      how:
-        `${formatCount(trace.started)} processes were forked, and ended; ${formatCount(forked.faults)} of ${plural(all, 'fault')} were ` +
-        `those of such processes (${eachOf(forked)}), and are saved, with ${forksText(trace)}. What it takes to end ` +
-        'processes is not counted.',
-    },
+    withMore(
+      {
+        change:
+          'Keep processes for later work, in a pool (of workers, or of connections), instead of forking one each time.',
+        savesMs,
+        how:
+          `${formatCount(processes)} processes were forked, and ended soon; ${formatCount(forked.faults)} of ${plural(all, 'fault')} were ` +
+          `those of such processes (${eachOf(forked)}), and are saved, with ${forksText(trace)}.`,
+      },
+      delayedNs / 1e6 - savesMs,
+      'At most saved is all that these processes did, as what it takes to end them is not told from their tasks.',
+    ),
   ]
 }
 
@@ -364,21 +413,26 @@ export function startLess(programs: readonly ProgramSummary[]): Advice[] {
   const count = sum(({ processes }) => processes)
   if (count < STARTED_MIN) return []
   const [startNs, cpuNs] = [sum((one) => one.startNs), sum((one) => one.cpuNs)]
-  // What does little but start was started for little.
-  const isMostly = startNs * 2 >= cpuNs
+  const { elapsedShare } = all[0]!
+  const savesMs = hundredths((startNs * elapsedShare) / 1e6)
   const named = all
     .filter(({ processes }) => processes > 0)
     .slice(0, NAMED)
     .map(({ name, processes }) => `${formatCount(processes)} of ${printable(name)}`)
+  const aliveNs = sum((one) => one.aliveNs)
   return [
-    {
-      change:
-        'Start programs less often: do what they do in the program that starts them, or for several inputs at once.',
-      savesMs: hundredths(((isMostly ? cpuNs : startNs) * all[0]!.elapsedShare) / 1e6),
-      how:
-        `${formatCount(count)} processes were started for a program each (${named.join(', ')}). Each had a CPU for ${formatDuration(cpuNs / count)}, ` +
-        `${formatDuration(startNs / count)} of that until it was loaded and to end; saved is ${isMostly ? 'at most all of it, as the work itself is left' : 'the latter'}. What others do to ` +
-        'start them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).',
-    },
+    withMore(
+      {
+        change:
+          'Start programs less often: do what they do in the program that starts them, or for several inputs at once.',
+        savesMs,
+        how:
+          `${formatCount(count)} processes were started for a program each (${named.join(', ')}). Each had a CPU for ${formatDuration(cpuNs / count)}, ` +
+          `${formatDuration(startNs / count)} of that until it was loaded and to end, which is saved.`,
+      },
+      aliveNs / 1e6 - savesMs,
+      'At most saved is all of the time in which any of them was there: if their work itself is little, and all else waits for them. ' +
+        'Recorded it is more, as perf watches each of them anew (not with record -a).',
+    ),
   ]
 }

@@ -215,6 +215,15 @@ function waitsRecorded(linux: TraceReport['linux'], side: 'readers' | 'writers')
   return `${count}, ${formatDuration(waits.total)} in all, p50 ${formatDuration(waits.p50)}, p99 ${formatDuration(waits.p99)}`
 }
 
+/** What a change saves: at least, and at most where that is told. */
+export function savingOf({
+  savesMs,
+  savesAtMostMs,
+}: Pick<Advice, 'savesMs'> & { readonly savesAtMostMs?: number | undefined }): string {
+  const least = formatDuration(savesMs * 1e6)
+  return savesAtMostMs === undefined ? least : `${least} to ${formatDuration(savesAtMostMs * 1e6)}`
+}
+
 /** What to change, and what that would save. */
 export function adviceLines(
   advice: readonly Advice[],
@@ -227,9 +236,9 @@ export function adviceLines(
   return [
     '',
     style.heading('WHAT WOULD HELP') + style.faint(`  ${from}`),
-    ...advice.flatMap(({ change, savesMs, how }) => [
-      ...wrap(`${formatDuration(savesMs * 1e6)} less: ${change}`, width, 2),
-      ...wrap(how, width, 4).map(style.faint),
+    ...advice.flatMap((one) => [
+      ...wrap(`${savingOf(one)} less: ${one.change}`, width, 2),
+      ...wrap(one.how, width, 4).map(style.faint),
     ]),
   ]
 }

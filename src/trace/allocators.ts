@@ -5,24 +5,49 @@ import { fileName } from './bytes.ts'
  * A program with none of these has an allocator that is linked into it. `reserved`: most memory was given back by
  * unmapping ranges of which hardly anything had been used, as WebAssembly memories are.
  */
-export type Allocator = 'reserved' | 'java' | 'go' | 'jemalloc' | 'tcmalloc' | 'mimalloc' | 'musl' | 'glibc'
+export type Allocator =
+  | 'reserved'
+  | 'java'
+  | 'go'
+  | 'php'
+  | 'jemalloc'
+  | 'tcmalloc'
+  | 'mimalloc'
+  | 'musl'
+  | 'glibc'
 
 /** A function of Go's runtime, which is linked into every program. */
 export const GO_FUNCTION = /^runtime\.[a-z]/
 
-const LIBRARIES: readonly (readonly [RegExp, Allocator])[] = [
-  [/^libjvm\.so/, 'java'],
-  [/^libjemalloc/, 'jemalloc'],
-  [/^libtcmalloc/, 'tcmalloc'],
-  [/^libmimalloc/, 'mimalloc'],
-  [/^(?:ld-musl|libc\.musl)/, 'musl'],
-  [/^libc(?:-[\d.]+)?\.so/, 'glibc'],
+/** Functions of Go's collector of garbage. */
+const GO_COLLECTOR =
+  /^runtime\.(?:gc|scan|mark|sweep|bgsweep|greyobject|findObject|heapBits|wbBuf|\(\*(?:gc|sweep))/
+/** Threads of Java's collectors, as HotSpot names them: nobody's secret. */
+export const JAVA_COLLECTOR =
+  /^(?:GC Thread#\d+|G1 (?:Conc|Refine)#\d+|G1 Main Marker|G1 Service|ParGC Thread#\d+|ZWorker\w*#\d+|Shenandoah GC)$/
+
+/** Whether a CPU collects garbage that runs a function, '' for none that is known, in a thread of this name. */
+export function isCollecting(symbol: string, comm: string): boolean {
+  return GO_COLLECTOR.test(symbol) || JAVA_COLLECTOR.test(comm)
+}
+
+const LIBRARIES: readonly (readonly [RegExp, Allocator, library: string])[] = [
+  [/^libjvm\.so/, 'java', 'libjvm.so'],
+  [/^(?:lib)?php(?:-\w+)?[\d.]*(?:\.so)?$/, 'php', 'php'],
+  [/^libjemalloc/, 'jemalloc', 'libjemalloc'],
+  [/^libtcmalloc/, 'tcmalloc', 'libtcmalloc'],
+  [/^libmimalloc/, 'mimalloc', 'libmimalloc'],
+  [/^(?:ld-musl|libc\.musl)/, 'musl', 'ld-musl'],
+  [/^libc(?:-[\d.]+)?\.so/, 'glibc', 'libc.so'],
 ]
 
-/** The allocator that a file is; undefined where it is none. */
-export function allocatorOf(path: string): Allocator | undefined {
+/** The allocator that a file is, and what every such file may be called; undefined where it is none. */
+export function allocatorOf(
+  path: string,
+): { readonly allocator: Allocator; readonly library: string } | undefined {
   const name = fileName(path)
-  return LIBRARIES.find(([pattern]) => pattern.test(name))?.[1]
+  const found = LIBRARIES.find(([pattern]) => pattern.test(name))
+  return found === undefined ? undefined : { allocator: found[1], library: found[2] }
 }
 
 /** Those that decide, the first first: what takes the place of malloc comes before the C library. */

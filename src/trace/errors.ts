@@ -38,12 +38,12 @@ export const recordedEvents: readonly string[] = [
 ]
 
 /**
- * Samples of the CPU, five hundred for each second that a thread has one: of the program, by the instruction; of the
+ * Samples of the CPU, a thousand for each second that a thread has one: of the program, by the instruction; of the
  * kernel, by its call chain. They tell what page faults take (thread-samples.ts). Idle CPUs are left out.
  */
 export const sampleEvents: readonly string[] = [
-  'cpu-clock/period=2000000/uI',
-  'cpu-clock/period=2000000,call-graph=fp/kI',
+  'cpu-clock/period=1000000/uI',
+  'cpu-clock/period=1000000,call-graph=fp/kI',
 ]
 
 /** The exact commands that record and print a trace which can be replayed. */

@@ -3,7 +3,7 @@
  */
 import { PAGES_PER_BLOCK, type CensusByProgram } from './given-back.ts'
 import { callOfFunction } from './kernel-access.ts'
-import { PAGE_SIZE } from './layout.ts'
+import { PAGE_SIZE, PROT_EXEC } from './layout.ts'
 import type { LockEvents, LockParts } from './lock-events.ts'
 import { NO_DURATIONS } from './operation-clock.ts'
 import { FAULT_PROTECTION, FAULT_WRITE, pageDown, USER_ADDRESSES, type Recording } from './recorded-space.ts'
@@ -159,6 +159,7 @@ export class FaultEvents {
     for (const census of this.#in.census.of(thread.process.name)) {
       census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
       if (thread.faultIsAgain) census.again(fault)
+      if (isFresh(thread)) census.onFresh(fault)
       if (thread.faultIsOfFork) census.writtenAfterFork({ ...fault, running: thread.runningUnforked })
       if (thread.process.isForked) census.ofForked(fault)
       if (!thread.faultIsNew) continue
@@ -181,6 +182,22 @@ export class FaultEvents {
     const again = next >= 0 && pageDown(next) === pageDown(thread.faultAddress)
     return again || this.#in.locks.kernelFaults > 0
   }
+}
+
+/** Whether the program's last fault was on a page that had not been there, of what something was mapped for. */
+function isFresh({
+  mapping,
+  faultCode,
+  faultIsKernel,
+  faultIsAvoidable,
+  faultIsAgain,
+  process,
+}: Thread): boolean {
+  if (mapping === undefined || mapping.growsDown || faultIsKernel || faultIsAvoidable || faultIsAgain)
+    return false
+  if ((faultCode & FAULT_PROTECTION) !== 0 || (mapping.protection & PROT_EXEC) !== 0) return false
+  const { heapStart, programBreak } = process.space
+  return heapStart < 0 || mapping.end <= heapStart || mapping.start >= programBreak
 }
 
 /**

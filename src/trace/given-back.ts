@@ -169,6 +169,8 @@ export interface FaultCensus {
   readonly mappedAgain: FaultTime
   /** Those of the program on new memory, not given back before, that huge pages would save. */
   readonly dense: FaultTime
+  /** Those of the program on pages that were not there before, outside heap and stack: what was mapped for them. */
+  readonly fresh: FaultTime
   /** Writes of processes that had forked to pages from which the fork had taken the right to write. */
   readonly afterFork: FaultTime
   /** Those of processes that were forked while it was recorded, and run no other program. */
@@ -188,6 +190,7 @@ export class FaultCounts {
   readonly #avoidable = { user: new FaultSum(), kernel: new FaultSum() }
   readonly #mappedAgain = new FaultSum()
   readonly #dense = new NewAreas()
+  readonly #fresh = new FaultSum()
   readonly #afterFork = new FaultSum()
   readonly #forked = new FaultSum()
   readonly cpus = new ProgramUse()
@@ -217,6 +220,11 @@ export class FaultCounts {
   /** A fault of the program on new memory, in an area of which a mapping has all. */
   newPage(space: object, page: number, fault: EndedFault): void {
     this.#dense.add(space, page, fault)
+  }
+
+  /** A fault of the program on a page that was not there before. */
+  onFresh(fault: EndedFault): void {
+    this.#fresh.add(fault)
   }
 
   /** A process that had forked wrote to a page that it shared with the other since. */
@@ -274,6 +282,7 @@ export class FaultCounts {
       avoidable: { user: user.summary(least), kernel: kernel.summary(least) },
       mappedAgain: this.#mappedAgain.summary(least),
       dense: this.#dense.summary(least),
+      fresh: this.#fresh.summary(least),
       afterFork: this.#afterFork.summary(least),
       forked: this.#forked.summary(least),
       forkedDelayedNs: this.cpus.delayedByForkedNs(0),

@@ -7,13 +7,13 @@
 import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
-import type { ImportedTrace, ProcessSummary, ProgramSummary } from './imported-trace.ts'
-import { type Allocator, inOrder } from './allocators.ts'
+import type { ImportedTrace, ProcessSummary } from './imported-trace.ts'
 import type { ImportObserver } from './observer.ts'
 import { asPerfScript } from './perf-trace.ts'
 import { memoryWarnings } from './recorded-kernel.ts'
 import { OpStore } from './op-store.ts'
-import type { Process, Thread } from './recorded-thread.ts'
+import { durationNs, programsOf } from './program-summaries.ts'
+import type { Process } from './recorded-thread.ts'
 import { CALL_NAMES } from './trace-events.ts'
 import type { TraceSource } from './source-format.ts'
 
@@ -72,7 +72,12 @@ export async function importFrom(
   let problem: TraceError | null = null
   let traceLines: number | null = null
   try {
-    const chunks = asPerfScript(source.file, source.chunks(), (lines) => (traceLines = lines))
+    const chunks = asPerfScript(
+      source.file,
+      source.chunks(),
+      (lines) => (traceLines = lines),
+      (line) => importer.scanner.namesLine(line),
+    )
     for await (const chunk of chunks) {
       bytes += chunk.length
       if (problem !== null) {
@@ -102,8 +107,6 @@ export async function importFrom(
     throw error
   }
 }
-
-const PROGRAMS_SHOWN = 32
 
 function finish(
   path: string,
@@ -145,6 +148,7 @@ function finish(
   const { hasSwitches } = importer.times
   const parallel = scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus)
   const faultCensus = importer.census.whole.census(parallel)
+  const isDense = faultCensus.dense.faults * 10 >= importer.faults.count && faultCensus.dense.faults > 0
   const kernel = importer.kernel.judge(faultCensus.user, importer.locks.count > 0)
   return {
     path,
@@ -188,7 +192,10 @@ function finish(
     unhandledFaults: importer.faults.unhandled,
     withoutFaultAround: importer.calls.withoutFaultAround,
     unseenMappings: images.reduce((sum, { unseenMappings }) => sum + unseenMappings, 0),
-    warnings: [...warnings(importer, replayed, whole), ...memoryWarnings(kernel, importer.hugeAdvised)],
+    warnings: [
+      ...warnings(importer, replayed, whole),
+      ...memoryWarnings(kernel, importer.hugeAdvised, isDense),
+    ],
     images: images.map(
       ({ origin, inherited, prelude, heapStart, heapEnd, heapInherited, extents, ...image }) => ({
         origin,
@@ -231,75 +238,6 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
 }
 
-function programsOf(processes: readonly Process[], importer: Importer, parallel: number): ProgramSummary[] {
-  const { census } = importer
-  const briefNs = durationNs(processes) * BRIEF_SHARE
-  return [...Map.groupBy(processes, ({ name }) => name)]
-    .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
-    .toSorted((a, b) => b.faults - a.faults)
-    .slice(0, PROGRAMS_SHOWN)
-    .map(({ name, all, faults }) => ({
-      name,
-      processes: all.length,
-      threads: threadsOf(all),
-      faults,
-      waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
-      started: all.filter(({ isForked, ended }) => isForked && ended).length,
-      loaded: loadedBy(all, importer, briefNs),
-      brief: briefThreads(all, briefNs),
-      allocators: inOrder(allocatorsOf(all)),
-      faultCensus: census.of(name)[1].census(parallel),
-    }))
-}
-
-function allocatorsOf(processes: readonly Process[]): Set<Allocator> {
-  const all = new Set(processes.flatMap(({ allocators }) => [...allocators]))
-  const sum = (of: (process: Process) => number): number =>
-    processes.reduce((pages, one) => pages + of(one), 0)
-  const reserved = sum(({ reservedBack }) => reservedBack)
-  if (reserved > 0 && reserved * 2 >= sum(({ givenBack }) => givenBack)) all.add('reserved')
-  return all
-}
-
-/** What lives for less than this share of the recording was started for one task. */
-const BRIEF_SHARE = 0.1
-
-/** @param briefNs what lives for less is brief */
-function loadedBy(
-  processes: readonly Process[],
-  { activity, times, scanner }: Importer,
-  briefNs: number,
-): ProgramSummary['loaded'] {
-  const { elapsedShare } = activity.cpuUse
-  if (!times.hasSwitches) return { processes: 0, startNs: 0, cpuNs: 0, elapsedShare }
-  const cpuOf = ({ threads, endNs }: Process): number =>
-    threads.reduce((sum, thread) => sum + thread.cpuNs(scanner.nowNs), endNs)
-  const loaded = processes.filter(({ loadNs, threads }) => loadNs >= 0 && threads[0]?.isCreated === true)
-  // A shell forks itself to start what is to be in a pipe.
-  const starters = processes.filter(
-    ({ isForked, forks, threads }) => isForked && forks > 0 && isBrief(threads[0]!, briefNs),
-  )
-  const startersNs = starters.reduce((sum, one) => sum + cpuOf(one), 0)
-  return {
-    processes: loaded.length,
-    startNs: loaded.reduce((sum, { loadNs, endNs }) => sum + loadNs + endNs, startersNs),
-    cpuNs: loaded.reduce((sum, one) => sum + cpuOf(one), startersNs),
-    elapsedShare,
-  }
-}
-
-function isBrief({ isCreated, firstNs, exitNs }: Thread, briefNs: number): boolean {
-  return isCreated && exitNs >= 0 && exitNs - firstNs < briefNs
-}
-
-function briefThreads(processes: readonly Process[], briefNs: number): ProgramSummary['brief'] {
-  const brief = processes.flatMap(({ threads }) => threads.filter((thread) => isBrief(thread, briefNs)))
-  return {
-    threads: brief.length,
-    faults: brief.reduce((sum, { avoidableFaults }) => sum + avoidableFaults, 0),
-  }
-}
-
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
   const threads = processes.flatMap((process) => process.threads.map((thread) => ({ process, thread })))
   const most = threads.reduce((max, { thread }) => Math.max(max, thread.activity), 0)
@@ -322,14 +260,6 @@ function counted(count: number, one: string, several: string): string {
 
 function threadsOf(processes: readonly Process[]): number {
   return processes.reduce((sum, { threads }) => sum + threads.length, 0)
-}
-
-function durationNs(processes: readonly Process[]): number {
-  const seen = processes.filter(({ firstNs }) => firstNs >= 0)
-  return (
-    seen.reduce((most, { lastNs }) => Math.max(most, lastNs), 0) -
-    Math.min(...seen.map(({ firstNs }) => firstNs))
-  )
 }
 
 function howToRecord(missing: readonly string[]): string {

@@ -59,18 +59,23 @@ export interface ProgramSummary {
   readonly faults: number
   /** How long its threads waited for the mmap lock, summed up. */
   readonly waitedNs: number
-  /** Of its processes: forked while it was recorded, ended, and without exec. */
-  readonly started: number
+  /**
+   * Of its processes: forked while it was recorded, without exec, and ended, in less than a tenth of what was recorded;
+   * and by how much their CPU time delayed the whole.
+   */
+  readonly started: { readonly processes: number; readonly delayedNs: number }
   /**
    * Of its processes, those that were created meanwhile and loaded it by exec; none where switches of threads are not
    * recorded.
    */
   readonly loaded: LoadedProcesses
   /**
-   * Threads that were created meanwhile, ended, and lived for less than a tenth of what was recorded; and how many
-   * faults they took that memory given back before could have saved.
+   * Threads that were created meanwhile, ended, and lived for less than a tenth of what was recorded; how many
+   * faults they took that memory given back before could have saved; and by how much their CPU time delayed the whole.
    */
-  readonly brief: { readonly threads: number; readonly faults: number }
+  readonly brief: { readonly threads: number; readonly faults: number; readonly delayedNs: number }
+  /** By how much its collector of garbage delayed the whole, as samples of the CPU tell; 0 where they do not. */
+  readonly collectedNs: number
   /** Allocators that it maps, the one that decides first. */
   readonly allocators: readonly Allocator[]
   /** What the faults of all processes of this name were. */
@@ -88,6 +93,8 @@ export interface LoadedProcesses {
   /** All CPU time of both, and how much of the elapsed time each of it was, 0..1. */
   readonly cpuNs: number
   readonly elapsedShare: number
+  /** For how long any of them was there that was brief, see above, and had a CPU for a tenth of that. */
+  readonly aliveNs: number
 }
 
 /** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */

@@ -8,7 +8,7 @@
  * if the trace shows it; else its enter (munmap, madvise: afterwards the range is gone) or its exit (all others: before
  * it the result is not known).
  */
-import { allocatorOf, GO_FUNCTION } from './allocators.ts'
+import { allocatorOf, GO_FUNCTION, isCollecting } from './allocators.ts'
 import { fileName } from './bytes.ts'
 import {
   CALL_MADVISE,
@@ -215,6 +215,8 @@ export class Importer implements TraceEvents {
     if (this.scanner.tid === 0) return
     const thread = this.#current()
     if (GO_FUNCTION.test(symbol)) thread.process.allocators.add('go')
+    thread.process.samples++
+    if (isCollecting(symbol, this.scanner.comm())) thread.process.collecting++
     const isLast = thread.faultIsOpen
       ? thread.faultLock < 0 && !thread.lockPending
       : thread.returnedFrom !== ''
@@ -270,8 +272,8 @@ export class Importer implements TraceEvents {
     let thread = made ? this.processes.find(record.pid, record.tid) : this.#current()
     if (record.start >= KERNEL_ADDRESSES) return
     this.#checkRange(record)
-    const allocator = allocatorOf(record.name)
-    if (allocator !== undefined) thread.process.allocators.add(allocator)
+    const found = allocatorOf(record.name)
+    if (found !== undefined) thread.process.allocators.add(found.allocator)
     const { call } = thread
     let { process } = thread
     if (call.active && call.kind !== CALL_MUNMAP && call.kind !== CALL_MADVISE) {

@@ -89,6 +89,8 @@ interface Item {
   readonly child: number
   /** That is of the same process. */
   readonly isThread: boolean
+  /** Of the text. */
+  readonly line: number
 }
 
 /** Whether a text begins as `perf trace` prints it, perhaps behind what the program itself printed. */
@@ -142,7 +144,7 @@ class PerfTrace {
     if (lost !== null) {
       const { ns, tid, comm } = this.#items.at(-1) ?? { ns: 0, tid: 0, comm: '' }
       const event = `PERF_RECORD_LOST lost ${lost[1]}`
-      this.#items.push({ ns, tid, comm, event, child: 0, isThread: false })
+      this.#items.push({ ns, tid, comm, event, child: 0, isThread: false, line: this.lineCount })
       return
     }
     const match = LINE.exec(line)
@@ -152,7 +154,8 @@ class PerfTrace {
     if (tid > MAX_THREAD) return
     const add = (ms: number, event: string, child = 0, isThread = false): void => {
       const ns = Math.round(ms * 1e6)
-      this.#items.push({ ns, tid, comm: comm!.replaceAll(/\s/g, '_'), event, child, isThread })
+      const place = this.lineCount
+      this.#items.push({ ns, tid, comm: comm!.replaceAll(/\s/g, '_'), event, child, isThread, line: place })
     }
     const from = Number(start)
     const fault = /^m\w{2}fault /.test(what!) ? FAULT.exec(what!.slice(what!.indexOf('] => ') + 5)) : null
@@ -211,36 +214,39 @@ class PerfTrace {
     }
   }
 
-  *lines(): Generator<string> {
+  /** Each with the number of the line that tells it. */
+  *lines(): Generator<readonly [text: string, line: number]> {
     const hasTasks = this.#tracepoints.has('task:task_newtask')
     this.#items.sort((a, b) => orderOf(a) - orderOf(b))
-    for (const { ns, tid, comm, event, child, isThread } of this.#items) {
-      const pid = this.#processes.get(tid) ?? tid
-      const time = `${Math.floor(ns / 1e9) + 1}.${String(ns % 1e9).padStart(9, '0')}`
-      const header = `${comm.padStart(16)} ${pid}/${tid} ${time}: `
-      if (child > 0) {
-        const isTold = event.startsWith('task ')
-        if (hasTasks && !isTold) continue
-        const spawns = !isTold && isThread && this.#executing.has(child)
-        // Numbers are used again.
-        if (isThread && !spawns) this.#processes.set(child, pid)
-        else {
-          this.#processes.delete(child)
-          this.#mapped.delete(child)
-        }
-        const known = Number(event.replace('task ', ''))
-        const flags = known >= 0 ? known : spawns ? SPAWN_FLAGS : THREAD_FLAGS
-        yield `${header}task:task_newtask: pid=${child} comm= clone_flags=${flags.toString(16)} oom_score_adj=0\n`
-      } else if (event.startsWith('fault ')) {
-        yield* this.#fault(pid, tid, header, event)
-      } else if (event.startsWith('execve ')) {
-        if (!this.#tracepoints.has(EXEC))
-          yield this.#exec(
-            pid,
-            `${header}${EXEC}: filename=${event.slice('execve '.length)} pid=${tid} old_pid=${tid}\n`,
-          )
-      } else yield event.startsWith(EXEC) ? this.#exec(pid, `${header}${event}\n`) : `${header}${event}\n`
-    }
+    for (const item of this.#items) for (const text of this.#told(item, hasTasks)) yield [text, item.line]
+  }
+
+  *#told({ ns, tid, comm, event, child, isThread }: Item, hasTasks: boolean): Generator<string> {
+    const pid = this.#processes.get(tid) ?? tid
+    const time = `${Math.floor(ns / 1e9) + 1}.${String(ns % 1e9).padStart(9, '0')}`
+    const header = `${comm.padStart(16)} ${pid}/${tid} ${time}: `
+    if (child > 0) {
+      const isTold = event.startsWith('task ')
+      if (hasTasks && !isTold) return
+      const spawns = !isTold && isThread && this.#executing.has(child)
+      // Numbers are used again.
+      if (isThread && !spawns) this.#processes.set(child, pid)
+      else {
+        this.#processes.delete(child)
+        this.#mapped.delete(child)
+      }
+      const known = Number(event.replace('task ', ''))
+      const flags = known >= 0 ? known : spawns ? SPAWN_FLAGS : THREAD_FLAGS
+      yield `${header}task:task_newtask: pid=${child} comm= clone_flags=${flags.toString(16)} oom_score_adj=0\n`
+    } else if (event.startsWith('fault ')) {
+      yield* this.#fault(pid, tid, header, event)
+    } else if (event.startsWith('execve ')) {
+      if (!this.#tracepoints.has(EXEC))
+        yield this.#exec(
+          pid,
+          `${header}${EXEC}: filename=${event.slice('execve '.length)} pid=${tid} old_pid=${tid}\n`,
+        )
+    } else yield event.startsWith(EXEC) ? this.#exec(pid, `${header}${event}\n`) : `${header}${event}\n`
   }
 
   /** Another image has mapped no files yet. */
@@ -311,6 +317,7 @@ function hexOf(value: number): string {
 /**
  * The text of `perf script` with what `perf trace` has told; another text as it is.
  * @param onEnd is told how many lines `perf trace` printed
+ * @param onLine is told, of each line that is handed on, the number of the line that `perf trace` printed
  * @param most how many events it may tell of, as they have to be kept
  * @throws TraceError if these are more
  */
@@ -318,6 +325,7 @@ export async function* asPerfScript(
   file: string,
   chunks: AsyncIterable<Uint8Array>,
   onEnd: (lines: number) => void = () => {},
+  onLine: (line: number) => void = () => {},
   most = MOST_ITEMS,
 ): AsyncGenerator<Uint8Array> {
   const trace = new PerfTrace(file, most)
@@ -348,8 +356,9 @@ export async function* asPerfScript(
   if (!isTrace) return
   if (rest !== '') trace.add(rest)
   let text = ''
-  for (const line of trace.lines()) {
-    text += line
+  for (const [told, line] of trace.lines()) {
+    text += told
+    onLine(line)
     if (text.length < CHUNK_CHARACTERS) continue
     yield bytesOf(text)
     text = ''

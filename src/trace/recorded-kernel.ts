@@ -20,6 +20,8 @@ export interface RecordedKernel {
   readonly evidence: string
   /** The setting of transparent huge pages: always, madvise or never; 'unknown'. */
   readonly hugePages: string
+  /** A hypervisor takes free memory back (free page reporting of virtio_balloon), so that new memory costs more. */
+  readonly reportsFreePages: boolean
   /** What it counted while it was recorded, on the whole machine, by the names of /proc/vmstat. */
   readonly counts: Readonly<Record<string, number>>
 }
@@ -67,12 +69,28 @@ export class KernelEvidence {
     const locks = note('vma_lock_success')
     const judgement = designOf(release, note('CONFIG_PER_VMA_LOCK'), user, hasLocks)
     const more = locks === undefined ? '' : `; /proc/vmstat counted ${locks} vma_lock_success meanwhile`
-    return { release, hugePages, counts: this.#counts(), ...judgement, evidence: judgement.evidence + more }
+    const reportsFreePages = note('free_page_reporting') === 'y'
+    return {
+      release,
+      hugePages,
+      reportsFreePages,
+      counts: this.#counts(),
+      ...judgement,
+      evidence: judgement.evidence + more,
+    }
   }
 }
 
-/** What huge pages, and memory that was short, mean for what is said of a recording; a sentence each. */
-export function memoryWarnings({ counts }: RecordedKernel, hugeAdvised: number): string[] {
+/**
+ * What huge pages, and memory that was short, mean for what is said of a recording; a sentence each.
+ * @param hugeAdvised calls that asked for huge pages
+ * @param isDense whether huge pages would save many faults
+ */
+export function memoryWarnings(
+  { counts, reportsFreePages }: RecordedKernel,
+  hugeAdvised: number,
+  isDense: boolean,
+): string[] {
   const of = (name: string): number => counts[name] ?? 0
   const warnings: string[] = []
   const byFault = of('thp_fault_alloc')
@@ -84,6 +102,11 @@ export function memoryWarnings({ counts }: RecordedKernel, hugeAdvised: number):
         : `the program asked for them (MADV_HUGEPAGE, ${hugeAdvised} times), and how many it got is not recorded`
     warnings.push(
       `huge pages: ${told}; a fault that brings one in counts as one, with what it costs, and a replay, which has small pages only, takes it for one of 4 KiB`,
+    )
+  }
+  if (reportsFreePages && isDense) {
+    warnings.push(
+      'huge pages are not advised: the hypervisor of this machine takes free memory back in such units (free page reporting of virtio_balloon), and a new huge page may take longer than the 512 faults that it saves',
     )
   }
   if (isShort(counts)) {

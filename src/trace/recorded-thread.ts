@@ -177,6 +177,9 @@ export class Process {
   /** Who created it, if that is recorded; and how long that one slept when it had ended. */
   parent: Thread | null = null
   waitedForNs = 0
+  /** Samples of the CPU: all, and those in a collector of garbage. */
+  samples = 0
+  collecting = 0
   /** Allocators that it maps. */
   allocators = new Set<Allocator>()
   /** By file: the pages that faults have mapped. */

@@ -24,6 +24,8 @@ interface EventName {
 
 /** A line longer than this is none that perf script prints (file names have at most 4096 bytes). */
 const MAX_LINE_BYTES = 64 * 1024
+/** What is behind a line break in the name of a thread that ends (sched_process_exit). */
+const REST_OF_EXIT = /^.{0,15} pid=\d+ prio=\d+(?: group_dead=\w+)?$/
 /** A line as perf script prints it without `-F time`. */
 const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
 /** The same without `-F pid`, as perf script prints it unasked. */
@@ -62,6 +64,11 @@ export class Scanner extends EventReader {
   isCut = false
 
   #unreadable = 0
+  /** What lines are called, where they stand elsewhere in the text: perf trace tells the end of a call. */
+  #lineNames: number[] | null = null
+  #lineCount = 0
+  /** A short line that cannot be read: the beginning of a name with a line break, if an event follows. */
+  #fragment: TraceError | null = null
   /** The lines are those of ftrace or trace-cmd: `comm-tid [cpu] time: event: fields`. */
   #isFtrace = false
   #lineStart = 0
@@ -112,6 +119,17 @@ export class Scanner extends EventReader {
     return Object.fromEntries(all.toSorted((a, b) => (a[0] < b[0] ? -1 : 1)))
   }
 
+  /** The next line of which nothing is told yet is called so. */
+  namesLine(line: number): void {
+    this.#lineNames ??= []
+    this.#lineNames.push(line)
+  }
+
+  #countLine(): void {
+    this.line = this.#lineNames?.[this.#lineCount] ?? this.#lineCount + 1
+    this.#lineCount++
+  }
+
   /** Reads the complete lines of a chunk, and keeps the rest for the next. */
   feed(chunk: Uint8Array): void {
     if (this.#carry.length === 0) {
@@ -138,17 +156,19 @@ export class Scanner extends EventReader {
       this.#carry = new Uint8Array(0)
       try {
         this.#consume(last)
+        if (this.#fragment !== null) throw this.#fragment
       } catch (error) {
         this.isCut = before > 0 && error instanceof TraceError && error.code === 'malformed'
         if (!this.isCut) throw error
       }
     }
+    if (this.#fragment !== null && !this.isCut) throw this.#fragment
     if (this.eventCount === 0) throw this.#notATrace()
   }
 
   #keep(rest: Uint8Array): void {
     if (rest.length > MAX_LINE_BYTES) {
-      this.line++
+      this.#countLine()
       throw this.error(
         'not-a-trace',
         `a line of more than ${MAX_LINE_BYTES} bytes`,
@@ -168,7 +188,7 @@ export class Scanner extends EventReader {
         this.#keep(chunk.subarray(start))
         return
       }
-      this.line++
+      this.#countLine()
       this.#lineStart = start
       this.#readLine(start, end > start && chunk[end - 1] === 13 ? end - 1 : end)
       start = end + 1
@@ -218,6 +238,7 @@ export class Scanner extends EventReader {
       this.#otherLine(start, end)
       return
     }
+    this.#fragment = null
     const name = this.#findName(hash, from, at)
     name.count++
     this.eventCount++
@@ -291,6 +312,9 @@ export class Scanner extends EventReader {
       at++
       while (at < end && buffer[at] === SPACE) at++
     }
+    // `-F misc`: letters for where it was, such as K.
+    while (at < end && buffer[at]! >= 0x41 && buffer[at]! <= 0x7a) at++
+    while (at < end && buffer[at] === SPACE) at++
     digits = at
     let seconds = 0
     byte = buffer[at]!
@@ -435,11 +459,15 @@ export class Scanner extends EventReader {
         if (at === end || buffer[at] === SPACE) return this.#chainLine(start, end)
       }
       if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
-      throw this.error(
+      if (REST_OF_EXIT.test(this.#text(start, end))) return
+      const error = this.error(
         'malformed',
         `this is no line that perf script prints: ${quote(buffer, start, end)}`,
         `Remove it, or print the trace again: ${scriptCommand}.`,
       )
+      if (this.#fragment !== null || end - at >= COMM_WIDTH) throw this.#fragment ?? error
+      this.#fragment = error
+      return
     }
     if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
     if (++this.#unreadable >= HOPELESS_LINES) throw this.#notATrace()

@@ -65,6 +65,8 @@ export class Timeline {
     let lane = this.#lanes.get(key)
     if (lane !== undefined) {
       if (comm !== '') lane.comm = comm
+      // exec has made another program of it.
+      lane.process = process
       return lane
     }
     if (this.#lanes.size >= MAX_LANES)

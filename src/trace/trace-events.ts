@@ -91,7 +91,7 @@ export const EVENT_PAGE_FAULT = 34
 export const EVENT_FORK = 35
 /** Of no use here. */
 export const EVENT_UNUSED = 36
-/** Its name has its options behind it: `cpu-clock/period=2000000/u`. */
+/** Its name has its options behind it: `cpu-clock/period=1000000/u`. */
 export const SAMPLE_EVENT = 'cpu-clock'
 
 export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [

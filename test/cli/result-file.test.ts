@@ -116,7 +116,7 @@ test('a result of another version is refused with its version and what to do', (
       assert.ok(error instanceof UsageError)
       assert.match(
         error.message,
-        /another form \(5, of faultline 9\.9\.9\), and this is \d+\.\d+\.\d+, which reads form 4/,
+        /another form \(6, of faultline 9\.9\.9\), and this is \d+\.\d+\.\d+, which reads form 5/,
       )
       assert.match(error.remedy, /faultline report TRACE --json/)
       return true

@@ -72,7 +72,7 @@ describe('a recording', () => {
   test('samples the CPU, and goes without where perf cannot', async () => {
     const host = fakeHost()
     await recorderOn(host).recorder.record()
-    assert.match(recordings(host)[0]!, /--kernel-callchains .*cpu-clock\/period=2000000\/uI,.*\/kI /)
+    assert.match(recordings(host)[0]!, /--kernel-callchains .*cpu-clock\/period=1000000\/uI,.*\/kI /)
     const old = fakeHost({
       perf: {
         record: `case "$all" in *cpu-clock*) echo 'error: no such event' >&2; exit 1;; esac; ${recording()}`,
@@ -90,15 +90,18 @@ describe('a recording', () => {
         'proc/sys/kernel/osrelease': '6.18.44-fc\n',
         'boot/config-6.18.44-fc': '# x\nCONFIG_PER_VMA_LOCK=y\n',
         'sys/kernel/mm/transparent_hugepage/enabled': 'always [madvise] never\n',
+        'sys/bus/virtio/devices/virtio0/device': '0x0005\n',
+        'sys/bus/virtio/devices/virtio0/features': '01100101\n',
         'proc/vmstat': 'pgfault 7\nvma_lock_success 40\n',
       },
     })
     const output = join(host.work, 'out.perf.txt')
     await recorderOn(host, { output }).recorder.record()
-    assert.deepEqual(readFileSync(output, 'utf8').trim().split('\n').slice(0, 4), [
+    assert.deepEqual(readFileSync(output, 'utf8').trim().split('\n').slice(0, 5), [
       '# faultline: kernel 6.18.44-fc',
       '# faultline: CONFIG_PER_VMA_LOCK y',
       '# faultline: transparent_hugepage madvise',
+      '# faultline: free_page_reporting y',
       '# faultline: vma_lock_success 0',
     ])
   })
@@ -207,6 +210,14 @@ describe('when events are lost', () => {
     const { events, lost } = await recorderOn(host).recorder.record()
     assert.deepEqual([events, lost], [1, 0])
   })
+})
+
+test('of a process that ends before perf has found it, that is said', async () => {
+  const host = fakeHost({
+    perf: { record: `echo "Couldn't create thread/CPU maps: No such process" >&2; exit 255` },
+  })
+  const target = { kind: 'processes', pids: [77] } as const
+  await assert.rejects(recorderOn(host, { target }).recorder.record(), /process 77 has ended/)
 })
 
 describe('nothing is left, and the error says why,', () => {

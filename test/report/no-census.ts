@@ -17,6 +17,7 @@ export const NO_CENSUS: TraceReport['faultCensus'] = {
   avoidable: { user: NO_FAULTS, kernel: NO_FAULTS },
   mappedAgain: NO_FAULTS,
   dense: NO_FAULTS,
+  fresh: NO_FAULTS,
   afterFork: NO_FAULTS,
   forked: NO_FAULTS,
   forkedDelayedNs: 0,

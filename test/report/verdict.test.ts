@@ -430,7 +430,7 @@ test('stacks of threads, and files that are mapped again, have changes of their 
       mappedAgain: time(again, 200),
       calls: { mmap: call(400, 40), munmap: call(200, 10) },
     }
-    const programs = [{ ...recorded.programs[0]!, brief: { threads, faults: theirs } }]
+    const programs = [{ ...recorded.programs[0]!, brief: { threads, faults: theirs, delayedNs: 0 } }]
     return judged({ ...recorded, durationMs: 1000, programs, faultCensus }).advice[0]!
   }
   const stacks = adviceOf(900, 0, 150)
@@ -438,7 +438,7 @@ test('stacks of threads, and files that are mapped again, have changes of their 
   assert.match(stacks.how, /150 threads, of their stacks and heaps/)
   // The faults, munmap, and half of the calls of mmap.
   assert.equal(stacks.savesMs, 100 + 10 + 20)
-  assert.match(adviceOf(900, 0, 50).change, /^Give memory back less eagerly/)
+  assert.match(adviceOf(900, 0, 8).change, /^Give memory back less eagerly/)
   assert.match(adviceOf(900, 0, 150, 400).change, /^Give memory back less eagerly/)
   const files = adviceOf(0, 800, 4)
   assert.match(files.change, /^Keep files mapped that are used again/)

@@ -135,8 +135,52 @@ test('a process that maps many files, and pages far within them', async () => {
 })
 
 test('what is too long to be kept says so, with its line', async () => {
-  const chunks = asPerfScript('a.txt', Readable.from([Buffer.from(LINES.join('\n'))]), undefined, 5)
+  const chunks = asPerfScript(
+    'a.txt',
+    Readable.from([Buffer.from(LINES.join('\n'))]),
+    undefined,
+    undefined,
+    5,
+  )
   await assert.rejects(chunks.next(), { code: 'limit', message: /a\.txt:7.*too long/ })
+})
+
+test('an error, and a fault, are told with their line, though what began before stands behind them', async () => {
+  const numbers: number[] = []
+  const chunks = asPerfScript(
+    'a.txt',
+    Readable.from([
+      Buffer.from(
+        [
+          called(
+            '1.000',
+            3,
+            'mmap(len: 8192, prot: READ|WRITE, flags: PRIVATE|ANONYMOUS, fd: -1)',
+            '0x7f0000000000',
+          ),
+          faulted('2.100', 3, '0x7f0000000000'),
+          '     2.000 ( 0.500 ms): demo/3 munmap(addr: 0x7f0000000000, len: 8192)   = 0',
+        ].join('\n'),
+      ),
+    ]),
+    undefined,
+    (line) => numbers.push(line),
+  )
+  let text = ''
+  for await (const chunk of chunks) text += Buffer.from(chunk).toString()
+  assert.deepEqual(text.match(/sys_e\w+|page-faults/g), [
+    'sys_enter_mmap',
+    'sys_exit_mmap',
+    'sys_enter_munmap',
+    'page-faults',
+    'sys_exit_munmap',
+  ])
+  assert.deepEqual(numbers, [1, 1, 3, 2, 3])
+  const bad = called('9.000', 3, 'mmap(addr: 0x1fffffffffffff, len: 8192)', '0x7fffffffffffff')
+  await assert.rejects(
+    read([...LINES, bad, ...LINES].join('\n')),
+    new RegExp(`line ${LINES.length + 1}|:${LINES.length + 1}: `),
+  )
 })
 
 test('lost events count', async () => {

@@ -115,6 +115,7 @@ test('huge pages and memory that was short are told with what they mean', () => 
         20,
       ),
       0,
+      false,
     )
   assert.deepEqual(counted('thp_fault_alloc 0', 'pgmajfault 3'), [])
   const [huge, short] = counted(
@@ -128,5 +129,5 @@ test('huge pages and memory that was short are told with what they mean', () => 
     /brought in 640 by a fault each, made 5 of small pages, and split 8;.*a replay, which has small pages only/,
   )
   assert.match(short!, /read for 5,700 faults from files or swap/)
-  assert.match(memoryWarnings(judge([], 1000, 20), 2)[0]!, /asked for them \(MADV_HUGEPAGE, 2 times\)/)
+  assert.match(memoryWarnings(judge([], 1000, 20), 2, false)[0]!, /asked for them \(MADV_HUGEPAGE, 2 times\)/)
 })

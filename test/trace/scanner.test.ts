@@ -381,6 +381,23 @@ describe('lines', () => {
     assert.throws(() => scan(line.slice(0, 40)))
   })
 
+  test('where it was, as -F misc tells it, is passed over', () => {
+    assert.equal(scan(`${header.replace(']', '] UM ')}${event}\n`).seen.length, 1)
+  })
+
+  test('the name of a thread may have a line break', () => {
+    const line = `${header}${event}`
+    const { seen } = scan(`${line}\n        q\nb 1/2 x${line.slice(16)}\n`)
+    assert.equal(seen.length, 2)
+    const ends = `${header}sched:sched_process_exit: comm=q\nb 1/2 x pid=6620 prio=120 group_dead=true\n`
+    assert.deepEqual(scan(ends).seen[0]![0], 'exitTask')
+    assert.throws(() => scan(`${line}\n        q\n`), /line that perf script prints: " +q"/)
+    assert.throws(
+      () => scan(`${line}\n        q\n        z\n${line}\n`),
+      /line that perf script prints: " +q"/,
+    )
+  })
+
   test('the last line may lack its end', () => {
     assert.equal(scan(`${header}${event}`).seen.length, 1)
   })

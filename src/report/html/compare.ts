@@ -1,5 +1,11 @@
 // Two recordings beside each other, before and after a change.
-import { comparisonOf, type ComparedAdvice, type ComparedHolder, type ComparedNumber } from '../compare.ts'
+import {
+  savingsOf,
+  comparisonOf,
+  type ComparedAdvice,
+  type ComparedHolder,
+  type ComparedNumber,
+} from '../compare.ts'
 import { formatCount, formatDuration } from '../numbers.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
@@ -59,11 +65,10 @@ function holdersTable(holders: readonly ComparedHolder[]): Markup {
 }
 
 function adviceTable(advice: readonly ComparedAdvice[]): Markup {
-  const saved = (ms: number): string => (ms === 0 ? '–' : formatDuration(ms * 1e6))
   return table(
     'What would help, and how much less time it would take',
     [{ heading: 'change' }, { heading: 'before', isNumber: true }, { heading: 'after', isNumber: true }],
-    advice.map(({ change, beforeMs, afterMs }) => [change, saved(beforeMs), saved(afterMs)]),
+    advice.map((one) => [one.change, ...savingsOf(one)]),
   )
 }
 

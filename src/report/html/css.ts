@@ -46,6 +46,12 @@ th, td { text-align: left; vertical-align: top; padding: 0.25rem 0.6rem; border-
 thead th { color: var(--faint); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 8rem; }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+@media (max-width: 40rem) {
+  th, td, tbody th { padding: 0.25rem 0.3rem; min-width: 2.5rem; }
+  tbody th { min-width: 6rem; }
+  thead th { white-space: normal; }
+  .wide .bar { min-width: 2.5rem; }
+}
 small { color: var(--faint); }
 code { font: 0.85em ui-monospace, monospace; }
 .bar { display: block; min-width: 7rem; }

@@ -1,6 +1,7 @@
 // The verdict in three sentences, what it rests on, and what would help.
 import type { Advice } from '../advice.ts'
 import { formatDuration } from '../numbers.ts'
+import { savingOf } from '../recorded-text.ts'
 import { holderSentences, verdictOf, verdictOfTrace, verdictReport, type Verdict } from '../verdict.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
@@ -44,8 +45,9 @@ const NO_ADVICE: ReadonlyMap<boolean | null, string> = new Map([
   [null, 'What would help, this recording does not tell.'],
 ])
 
-function savingSentence({ change, savesMs }: Advice, durationMs: number): string {
-  const saved = `${formatDuration(savesMs * 1e6)} of ${formatDuration(durationMs * 1e6)}`
+function savingSentence(advice: Advice, durationMs: number): string {
+  const { change } = advice
+  const saved = `${savingOf(advice)} of ${formatDuration(durationMs * 1e6)}`
   return `${change.replace(/\.$/, '')} (about ${saved} less).`
 }
 
@@ -63,11 +65,15 @@ export function adviceSection(content: PageContent): Section | null {
   const { advice } = verdictReport(verdictFor(content), content.trace, content.whatIf)
   if (advice.length === 0) return null
   const { durationMs } = content.trace
-  const rows = advice.map(({ change, savesMs, how }): (string | Markup)[] => [
-    change,
-    formatDuration(savesMs * 1e6),
-    bar([{ share: savesMs / Math.max(1, durationMs), colour: 'plain' }]),
-    how,
+  const share = (ms: number): number => ms / Math.max(1, durationMs)
+  const rows = advice.map((one): (string | Markup)[] => [
+    one.change,
+    savingOf(one),
+    bar([{ share: share(one.savesMs), colour: 'plain' }], {
+      from: share(one.savesMs),
+      to: share(one.savesAtMostMs ?? 0),
+    }),
+    one.how,
   ])
   return {
     id: 'advice',

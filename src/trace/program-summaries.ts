@@ -1,0 +1,156 @@
+// What is told of all processes of one name together: what they are, and which of their processes and threads were
+// started for one task each.
+//
+// Principle: what lives for less than a tenth of the recording is brief; the CPU time of threads is told by how much it
+// delayed the whole, as CPUs are used side by side.
+import { type Allocator, inOrder } from './allocators.ts'
+import type { Importer } from './importer.ts'
+import type { ProgramSummary } from './imported-trace.ts'
+import type { Process, Thread } from './recorded-thread.ts'
+
+const PROGRAMS_SHOWN = 32
+
+/** The most faults first. */
+export function programsOf(
+  processes: readonly Process[],
+  importer: Importer,
+  parallel: number,
+): ProgramSummary[] {
+  const { census } = importer
+  const briefNs = durationNs(processes) * BRIEF_SHARE
+  return [...Map.groupBy(processes, ({ name }) => name)]
+    .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
+    .toSorted((a, b) => b.faults - a.faults)
+    .slice(0, PROGRAMS_SHOWN)
+    .map(({ name, all, faults }) => ({
+      name,
+      processes: all.length,
+      threads: all.reduce((sum, { threads }) => sum + threads.length, 0),
+      faults,
+      waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
+      started: startedBy(all, importer, briefNs),
+      loaded: loadedBy(all, importer, briefNs),
+      brief: briefThreads(all, importer, briefNs),
+      collectedNs: collectedBy(all, importer),
+      allocators: inOrder(allocatorsOf(all)),
+      faultCensus: census.of(name)[1].census(parallel),
+    }))
+}
+
+function allocatorsOf(processes: readonly Process[]): Set<Allocator> {
+  const all = new Set(processes.flatMap(({ allocators }) => [...allocators]))
+  const sum = (of: (process: Process) => number): number =>
+    processes.reduce((pages, one) => pages + of(one), 0)
+  const reserved = sum(({ reservedBack }) => reservedBack)
+  if (reserved > 0 && reserved * 2 >= sum(({ givenBack }) => givenBack)) all.add('reserved')
+  return all
+}
+
+/** What lives for less than this share of the recording was started for one task. */
+const BRIEF_SHARE = 0.1
+
+/** @param briefNs what lives for less is brief */
+function loadedBy(
+  processes: readonly Process[],
+  { activity, times, scanner }: Importer,
+  briefNs: number,
+): ProgramSummary['loaded'] {
+  const { elapsedShare } = activity.cpuUse
+  if (!times.hasSwitches) return { processes: 0, startNs: 0, cpuNs: 0, elapsedShare, aliveNs: 0 }
+  const cpuOf = ({ threads, endNs }: Process): number =>
+    threads.reduce((sum, thread) => sum + thread.cpuNs(scanner.nowNs), endNs)
+  const loaded = processes.filter(({ loadNs, threads }) => loadNs >= 0 && threads[0]?.isCreated === true)
+  // A shell forks itself to start what is to be in a pipe.
+  const starters = processes.filter(
+    ({ isForked, forks, threads }) => isForked && forks > 0 && isBrief(threads[0]!, briefNs),
+  )
+  const startersNs = starters.reduce((sum, one) => sum + cpuOf(one), 0)
+  return {
+    processes: loaded.length,
+    startNs: loaded.reduce((sum, { loadNs, endNs }) => sum + loadNs + endNs, startersNs),
+    cpuNs: loaded.reduce((sum, one) => sum + cpuOf(one), startersNs),
+    elapsedShare,
+    aliveNs: unionNs(
+      [...loaded, ...starters]
+        .filter(({ threads }) => isBrief(threads[0]!, briefNs) && isAtWork(threads[0]!, scanner.nowNs))
+        .map(({ threads, endNs }) => [threads[0]!.firstNs, threads[0]!.exitNs + endNs] as const),
+    ),
+  }
+}
+
+/** Whether a thread that has ended had a CPU for a tenth of its life; else it waited for others, or for time. */
+function isAtWork(thread: Thread, now: number): boolean {
+  return thread.cpuNs(now) * 10 >= thread.exitNs - thread.firstNs
+}
+
+/** How long it was in any of these times, which may overlap. */
+function unionNs(times: readonly (readonly [from: number, to: number])[]): number {
+  let sum = 0
+  let until = 0
+  for (const [from, to] of times.toSorted(([a], [b]) => a - b)) {
+    sum += Math.max(0, to - Math.max(from, until))
+    until = Math.max(until, to)
+  }
+  return sum
+}
+
+/** By how much the CPU time of threads delayed the whole; 0 where switches are not recorded. */
+function delayedBy(threads: readonly Thread[], { activity, times, scanner }: Importer): number {
+  if (!times.hasSwitches) return 0
+  return threads.reduce((sum, one) => sum + one.cpuNs(scanner.nowNs), 0) * activity.cpuUse.elapsedShare
+}
+
+/** Processes that were forked for one task each. */
+function startedBy(
+  processes: readonly Process[],
+  importer: Importer,
+  briefNs: number,
+): ProgramSummary['started'] {
+  const started = processes.filter(({ isForked, threads }) => isForked && isBrief(threads[0]!, briefNs))
+  return {
+    processes: started.length,
+    delayedNs: delayedBy(
+      started.flatMap(({ threads }) => threads),
+      importer,
+    ),
+  }
+}
+
+/** Of fewer samples a share tells nothing. */
+const SAMPLES_MIN = 30
+
+function collectedBy(processes: readonly Process[], importer: Importer): number {
+  const samples = processes.reduce((sum, one) => sum + one.samples, 0)
+  if (samples < SAMPLES_MIN) return 0
+  const threads = processes.flatMap((process) => process.threads)
+  const collecting = processes.reduce((sum, one) => sum + one.collecting, 0)
+  return (delayedBy(threads, importer) * collecting) / samples
+}
+
+function isBrief({ isCreated, firstNs, exitNs }: Thread, briefNs: number): boolean {
+  return isCreated && exitNs >= 0 && exitNs - firstNs < briefNs
+}
+
+function briefThreads(
+  processes: readonly Process[],
+  importer: Importer,
+  briefNs: number,
+): ProgramSummary['brief'] {
+  const brief = processes.flatMap(({ pid, threads }) =>
+    threads.filter((thread) => thread.tid !== pid && isBrief(thread, briefNs)),
+  )
+  return {
+    threads: brief.length,
+    faults: brief.reduce((sum, { avoidableFaults }) => sum + avoidableFaults, 0),
+    delayedNs: delayedBy(brief, importer),
+  }
+}
+
+/** From the first to the last event of processes. */
+export function durationNs(processes: readonly Process[]): number {
+  const seen = processes.filter(({ firstNs }) => firstNs >= 0)
+  return (
+    seen.reduce((most, { lastNs }) => Math.max(most, lastNs), 0) -
+    Math.min(...seen.map(({ firstNs }) => firstNs))
+  )
+}
