@@ -6,6 +6,7 @@ import {
   leaveOldFrame,
   mapKeptFile,
   overwrite,
+  readTail,
   syncedOnDisk,
   truncateTo,
   writePage,
@@ -38,6 +39,14 @@ export default kernelScenarios({
     setup: oneWord,
     threads: [[append(11)], [append(22)]],
     pages: [firstPage],
+  },
+  // One reads what the other appends: what the size says is there.
+  'append-size': {
+    setup: (cpu, all) => {
+      oneWord(cpu)
+      for (const each of all) each.load(firstPage)
+    },
+    threads: [[append(11)], [readTail(firstPage)]],
   },
   // The last page cannot be read for one of them: the file is as if that one had not been there.
   'append-fails': {
