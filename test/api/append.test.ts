@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { BusError, Machine, fileSystem } from '../../src/memory.ts'
+import { BusError, Machine, OutOfMemory, fileSystem } from '../../src/memory.ts'
 
 const PAGE = 4096
 /** What threads append at once, in bytes, where pages end within some; and how often. */
@@ -77,6 +77,37 @@ test('threads that append at once do not write over each other, and another read
     counts[bytes[at]!]!++
   }
   assert.deepEqual(counts, [0, PIECES, PIECES])
+  machine.detach()
+})
+
+test('append says why it could not put all of it there, and has put nothing there', () => {
+  const machine = Machine.create({ memory: '64KiB', cpus: 1 })
+  const file = machine.openFile(join(folder, 'full'), { mode: 'w+' })
+  let isFull = true
+  machine.setStorage({
+    ...fileSystem,
+    write(...given) {
+      if (isFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+      return fileSystem.write(...given)
+    },
+  })
+  // What cannot be written cannot leave memory.
+  let appended = 0
+  assert.throws(() => {
+    for (;;) {
+      file.append(new Uint8Array(3 * PAGE).fill(7))
+      appended += 3 * PAGE
+    }
+  }, OutOfMemory)
+  assert.equal(file.size, appended)
+  isFull = false
+  // The error of writing it back is told, and then all is well.
+  assert.throws(() => file.sync(), { code: 'ENOSPC' })
+  assert.equal(file.append(Uint8Array.of(8)), appended)
+  file.close()
+  const bytes = readFileSync(join(folder, 'full'))
+  assert.equal(bytes.length, appended + 1)
+  assert.ok(bytes.every((byte, at) => byte === (at < appended ? 7 : 8)))
   machine.detach()
 })
 
