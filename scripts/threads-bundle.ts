@@ -42,7 +42,7 @@ export async function bundleThreads(input: string, output: string): Promise<void
       { name: 'foldable', renderChunk: (code) => ({ code: makeFoldable(code), map: null }) },
     ],
   })
-  await bundle.write({ file: output, format: 'esm' })
+  await bundle.write({ file: output, format: 'esm', comments: false })
   await bundle.close()
   const faults = unfoldable(readFileSync(output, 'utf8'), true)
   if (faults.length > 0) throw new Error(`${output} is not what V8 folds: ${faults.join('; ')}`)

@@ -143,7 +143,7 @@ export {
   orderStop,
   releaseCpu,
 } from './calls/thread-end.ts'
-export { truncateFile } from './cache/truncate.ts'
+export { readFileSize, truncateFile } from './cache/truncate.ts'
 export { syncFileRange, syncOpenFile, writeBackFile } from './cache/writeback.ts'
 export { Task } from './mm/task.ts'
 export {

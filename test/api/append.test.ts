@@ -6,10 +6,14 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { BusError, Machine, fileSystem } from '../../src/memory.ts'
+import { BusError, Machine, OutOfMemory, fileSystem } from '../../src/memory.ts'
 
 const PAGE = 4096
+/** What threads append at once, in bytes, where pages end within some; and how often. */
+const PIECE = 170
+const PIECES = 5000
 const folder = mkdtempSync(join(tmpdir(), 'faultline-append-'))
 after(() => rmSync(folder, { recursive: true }))
 
@@ -41,7 +45,7 @@ test('append puts bytes at the end, where a longer mapping finds them', () => {
   machine.detach()
 })
 
-test('threads that append at once do not write over each other', async () => {
+test('threads that append at once do not write over each other, and another reads what is there', async () => {
   const machine = Machine.create({ memory: '1MiB', cpus: 3 })
   const path = join(folder, 'threads')
   const file = machine.openFile(path, { mode: 'w+' })
@@ -49,21 +53,61 @@ test('threads that append at once do not write over each other', async () => {
   const code = `const { workerData } = require('node:worker_threads')
     import(workerData.library).then(({ DiskFile }) => {
       const file = DiskFile.attach(workerData.file)
-      for (let n = 0; n < 500; n++) file.append(new Uint8Array(100).fill(workerData.number))
+      for (let n = 0; n < ${PIECES}; n++) file.append(new Uint8Array(${PIECE}).fill(workerData.number))
     })`
   const workers = [1, 2].map(
     (number) => new Worker(code, { eval: true, workerData: { library, file: file.handle, number } }),
   )
-  await Promise.all(workers.map((worker) => once(worker, 'exit')))
+  const ended = Promise.all(workers.map((worker) => once(worker, 'exit')))
+  // What the size tells of is whole, and there.
+  for (let at = 0; at < 2 * PIECES * PIECE;) {
+    const { size } = file
+    assert.equal(size % PIECE, 0)
+    if (size === at) await setImmediate()
+    else assert.ok(file.read(at, size - at).every((byte) => byte === 1 || byte === 2))
+    at = size
+  }
+  await ended
   file.close()
   const bytes = readFileSync(path)
-  assert.equal(bytes.length, 2 * 500 * 100)
+  assert.equal(bytes.length, 2 * PIECES * PIECE)
   const counts = [0, 0, 0]
-  for (let at = 0; at < bytes.length; at += 100) {
-    assert.ok(bytes.subarray(at, at + 100).every((byte) => byte === bytes[at]))
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    assert.ok(bytes.subarray(at, at + PIECE).every((byte) => byte === bytes[at]))
     counts[bytes[at]!]!++
   }
-  assert.deepEqual(counts, [0, 500, 500])
+  assert.deepEqual(counts, [0, PIECES, PIECES])
+  machine.detach()
+})
+
+test('append says why it could not put all of it there, and has put nothing there', () => {
+  const machine = Machine.create({ memory: '64KiB', cpus: 1 })
+  const file = machine.openFile(join(folder, 'full'), { mode: 'w+' })
+  let isFull = true
+  machine.setStorage({
+    ...fileSystem,
+    write(...given) {
+      if (isFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+      return fileSystem.write(...given)
+    },
+  })
+  // What cannot be written cannot leave memory.
+  let appended = 0
+  assert.throws(() => {
+    for (;;) {
+      file.append(new Uint8Array(3 * PAGE).fill(7))
+      appended += 3 * PAGE
+    }
+  }, OutOfMemory)
+  assert.equal(file.size, appended)
+  isFull = false
+  // The error of writing it back is told, and then all is well.
+  assert.throws(() => file.sync(), { code: 'ENOSPC' })
+  assert.equal(file.append(Uint8Array.of(8)), appended)
+  file.close()
+  const bytes = readFileSync(join(folder, 'full'))
+  assert.equal(bytes.length, appended + 1)
+  assert.ok(bytes.every((byte, at) => byte === (at < appended ? 7 : 8)))
   machine.detach()
 })
 

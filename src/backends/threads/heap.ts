@@ -70,9 +70,9 @@ const checkSize = (value: unknown, name: string): void => void parseSize(value a
 const heapChecks: OptionChecks<HeapOptions> = { maximum: checkSize, retain: checkSize }
 
 /** The class of a size, by how many grains it takes. */
-const classes = Uint8Array.from({ length: LARGEST_SMALL / GRAIN + 1 }, (_, grains) =>
-  SIZES.findIndex((size) => size >= grains * GRAIN),
-)
+const classes = new Uint8Array(LARGEST_SMALL / GRAIN + 1)
+for (const [index, size] of SIZES.entries())
+  classes.fill(index, index === 0 ? 0 : SIZES[index - 1]! / GRAIN + 1, size / GRAIN + 1)
 
 const reasons: Readonly<Record<Refusal, string>> = {
   free: 'is no block that is allocated: it was freed before, or never allocated',

@@ -14,6 +14,7 @@ import {
   finishCall,
   getFilePage,
   getOpenFile,
+  readFileSize,
   readFromFile,
   truncateFile,
   writeToFile,
@@ -131,16 +132,15 @@ export abstract class MachineFile {
   }
 
   /**
-   * Size in bytes. While another thread is changing it, either of its two parts may be the new one. Error: EBADF (the
-   * file is closed).
+   * Size in bytes. It waits for a thread that changes the size or writes to the file: what others have appended before
+   * it is there. Error: EBADF (the file is closed).
    */
   get size(): number {
-    const bytes = this.#size()
-    // What is open now was open then, and no other file in its place.
     this.#assertOpen()
-    return bytes
+    return this.#call('size', (task) => readFileSize(task, this.#pointer))
   }
 
+  /** While another thread is changing it, either of its two parts may be the new one. */
   #size(): number {
     const { heap } = this.#thread.task
     const pages = Atomics.load(heap, this.#pointer + File.pages)

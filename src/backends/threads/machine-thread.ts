@@ -33,6 +33,7 @@ import { HostFiles } from './host-io.ts'
 import { hostThreadId, onThreadEnd } from './liveness.ts'
 import { type LockedInstructions, LockedTask, lockedInstructions } from './locked.ts'
 import { MachineCpus, type Taken } from './machine-cpus.ts'
+import { assertMayWait } from './may-wait.ts'
 import { OwnMemory, OwnWords, ownFields } from './own-arrays.ts'
 import { salvage } from './salvage.ts'
 import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
@@ -78,6 +79,7 @@ export class MachineThread {
    */
   static attach(given: MachineHandle): MachineThread {
     assureRoomForSteps()
+    assertMayWait()
     const handle = readMachineHandle(given)
     const present = attached.get(handle.id)
     if (present !== undefined) return present

@@ -51,6 +51,7 @@ import {
   readSwapOptions,
 } from './machine-options.ts'
 import { type DetachOptions, MachineThread } from './machine-thread.ts'
+import { assertMayWait } from './may-wait.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 import { type Storage, checkStorage } from './storage.ts'
@@ -97,6 +98,7 @@ export class Machine {
    */
   static create(given: MachineOptions): Machine {
     assureRoomForSteps()
+    assertMayWait()
     const plan = planMachine(given)
     const heap = allocate(plan.heapWords * 4, 'kernelHeap', () => createHeapMemory(plan.heapWords))
     const words = new Int32Array(heap.buffer)

@@ -148,7 +148,11 @@ export abstract class RangeAccess extends BulkAccess {
     const pin = moved ? collapsePages : pinPages
     const pages = thread.enter(call, () => pin(task, this.#mm, start, end, access === 'rw'))
     if (pages < 0)
-      checkResult(pages, call, moved ? `${length} bytes whose frames lie apart: use withPages` : '')
+      checkResult(
+        pages,
+        call,
+        moved ? `${length} bytes whose frames lie apart: use withPages, or read and write, which copy` : '',
+      )
     const offset = address - start * PAGE_SIZE
     return {
       start: task.pinnedFrame * PAGE_SIZE + offset,

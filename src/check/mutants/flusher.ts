@@ -8,6 +8,7 @@ const fileIo = 'cache/file-io.ts'
 const errseq = 'sync/errseq.ts'
 const flusher = 'cache/flusher.ts'
 const msync = 'calls/msync.ts'
+const truncate = 'cache/truncate.ts'
 const writeback = 'cache/writeback.ts'
 const readPages = 'cache/read-pages.ts'
 
@@ -134,6 +135,11 @@ export const flusherMutants: MutantTable = {
       at(fileIo, 'appendToFile').drop('lockInode(cpu, file)'),
       at(fileIo, 'appendToFile').drop('unlockInode(cpu, file)'),
     ],
+  },
+  'size-of-what-is-not-there': {
+    guard: 'the size of a file includes appended data only when it is there',
+    scenario: 'append-size',
+    patches: at(truncate, 'readFileSize').replace('wasInodeUnlocked(cpu, file, since)', 'true'),
   },
   'longer-though-it-failed': {
     guard: 'a file keeps its old end if an append fails',

@@ -6,6 +6,7 @@ import {
   leaveOldFrame,
   mapKeptFile,
   overwrite,
+  readTail,
   syncedOnDisk,
   truncateTo,
   writePage,
@@ -38,6 +39,14 @@ export default kernelScenarios({
     setup: oneWord,
     threads: [[append(11)], [append(22)]],
     pages: [firstPage],
+  },
+  // One CPU reads while the other appends: the data up to the file's size is there.
+  'append-size': {
+    setup: (cpu, all) => {
+      oneWord(cpu)
+      for (const each of all) each.load(firstPage)
+    },
+    threads: [[append(11)], [readTail(firstPage)]],
   },
   // For one of them the last page cannot be read: the file is as if that append had not happened.
   'append-fails': {

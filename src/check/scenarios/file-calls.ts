@@ -9,6 +9,7 @@ import {
   callEnter,
   callExit,
   finishCall,
+  readFileSize,
   truncateFile,
   writeBytes,
   writeToFile,
@@ -56,6 +57,14 @@ export function append(value: number): Operation {
       const error = appendToFile(cpu.task, file, new Uint8Array(Int32Array.of(value).buffer))
       return error !== 0 ? error : cpu.task.appendedAt / 4
     })
+}
+
+/** The size of that file in words, of which there are some on its first page, and the last of them. */
+export function readTail(page: number): Operation {
+  return (cpu) => {
+    const words = Number(inCall(cpu, (file) => readFileSize(cpu.task, file))) / 4
+    return `${words} words, the last is ${atomicLoad(page, words - 1)(cpu)}`
+  }
 }
 
 /** write() of a whole page of that file, which has it. */

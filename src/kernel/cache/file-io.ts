@@ -19,7 +19,7 @@ import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
 import { PG_LOCKED, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE, isPageOf } from '../memory/page.ts'
-import { EFAULT, EFBIG, EIO } from '../mm/errno.ts'
+import { EFAULT, EFBIG } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
 import { getFilePage } from './filemap.ts'
 import { dropIfTruncated, freshPage } from './read-pages.ts'
@@ -101,7 +101,10 @@ export function writeToFile(
   return done
 }
 
-/** Returns the bytes written, or a negative errno when there are none because of it. The inode is locked. */
+/**
+ * Returns the bytes written, or a negative errno when there are none because of it. Where it is not all, `cpu.ioError`
+ * is why. The inode is locked.
+ */
 function writePages(
   cpu: Task,
   file: number,
@@ -115,7 +118,10 @@ function writePages(
     const run = Math.min(length - done, PAGE_SIZE - within)
     const index = Math.floor((offset + done) / PAGE_SIZE)
     const failed = writePage(cpu, file, index, within, source, start + done, run)
-    if (failed !== 0) return done > 0 ? done : failed
+    if (failed !== 0) {
+      cpu.ioError = failed
+      return done > 0 ? done : failed
+    }
     done += run
   }
   return length
@@ -137,8 +143,10 @@ export function appendToFile(cpu: Task, file: number, source: Uint8Array): numbe
   let error = pages < END_OF_FILES ? 0 : -EFBIG
   if (error === 0 && length > 0) {
     extendCached(cpu, file, pages, offset + length - (pages - 1) * PAGE_SIZE)
-    const done = writePages(cpu, file, offset, source, 0, length)
-    if (done !== length) error = cutBack(cpu, file, oldPages, oldLast) || (done < 0 ? done : -EIO)
+    if (writePages(cpu, file, offset, source, 0, length) !== length) {
+      const { ioError } = cpu
+      error = cutBack(cpu, file, oldPages, oldLast) || ioError
+    }
   }
   unlockInode(cpu, file)
   cpu.appendedAt = offset
