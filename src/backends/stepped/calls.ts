@@ -94,7 +94,7 @@ function counted(c: Context, node: Call, written: Node): Node {
   return { ...written, callee: { ...callee, object } } as Node
 }
 
-/** As counted(), of a call by outward(), which counts it where that changes anything but what the call is given first. */
+/** As counted(), of a call by outward(), which counts a change of anything but what the call is given first. */
 function countedOutward(c: Context, node: Call, written: Call): Node {
   const [method, object, list, ...rest] = written.arguments as Node[]
   const [first, ...others] = (list as Node & { type: 'ArrayExpression' }).elements as Node[]
