@@ -364,7 +364,8 @@ export abstract class Execution extends Scheduler {
     if (passing !== undefined) return 1 << passing.id
     if (this.threads.every(isOver)) return this.#stop(this.#onceOnly(COMPLETE))
     const thread = longestWaiting(this.threads)
-    if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(this.#onceOnly(DEADLOCK))
+    if (thread === null || thread.rescues >= RESCUES_MAX)
+      return this.#stop(this.#onceOnly(thread !== null && isTimed(thread) ? TOO_LONG : DEADLOCK))
     thread.rescues++
     this.#timePasses()
     this.#rescued[event] = 1

@@ -182,12 +182,15 @@ function methodOf(object: object, name: string): unknown {
   return undefined
 }
 
+/** What the engine says, whatever programs are told: see function-text.ts. */
+const { toString: nativeText } = Function.prototype
+
 /** Its text tells. */
 function isOfProgram(called: unknown): boolean {
   if (typeof called !== 'function') return false
   let known = ofProgram.get(called as Method)
   if (known === undefined) {
-    known = Function.prototype.toString.call(called).includes(`${RUNTIME}_`)
+    known = nativeText.call(called).includes(`${RUNTIME}_`)
     ofProgram.set(called as Method, known)
   }
   return known

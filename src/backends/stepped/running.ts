@@ -113,6 +113,13 @@ export function currentThread(): Thread {
   return current
 }
 
+/** A program catches an error: it does not get one that says that the program is over. */
+export function caught(error?: unknown): unknown {
+  const own = refusal ?? memory.finerNeeded
+  if (own !== null) throw own
+  return error
+}
+
 /** Reports a plain write of cells that the program itself does not do: what was there must not be used unordered. */
 export function reportWrite(firstCell: number, cells: number, site: number): void {
   if (watching) scheduler!.plainWrite(current.id, firstCell, cells, site)

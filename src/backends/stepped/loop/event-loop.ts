@@ -14,7 +14,7 @@
 import { choose } from './choice.ts'
 import { type EventLoop, type Job, type Place, type Source, type Timed, host } from './host.ts'
 import { Promise, react } from './promise.ts'
-import { fire, isAwaited, nextTimers } from './timers.ts'
+import { fire, isAwaited, nextTimers, stir } from './timers.ts'
 
 declare global {
   interface Atomics {
@@ -41,6 +41,7 @@ export function runLoop(given: Loop | null, result: unknown): void {
   const loop = given ?? host.loop()
   driveLoop(loop, result)
   if (loop.isPending) throw neverSettled(loop)
+  loop.onEnd?.()
   for (const waiter of loop.waiters) waiter.leave()
   for (const each of loop.owned) each.ownerEnds()
 }
@@ -49,7 +50,9 @@ export function runLoop(given: Loop | null, result: unknown): void {
 export function driveLoop(loop: Loop, result: unknown): void {
   if (result instanceof Promise) awaitEnd(loop, result)
   for (;;) {
-    const event = nextOf(loop)
+    let event = nextOf(loop)
+    // Who hears that nothing is left may begin something.
+    if (event === null && !loop.isPending && loop.beforeEnd?.() === true) event = nextOf(loop)
     if (event === null) return
     guarded(loop, event)
   }
@@ -126,8 +129,8 @@ function nextEvent(loop: Loop): Job | null {
     }
     host.beginLooking()
     const events: Job[] = []
-    for (const port of loop.ports) if (port.looks()) events.push(() => port.deliver())
-    for (const waiter of loop.waiters) if (waiter.looks()) events.push(() => waiter.deliver())
+    for (const port of loop.ports) if (port.looks()) events.push(arrival(loop, port))
+    for (const waiter of loop.waiters) if (waiter.looks()) events.push(arrival(loop, waiter))
     const timers = nextTimers(loop)
     const due = timers.map(
       (timer): Job =>
@@ -139,6 +142,13 @@ function nextEvent(loop: Loop): Job | null {
     loop.lastTimer = Infinity
     const serves = !loop.isPending && !timers.some(isAwaited)
     if (Atomics.idle(timers.length > 0, serves)) return chosen(due)
+  }
+}
+
+function arrival(loop: Loop, source: Pick<Source, 'deliver'>): Job {
+  return () => {
+    stir(loop, 0)
+    source.deliver()
   }
 }
 

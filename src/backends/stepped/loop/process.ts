@@ -3,6 +3,7 @@
 import type { Context } from './context.ts'
 import { Emitter } from './emitter.ts'
 import { type EventLoop, host } from './host.ts'
+import { builtinModule } from './modules.ts'
 
 const native = globalThis.process
 
@@ -50,6 +51,7 @@ for (const name of ['emit', 'listenerCount', 'listeners', 'rawListeners', 'event
   shared[name] = function (this: Holder, ...args: unknown[]): unknown {
     return this.emitter$[name]!(...args)
   }
+shared['getBuiltinModule'] = builtinModule
 shared['nextTick'] = (called: Call, ...args: unknown[]): void => {
   host.loop().ticks.push(() => called(...args))
 }
@@ -81,6 +83,7 @@ export function newProcess({ loop, argv, execArgv, env, exit }: Settings): OwnPr
   }
   for (const [name, value] of Object.entries({ ...fields, emitWarning }))
     Object.defineProperty(own, name, { value, writable: true, enumerable: true, configurable: true })
+  loop.beforeEnd = () => emitter['emit']!('beforeExit', Number(own['exitCode'] ?? 0)) === true
   loop.onUncaught = (error, kind) => {
     const name =
       kind === 'unhandledRejection' && emitter['listenerCount']!(kind) === 0 ? 'uncaughtException' : kind
