@@ -59,12 +59,9 @@ const workers = [
     'one call of a function in a `StaticPool`, `destroy()`',
   ),
   row('okie@1.0.1', 'okie.cjs', 'every interleaving', 'one call of a function, `stop()`'),
-  row(
-    'artichokie@0.4.5',
-    'artichokie.mjs',
-    'every interleaving',
-    'a call that calls back into the main thread',
-  ),
+  row('artichokie@0.4.5', 'artichokie.mjs', 'fail', 'a call that calls back into the main thread', {
+    finding: 'Error: timed-out',
+  }),
   row('worktank@3.0.2', 'worktank.mjs', 'every interleaving', 'one call in a pool of one, `terminate()`'),
   row('isoworker@0.2.4', 'isoworker.cjs', 'every interleaving', 'one call of a function with what it names'),
   row(
