@@ -1,4 +1,4 @@
-// Published packages with what is checked of each, and what is to be found: docs/event-loop.md says the same.
+// Published packages with what is checked of each, and what is to be found: docs/packages.md says the same.
 
 /** What `faultline check` is to say; `timed`: in every interleaving, but that time-outs pass early at most twice. */
 type Expected = 'every interleaving' | 'timed' | 'bounded' | 'incomplete' | 'fail' | 'refused'

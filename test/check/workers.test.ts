@@ -232,6 +232,10 @@ worker.on('message', (value) => { if (value > 1) throw new Error('two') })`,
     assert.deepEqual(await holds('left.mjs'), [[[1, 2, 'exit', 0, 3]]])
   })
 
+  it('know what was stored where they were begun', async () => {
+    assert.equal((await holds('storage.mjs')).length, 1)
+  })
+
   it('tell the source of functions', async () => {
     const [[told, answer]] = (await holds('texts.mjs')) as [[string[], number]]
     assert.match(told![0]!, /^async \(n\) => \{\n.*\/\* why \*\/ await/)

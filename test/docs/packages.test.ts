@@ -1,4 +1,4 @@
-// The campaign over published packages: its table is whole, and docs/event-loop.md says what it says. It runs by itself
+// The campaign over published packages: its table is whole, and docs/packages.md says what it says. It runs by itself
 // (`npm run packages`), as it installs them. FAULTLINE_UPDATE_GOLDEN=1 writes the list.
 
 import assert from 'node:assert/strict'
@@ -70,6 +70,6 @@ describe('the table of published packages', () => {
       const [name, version] = /^(.+)@(.+)$/.exec(row.packages[0]!)!.slice(1) as [string, string]
       return [`${name} ${version}`, row.what, words[row.expected](row)]
     })
-    assertPart(pageOf('event-loop.md'), list, tableOf(['package', 'checked', 'result'], rows))
+    assertPart(pageOf('packages.md'), list, tableOf(['package', 'checked', 'result'], rows))
   })
 })

@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type AnyNode, parse } from 'acorn'
 import { childrenOf, isFunction } from './raw-tree.ts'
-import { RUNTIME } from './names.ts'
 import { currentSites } from './runtime.ts'
 import { type Site, loadedTexts, placeBefore, placesIn } from './sites.ts'
 import { toJavaScript } from './typescript.ts'
@@ -25,7 +24,7 @@ export function showOwnTexts(): void {
   const value = {
     toString(this: unknown): string {
       const text = nativeText.call(this)
-      return text.includes(RUNTIME) ? sourceOf(text) : text
+      return text.endsWith('[native code] }') ? text : sourceOf(text)
     },
   }.toString
   // eslint-disable-next-line no-extend-native -- it is there, and what is no form tells the same as before

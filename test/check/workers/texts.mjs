@@ -11,6 +11,10 @@ const loads = (cells) => {
 }
 const curried = (a) => (b) => a(b)
 const quick = async () => {}
+let counted = 0
+const counts = () => counted++
+const tells = () => [counted]
+counts()
 class Cell {
   #of = 1
   static async made() {
@@ -46,6 +50,7 @@ report([
   `${loads}`,
   curried + '',
   String(quick),
+  `${counts}${tells}`,
   Cell + '',
   Small + '',
   String(Cell.made),

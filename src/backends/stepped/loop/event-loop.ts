@@ -11,6 +11,7 @@
 // less to be explored where it looks at all of them; and decisions of several threads have an order, which is one more
 // to explore.
 
+import { inFrame } from './async-context.ts'
 import { choose } from './choice.ts'
 import { type EventLoop, type Job, type Place, type Source, type Timed, host } from './host.ts'
 import { Promise, react } from './promise.ts'
@@ -26,7 +27,7 @@ declare global {
 type Loop = EventLoop
 
 export function nextTick(called: Job): void {
-  host.loop().ticks.push(called)
+  host.loop().ticks.push(inFrame(called))
 }
 
 /** See EventLoops. */
@@ -54,6 +55,7 @@ export function driveLoop(loop: Loop, result: unknown): void {
     // Who hears that nothing is left may begin something.
     if (event === null && !loop.isPending && loop.beforeEnd?.() === true) event = nextOf(loop)
     if (event === null) return
+    loop.frame = null
     guarded(loop, event)
   }
 }
@@ -101,10 +103,11 @@ function awaitEnd(loop: Loop, result: unknown): void {
  * Ticks and jobs, as Node takes turns with them, until there are no more; then what was rejected must have found
  * somebody who listens.
  */
-function runJobs({ ticks, jobs, rejected, onUncaught }: Loop): void {
+function runJobs(loop: Loop): void {
+  const { ticks, jobs, rejected, onUncaught } = loop
   do {
-    runAll(ticks)
-    runAll(jobs)
+    runAll(loop, ticks)
+    runAll(loop, jobs)
   } while (ticks.length > 0)
   while (rejected.length > 0) {
     const { promise, value } = rejected.shift()!
@@ -113,9 +116,10 @@ function runJobs({ ticks, jobs, rejected, onUncaught }: Loop): void {
   }
 }
 
-function runAll(jobs: Job[]): void {
+function runAll(loop: Loop, jobs: Job[]): void {
   while (jobs.length > 0) {
     const job = jobs.shift()!
+    loop.frame = null
     job()
   }
 }

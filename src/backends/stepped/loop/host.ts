@@ -91,6 +91,8 @@ export class EventLoop {
   readonly ports: Source[] = []
   readonly waiters: Waiting[] = []
   readonly owned: Owned[] = []
+  /** What storages know where the thread is: see async-context.ts. */
+  frame: ReadonlyMap<object, unknown> | null = null
   /** What a thread has of its own in a process: see context.ts. */
   context: unknown = null
   makeContext: (() => unknown) | null = null

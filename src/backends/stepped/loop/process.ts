@@ -1,5 +1,6 @@
 // `process` of a thread: what happens to the thread, as it sees it. All else is that of the process that checks.
 
+import { inFrame } from './async-context.ts'
 import type { Context } from './context.ts'
 import { Emitter } from './emitter.ts'
 import { type EventLoop, host } from './host.ts'
@@ -53,7 +54,7 @@ for (const name of ['emit', 'listenerCount', 'listeners', 'rawListeners', 'event
   }
 shared['getBuiltinModule'] = builtinModule
 shared['nextTick'] = (called: Call, ...args: unknown[]): void => {
-  host.loop().ticks.push(() => called(...args))
+  host.loop().ticks.push(inFrame(() => called(...args)))
 }
 
 /** What `process.exit(given)` does before the thread ends: those hear of it who listen, once. Returns the code. */

@@ -4,6 +4,7 @@
 // and have an order only among each other.
 
 import { promisify } from 'node:util'
+import { inFrame } from './async-context.ts'
 import { type EventLoop, type Job, type Timed, host } from './host.ts'
 import { Promise } from './promise.ts'
 
@@ -100,7 +101,11 @@ export function setInterval(called: unknown, delay?: unknown, ...args: unknown[]
 
 function newTimer(called: unknown, delay: unknown, args: unknown[], repeats: boolean): Timeout {
   const own = callable(called)
-  const timer = new Timeout(() => own(...args), delayOf(delay), repeats)
+  const timer = new Timeout(
+    inFrame(() => own(...args)),
+    delayOf(delay),
+    repeats,
+  )
   set(host.loop(), timer)
   return timer
 }
@@ -115,7 +120,11 @@ export function setWaitTimeout(called: Job, delay: number): { readonly order: nu
 export function setImmediate(called: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setImmediate(called as Called, ...args)
   const own = callable(called)
-  const immediate = new Immediate(() => own(...args), 0, false)
+  const immediate = new Immediate(
+    inFrame(() => own(...args)),
+    0,
+    false,
+  )
   const loop = host.loop()
   immediate.order = ++loop.timersSet
   loop.immediates.push(immediate)
