@@ -115,8 +115,7 @@ export function currentThread(): Thread {
 
 /** A program catches an error: it does not get one that says that the program is over. */
 export function caught(error?: unknown): unknown {
-  const own = refusal ?? memory.finerNeeded
-  if (own !== null) throw own
+  if (refusal !== null) throw refusal
   return error
 }
 
