@@ -85,7 +85,12 @@ const threads = 'src/backends/threads/'
 const threadsApart: ReadonlySet<string> = new Set([`${threads}index.ts`, `${threads}node-version.ts`])
 
 /** What users import. */
-const doors: ReadonlySet<string> = new Set(['src/index.ts', 'src/check.ts'])
+const doors: ReadonlySet<string> = new Set([
+  'src/index.ts',
+  'src/check.ts',
+  'src/backends/stepped/loop/node-assert.ts',
+  'src/backends/stepped/loop/node-assert-strict.ts',
+])
 
 interface Node {
   readonly type: string

@@ -9,6 +9,7 @@ import {
   setForbidden,
   setProbes,
   TURNS_MAX,
+  isOfBackend,
 } from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
 import { codeOf, tokenName } from './checked-code.ts'
@@ -209,7 +210,9 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
     }),
-    ...(found.endless !== null && failure === null && { endless: placeOf(found.endless) }),
+    ...(found.endless !== null &&
+      failure === null &&
+      !isOfBackend(found.endless.file) && { endless: placeOf(found.endless) }),
   }
 }
 

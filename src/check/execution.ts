@@ -45,6 +45,7 @@ import {
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
+  hasTimer,
   TIMEOUTS_MAX,
   goOn,
   hasDecidedLater,
@@ -372,7 +373,8 @@ export abstract class Execution extends Scheduler {
     if (passing !== undefined) return 1 << passing.id
     if (this.threads.every(isOver)) return this.#stop(this.#onceOnly(COMPLETE))
     const thread = longestWaiting(this.threads)
-    if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(this.#onceOnly(DEADLOCK))
+    if (thread === null || thread.rescues >= RESCUES_MAX)
+      return this.#stop(this.#onceOnly(thread !== null && hasTimer(thread) ? TOO_LONG : DEADLOCK))
     thread.rescues++
     this.#timePasses()
     this.#rescued[event] = 1

@@ -8,9 +8,14 @@ export const RESCUES_MAX = 200
 /** How often the time-outs of a thread may pass while something else could go on: each time is tried at any moment. */
 export const TIMEOUTS_MAX = 2
 
+/** It waits for an event while it has a timer. */
+export function hasTimer(thread: Thread): boolean {
+  return thread.state === SPINNING && thread.idles && thread.isTimed
+}
+
 /** It waits with a time-out, or for an event while it has a timer. */
 export function isTimed(thread: Thread): boolean {
-  if (thread.state === SPINNING) return thread.idles && thread.isTimed
+  if (thread.state === SPINNING) return hasTimer(thread)
   return thread.state === WAITING && thread.timeout !== Infinity
 }
 

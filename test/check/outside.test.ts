@@ -19,9 +19,12 @@ writeFileSync(
 
 const prelude = `
 import assert from 'node:assert'
-import { createHash, randomFill, randomFillSync } from 'node:crypto'
-import { openSync, read, readSync, readv, readvSync, writeSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes, randomFill, randomFillSync } from 'node:crypto'
+import * as fs from 'node:fs'
+import { openSync, read, readFile, readSync, readv, readvSync, writeSync } from 'node:fs'
 import { isDeepStrictEqual, types } from 'node:util'
+import * as zlib from 'node:zlib'
 import * as plain from 'plain'
 const encoder = new TextEncoder()
 const sameText = (a, b) => a === b
@@ -156,13 +159,29 @@ describe('functions that are not the program’s, and shared memory', () => {
     'readv(zero, [bytes], () => {})',
     'randomFill(bytes, () => {})',
   ])
-    it(`refuses what writes later: ${call}`, async () => {
+    it(`refuses what writes into shared memory later: ${call}`, async () => {
       const refusal = await check([call, 'Atomics.add(words, 0, 1)']).then(String, String)
-      assert.match(
-        refusal,
-        /SteppingRefused.*which writes into shared memory after it has returned.*Sync\(\)/s,
-      )
+      assert.match(refusal, /SteppingRefused.*which calls back when an event of Node comes; use \w+Sync\(\)/s)
     })
+
+  for (const call of [
+    `readFile('/dev/null', () => { Atomics.store(words, 1, 1) })`,
+    `fs.stat('/dev/null', () => {})`,
+    `randomBytes(4, () => {})`,
+    `zlib.gzip('text', (error, result) => { log.push(result) })`,
+    `spawn('true')`,
+  ])
+    it(`refuses what calls back later: ${call}`, async () => {
+      const refusal = await check([call, 'Atomics.add(words, 0, 1)']).then(String, String)
+      assert.match(refusal, /SteppingRefused.*which calls back when an event of Node comes/s)
+    })
+
+  it('lets functions of these names be called that are others, or do it at once', async () => {
+    const call = `const own = { readFile: (f) => f(), open: (f) => f(1) }
+      own.readFile(() => log.push(1)); own.open(log.push.bind(log)); log.push(/a/.exec('a').index, randomBytes(4).length)`
+    const { verdict, failure } = await check([call], 'invariant: ({ log }) => log.join() === "1,1,0,4"')
+    assert.equal(verdict, 'pass', failure?.message)
+  })
 
   it('undoes what they have written, from execution to execution', async () => {
     const increment = `while (Atomics.compareExchange(words, 0, 0, 1) !== 0);

@@ -209,6 +209,56 @@ worker.on('message', (value) => { if (value > 1) throw new Error('two') })`,
     ])
   })
 
+  it('have one module of Node each, however they ask for it', async () => {
+    const told = [
+      [true, true, true, true, true, true, true],
+      true,
+      true,
+      true,
+      [1, 3, 'undefined', 'aborted'],
+    ]
+    assert.deepEqual(await holds('builtins.cjs'), [[[told, told]]])
+  })
+
+  it('assert of promises what is so', async () => {
+    assert.equal((await holds('asserts.mjs')).length, 1)
+  })
+
+  it('look again and again for what a timer does', async () => {
+    assert.deepEqual(await holds('polls.mjs'), [['over']])
+  })
+
+  it('do something before they end by themselves', async () => {
+    assert.deepEqual(await holds('left.mjs'), [[[1, 2, 'exit', 0, 3]]])
+  })
+
+  it('know what was stored where they were begun', async () => {
+    assert.equal((await holds('storage.mjs')).length, 1)
+  })
+
+  it('tell the source of functions', async () => {
+    const [[told, answer]] = (await holds('texts.mjs')) as [[string[], number]]
+    assert.match(told![0]!, /^async \(n\) => \{\n.*\/\* why \*\/ await/)
+    assert.equal(answer, 2)
+  })
+
+  it('catch nothing that is not theirs', async () => {
+    assert.deepEqual(await holds('caught.cjs'), [[1, 'over']])
+  })
+
+  for (const [code, message] of [
+    ["process.on('exit', () => { throw new Error('late') })", 'Error: late'],
+    ['process.exitCode = 3', 'Error: process.exitCode = 3'],
+  ] as const)
+    it(`fail where a process does: ${code}`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'exits-'))
+      after(() => rmSync(folder, { recursive: true }))
+      writeFileSync(join(folder, 'main.mjs'), code)
+      const file = join(folder, 'main.check.mjs')
+      writeFileSync(file, "export default { threads: [new URL('./main.mjs', import.meta.url)] }")
+      assert.equal((await checkFile(file)).failure?.message, message)
+    })
+
   const made: Record<string, unknown[]> = {
     class: ['adder', 'Adder', true, 3, 1],
     derived: ['named', 'Named', true, 4, 1],

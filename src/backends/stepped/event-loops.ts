@@ -68,6 +68,8 @@ export interface EventLoops {
   readonly tellResult: (body: () => unknown, tell: (value: unknown) => void) => unknown
   /** Runs a script as the main thread of a process. */
   readonly runScript: (url: string) => unknown
+  /** `process.getBuiltinModule()` of a thread. */
+  readonly builtinModule: (specifier: unknown) => unknown
   /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
   readonly beginChoices: (isServed: boolean) => void
   readonly serveChoices: () => void
@@ -142,8 +144,12 @@ export function setTouching(of: Site[]): void {
 
 /** Lets threads find what is modelled on the global object too. */
 export function replaceModelled(): void {
+  const loops = loopsOf.get(sites)
+  if (loops === undefined) return
+  // A script has a process of its own.
+  replaceGlobals({ getBuiltinModule: loops.builtinModule }, globalThis.process)
   if (!touching.has(sites)) return
-  const modelled = eventLoops() as unknown as Readonly<Record<string, unknown>>
+  const modelled = loops as unknown as Readonly<Record<string, unknown>>
   replaceGlobals(Object.fromEntries(modelledNames.map((name) => [name, modelled[name]])))
 }
 

@@ -60,21 +60,24 @@ export function outsideScopes<T>(called: () => T): T {
 }
 
 /** What stood in the place of what is modelled. */
-const replaced: [key: string, property: Property][] = []
+const replaced: [holder: object, key: string, property: Property | undefined][] = []
 
 /** Lets all threads find other values of some properties, until restoreGlobals(). */
-export function replaceGlobals(values: Readonly<Record<string, unknown>>): void {
+export function replaceGlobals(values: Readonly<Record<string, unknown>>, holder: object = everywhere): void {
   for (const [key, value] of Object.entries(values)) {
-    const before = propertyOf(key)!
-    replaced.push([key, before])
-    Reflect.defineProperty(everywhere, key, { ...before, value })
+    const before = Object.getOwnPropertyDescriptor(holder, key)
+    replaced.push([holder, key, before])
+    Reflect.defineProperty(holder, key, { writable: true, configurable: true, ...before, value })
   }
 }
 
 /** Returns what is left there of a thread. */
 export function restoreGlobals(): string | null {
   const left = enterScope(null)
-  for (const [key, property] of replaced) Reflect.defineProperty(everywhere, key, property)
+  for (const [holder, key, property] of replaced) {
+    if (property === undefined) Reflect.deleteProperty(holder, key)
+    else Reflect.defineProperty(holder, key, property)
+  }
   replaced.length = 0
   return left
 }

@@ -10,7 +10,7 @@ export {
   nextProgram,
 } from './load.ts'
 export type { Program, ProgramModule } from './program.ts'
-export { isTestFramework } from './resolve.ts'
+export { isOfBackend, isTestFramework } from './resolve.ts'
 export * from './run.ts'
 export { toSource } from './sites.ts'
 export { forgetLoaded } from './thread-modules.ts'

@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads'
 import { areFilesShown, showOwnFiles } from './call-sites.ts'
 import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
+import { showOwnTexts } from './function-text.ts'
 import { setHost } from './host.ts'
 import {
   type Program,
@@ -183,7 +184,10 @@ async function stepEntries(
       loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
     if (form.modules.get(url)!.format === 'commonjs') loadedCommonjs.add(addressIn(number, url))
   }
-  if ([...form.modules.values()].some(({ thread }) => thread !== null)) showOwnFiles()
+  if ([...form.modules.values()].some(({ thread }) => thread !== null)) {
+    showOwnFiles()
+    showOwnTexts()
+  }
   setLibrary(form.sites, (await import(addressIn(number, library))) as never)
   if (form.texts.has(loopModule))
     setEventLoops(form.sites, (await import(addressIn(number, loopModule))) as typeof loop as EventLoops)

@@ -31,10 +31,23 @@ const builtins: ReadonlyMap<string, string> = new Map(
     module: 'node-module',
     timers: 'node-timers',
     'timers/promises': 'timers-promises',
+    assert: 'node-assert',
+    'assert/strict': 'node-assert-strict',
+    util: 'node-util',
   }).flatMap(([name, file]) =>
     [name, `node:${name}`].map((each) => [each, `${folder}${file}${extension}`] as const),
   ),
 )
+
+/** A module that names none of this has no use for what stands for the module of Node. */
+const usedFor: readonly (readonly [names: RegExp, used: RegExp])[] = [
+  [/^(node:)?assert\b/, /\b(rejects|doesNotReject)\b/],
+  [/^(node:)?util$/, /\bpromisify\b/],
+]
+
+export function hasUseFor(specifier: string, text: string): boolean {
+  return usedFor.every(([names, used]) => !names.test(specifier) || used.test(text))
+}
 
 /** A file of loop/. */
 export function isOfLoop(url: string): boolean {

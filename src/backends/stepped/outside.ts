@@ -4,9 +4,9 @@
 
 import { memory, type View } from './memory.ts'
 import { bulkMethods, viewMethod } from './names.ts'
-import { isOfProgram, noteCallOn } from './owned.ts'
+import { isOfProgram, nativeText, noteCallOn } from './owned.ts'
 import { bulk, dataView, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
-import { current, refused, state } from './running.ts'
+import { current, refused, soloThread, state } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
 
@@ -18,18 +18,22 @@ type Functions = Record<string, unknown>
 const lookDeep =
   /(?:^|\.)(stringify|inspect|format|serialize|isDeepStrictEqual|(not)?[dD]eep\w+|concat|(read|write)v(Sync)?)$/
 const DEPTH_MAX = 4
-/** Functions of Node that write into what they are given when an event of the thread's loop comes. */
-const writesLater = /^(read|readv|randomFill)$/
+/** Functions of Node that call back when they have done something, by the end of what the program calls them. */
+const callsLater = new RegExp(
+  '(?:^|\\.)(readFile|writeFile|appendFile|copyFile|readdir|mkdir|mkdtemp|rmdir|rm|unlink|rename|stat|lstat|fstat|' +
+    'access|exists|open|close|read|write|readv|writev|fsync|ftruncate|truncate|realpath|symlink|link|chmod|utimes|' +
+    'cp|pbkdf2|scrypt|hkdf|generateKeyPair|generateKey|generatePrime|randomFill|randomBytes|randomInt|' +
+    '(in|de)flate(Raw)?|g(un)?zip|unzip|brotli(De)?[cC]ompress|zstd(De)?[cC]ompress|' +
+    'spawn|fork|exec|execFile|lookup|resolve\\d?)$',
+)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is called
 
-function textOf(called: unknown): string {
-  return Function.prototype.toString.call(called)
-}
-
-// Threads may find another process than this one.
+// Threads find another one.
 const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => object | undefined } }
+const builtinModule = process?.getBuiltinModule?.bind(process)
+const modulesOfBytes = 'buffer fs crypto util assert zlib string_decoder v8 child_process dns'.split(' ')
 let ofNode: Map<unknown, string> | null = null
 
 /** Functions of Node's modules that are given arrays of bytes, and the methods of their classes: their names. */
@@ -44,8 +48,7 @@ function functionsOfNode(): ReadonlyMap<unknown, string> {
         if (typeof value.prototype === 'object' && value.prototype !== null) add(value.prototype as object)
       }
   }
-  for (const name of ['buffer', 'fs', 'crypto', 'util', 'assert', 'zlib', 'string_decoder', 'v8'])
-    add(process?.getBuiltinModule?.(name) ?? {})
+  for (const name of modulesOfBytes) add(builtinModule?.(name) ?? {})
   add({ TextEncoder, TextDecoder })
   return found
 }
@@ -53,7 +56,7 @@ function functionsOfNode(): ReadonlyMap<unknown, string> {
 /** The name of a function of the engine or of Node; null of others, as of a proxy and of what is bound. */
 function hostName(called: Method): string | null {
   const known = functionsOfNode().get(called)
-  return known ?? /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(textOf(called))?.[1] ?? null
+  return known ?? /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(nativeText.call(called))?.[1] ?? null
 }
 
 /** Functions of the engine that hand on what they are given, and do not look at its elements. */
@@ -128,8 +131,8 @@ function entriesOf(value: object): unknown[] {
 // Calling
 
 /**
- * `method.apply(object, args)` of what may be a function outside, which the program calls `text`. `changes` if a call of
- * one that is not the program's counts as a change.
+ * `method.apply(object, args)` of what may be a function outside, which the program calls `text`. `changes` if a call
+ * of one that is not the program's counts as a change.
  */
 export function outward(
   method: unknown,
@@ -142,10 +145,23 @@ export function outward(
   if (typeof method !== 'function') throw new TypeError(`${text} is not a function`)
   const called = method as Method
   if (changes) noteCallOn(called, object)
+  if (callsLater.test(text) && current !== soloThread) refuseLater(called, args, site)
   const depth = lookDeep.test(text) ? DEPTH_MAX : 0
   if (depth === 0 && called !== Reflect.apply && !isGiven(object, args))
     return Reflect.apply(called, object, args)
   return outside(called, object, args, site, depth)
+}
+
+/** What Node does meanwhile ends in an event that no thread of a check has. */
+function refuseLater(called: Method, args: readonly unknown[], site: number): void {
+  const functions = functionsOfNode()
+  const name = functions.get(called)
+  const isLater = typeof args.at(-1) === 'function' || /^(spawn|fork|exec|execFile)$/.test(name ?? '')
+  if (name === undefined || !isLater) return
+  const twin = `${name}Sync`
+  const isTwin = [...functions.values()].includes(twin)
+  const remedy = isTwin ? `use ${twin}()` : 'do it before the check begins'
+  refused(site, `${name}(), which calls back when an event of Node comes`, remedy)
 }
 
 function outside(
@@ -201,8 +217,6 @@ function noteAround(
   depth: number,
 ): unknown {
   const name = hostName(called)
-  if (name !== null && writesLater.test(name) && sharedIn(args, 1).size > 0)
-    refused(site, `${name}(), which writes into shared memory after it has returned,`, `use ${name}Sync()`)
   const known = name === null ? null : looksAtNone.test(name) ? [] : accessesOf(called, name, object, args)
   if (known !== null) {
     for (const { array, start, end, writes } of known) note(array, start, end, writes, site)

@@ -30,6 +30,9 @@ export function extended<T>(object: T): T {
   return owned.has(object as object) ? object : changes(object)
 }
 
+/** What the engine says, whatever programs are told: see function-text.ts. */
+export const { toString: nativeText } = Function.prototype
+
 const ofProgram = new WeakMap<Method, boolean>()
 
 /** A function of the program counts its own changes: its text tells. */
@@ -37,7 +40,7 @@ export function isOfProgram(called: unknown): boolean {
   if (typeof called !== 'function') return false
   let known = ofProgram.get(called as Method)
   if (known === undefined) {
-    known = Function.prototype.toString.call(called).includes(`${RUNTIME}_`)
+    known = nativeText.call(called).includes(`${RUNTIME}_`)
     ofProgram.set(called as Method, known)
   }
   return known

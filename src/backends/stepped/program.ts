@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { isOfLoop, loopModule } from './loop-imports.ts'
+import { hasUseFor, isOfLoop, loopModule } from './loop-imports.ts'
 import { isOfNode } from './node-streams.ts'
 import { type ScriptRequest, SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
@@ -103,9 +103,9 @@ async function findScript({ from, specifier, kind }: ScriptRequest): Promise<str
 /** Texts of Workers, by address. */
 const texts = new Set<string>()
 
-/** From where imports are resolved: of such a text from the folder in which the process runs. */
+/** From where imports are resolved: of such a text, and of no module, from the folder in which the process runs. */
 function baseOf(url: string): string {
-  return texts.has(url) ? pathToFileURL(join(process.cwd(), 'worker-text.js')).href : url
+  return url === '' || texts.has(url) ? pathToFileURL(join(process.cwd(), 'worker-text.js')).href : url
 }
 
 /** The text of a Worker that is given as such, as a file: what tells of places names it. */
@@ -261,6 +261,7 @@ async function describeModule(
   const stars: string[] = []
   const { scopes } = module
   const note = (specifier: string, kind: 'import' | 'require'): void => {
+    if (!hasUseFor(specifier, module.text)) return
     const found = followImport(own, specifier, kind, resolve)
     if (found === null) return
     const isInstance = isOfThread && !isOfNode(found) && !isData(found)

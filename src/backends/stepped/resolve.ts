@@ -10,6 +10,11 @@ import { streamModule } from './node-streams.ts'
 import type { Format } from './syntax.ts'
 import { aliasesOf } from './tsconfig.ts'
 
+/** The path of a file is that of what the backend runs beside a program: an event loop, say. */
+export function isOfBackend(file: string): boolean {
+  return file.startsWith(fileURLToPath(new URL('.', import.meta.url)))
+}
+
 /** What is published or developed here: what a scenario imports of it is no part of the program. */
 const ownFolder = new URL('../../../', import.meta.url).href
 const QUERY = '?faultline-resolver'
@@ -48,6 +53,11 @@ export function importResolver(url: string): Promise<Resolve> {
   return made
 }
 
+/** The address of what stands for a module of Node in the module `url`; null where nothing does. */
+export function standInFor(url: string, specifier: string): string | null {
+  return followLoop(url, specifier, null) ?? (isOfLoop(url) ? null : streamModule(specifier))
+}
+
 /**
  * The address of the file of ours or of a package that `specifier` means in `url`; null for what is not to be stepped:
  * modules of Node, of Faultline, test frameworks, and what cannot be found, which Node will say better when the program
@@ -59,10 +69,8 @@ export function followImport(
   kind: 'import' | 'require',
   resolve: Resolve,
 ): string | null {
-  const loop = followLoop(url, specifier, null)
-  if (loop !== undefined) return loop
-  const stream = isOfLoop(url) ? null : streamModule(specifier)
-  if (stream !== null) return stream
+  const standIn = standInFor(url, specifier)
+  if (standIn !== null) return standIn
   if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:') || isTestFramework(specifier))
     return null
   const isPath = /^(\.|file:|\/)/.test(specifier)

@@ -113,6 +113,12 @@ export function currentThread(): Thread {
   return current
 }
 
+/** A program catches an error: it does not get one that says that the program is over. */
+export function caught(error?: unknown): unknown {
+  if (refusal !== null) throw refusal
+  return error
+}
+
 /** Reports a plain write of cells that the program itself does not do: what was there must not be used unordered. */
 export function reportWrite(firstCell: number, cells: number, site: number): void {
   if (watching) scheduler!.plainWrite(current.id, firstCell, cells, site)

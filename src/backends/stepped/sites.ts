@@ -63,13 +63,55 @@ export function addressShown(address: string): string {
 
 /** Where in its source a place of a steppable form is. */
 function sourcePlace(address: string, line: number, column: number): { line: number; column: number } {
+  return placeByMap(mapOf(address), line, column)
+}
+
+function mapOf(address: string): nodeModule.SourceMap {
   let map = maps.get(address)
   if (map === undefined) {
     const text = loadedTexts.get(address)!()
     const json = Buffer.from(text.slice(text.lastIndexOf(MAP) + MAP.length), 'base64').toString()
     maps.set(address, (map = new nodeModule.SourceMap(JSON.parse(json))))
   }
-  return placeByMap(map, line, column)
+  return map
+}
+
+/** Where in its source the places are that a steppable form tells in a part of its text. */
+export function placesIn(address: string, offset: number, length: number): readonly Position[] {
+  const text = loadedTexts.get(address)!()
+  const map = mapOf(address)
+  const places: Position[] = []
+  let { line, column } = positionIn(text, offset)
+  for (const part of text.slice(offset, offset + length).split('\n')) {
+    for (let at = column; at < column + part.length; at++) {
+      const entry = map.findEntry(line, at)
+      if (!('originalLine' in entry) || entry.generatedLine !== line || entry.generatedColumn !== at) continue
+      places.push({ line: entry.originalLine + 1, column: entry.originalColumn + 1 })
+    }
+    line++
+    column = 0
+  }
+  return places
+}
+
+/** The last one that it tells before a part of its text. */
+export function placeBefore(address: string, offset: number): Position {
+  const { line, column } = positionIn(loadedTexts.get(address)!(), offset)
+  const entry = mapOf(address).findEntry(line, column)
+  return 'originalLine' in entry
+    ? { line: entry.originalLine + 1, column: entry.originalColumn + 1 }
+    : { line: 1, column: 1 }
+}
+
+interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+/** From 0 on. */
+function positionIn(text: string, offset: number): Position {
+  const lineStart = text.lastIndexOf('\n', offset - 1) + 1
+  return { line: text.slice(0, offset).split('\n').length - 1, column: offset - lineStart }
 }
 
 /** Where in its source a place is that the stack tells, whether or not it stands in a steppable form. */

@@ -290,12 +290,13 @@ function tries(c: Context, node: Node & { type: 'TryStatement' }): void {
 }
 
 function plainTry(c: Context, node: Node & { type: 'TryStatement' }): Node {
-  const blockOf = (each: Node): Node =>
-    tree.block(asNodes(c.gather(() => statements(c, (each as Node & { type: 'BlockStatement' }).body))))
+  const bodyOf = (each: Node): Node[] =>
+    asNodes(c.gather(() => statements(c, (each as Node & { type: 'BlockStatement' }).body)))
+  const blockOf = (each: Node): Node => tree.block(bodyOf(each))
   const handler = node.handler && {
     ...node.handler,
     param: node.handler.param ? pattern(c, node.handler.param as Node, true) : null,
-    body: blockOf(node.handler.body),
+    body: tree.block([tree.does(c.help('caught')), ...bodyOf(node.handler.body)]),
   }
   return {
     ...node,
@@ -313,7 +314,7 @@ function catches(c: Context, node: Node & { type: 'TryStatement' }): void {
   const tried = c.gather(() => statement(c, node.block))
   const note = [
     tree.does(tree.assign(caught, tree.literal(true))),
-    tree.does(tree.assign(thrown, tree.name('$error'))),
+    tree.does(tree.assign(thrown, c.help('caught', tree.name('$error')))),
   ]
   c.push({ kind: 'try', body: tried, caught: { name: '$error', body: note }, last: null })
   const then = c.gather(() => {

@@ -4,10 +4,11 @@
 import * as nodeModule from 'node:module'
 import type { ModuleOutline, SteppedForm } from './cache.ts'
 import { outsideScopes } from './global-scope.ts'
+import { hasUseFor } from './loop-imports.ts'
 import { isOfNode } from './node-streams.ts'
 import { scriptKey } from './program.ts'
 import type { ScriptRequest } from './refusal.ts'
-import { importResolver, isData } from './resolve.ts'
+import { importResolver, isData, standInFor } from './resolve.ts'
 import { PER_THREAD } from './thread-form.ts'
 import { type Found, type ThreadCode, type ThreadModules, setThreadModules } from './thread-modules.ts'
 
@@ -147,16 +148,19 @@ class Table implements ThreadModules {
     const target = targetOf(this.#form, from, specifier, kind)
     const code = target === null ? undefined : this.#codes.get(target)
     if (code !== undefined) return { kind: 'thread', code }
+    if (target !== null && this.#loops.has(target)) return loopFound(target, this.#loops.get(target)!)
     const isKnown = target !== null || this.#form.found.has(scriptKey(request))
     if (kind === 'require') return this.#require(request, target, isKnown)
     if (!isKnown && !this.#natives.has(keyOf(from, specifier))) return null
     return this.#natives.get(keyOf(from, specifier)) ?? missing(specifier)
   }
 
-  #require({ from, specifier }: ScriptRequest, target: string | null, isKnown: boolean): Found | null {
+  #require({ from, specifier }: ScriptRequest, known: string | null, isKnown: boolean): Found | null {
     const key = keyOf(from, specifier)
     const present = this.#required.get(key)
     if (present !== undefined) return present
+    const target = known ?? (hasUseFor(specifier, '') ? standInFor(from, specifier) : null)
+    if (target !== null && isOfNode(target) && !this.#loops.has(target)) return null
     // What is named in the source was looked at with it; what is computed was not.
     const isWritten = outlineOf(this.#form, from)?.imports.has(specifier) === true
     if (!isWritten && !isKnown && !nodeModule.isBuiltin(specifier)) return null
@@ -165,7 +169,10 @@ class Table implements ThreadModules {
       found =
         target !== null && isOfNode(target)
           ? loopFound(target, this.#loops.get(target)!)
-          : { kind: 'native', exports: outsideScopes(() => nodeModule.createRequire(from)(specifier)) }
+          : {
+              kind: 'native',
+              exports: outsideScopes(() => nodeModule.createRequire(from || import.meta.url)(specifier)),
+            }
     } catch (error) {
       found = { kind: 'error', error }
     }

@@ -24,6 +24,8 @@ export interface Context {
   readonly argv: readonly string[]
   readonly execArgv: readonly string[]
   readonly env: object
+  /** The address of its script. */
+  main?: string
   /** Ends the thread, or the process of a main one. */
   readonly exit: (code: unknown) => unknown
 }

@@ -1,30 +1,20 @@
-// Listeners, as those of Node's ports: both by `on` and by `addEventListener`. Written here, as those of the engine
-// could not be stopped.
-
-import { type Abortable, removeWith } from './event-target.ts'
+// Listeners, as those of Node's EventEmitter. Written here, as those of the engine could not be stopped.
 
 type Called = (this: unknown, ...args: unknown[]) => unknown
-
-interface Listener {
-  readonly called: unknown
-  /** Given the event instead of what it carries. */
-  readonly isTarget: boolean
-  readonly once: boolean
-}
-
 type Name = string | symbol
 
 /** What somebody has given for a listener. */
-function givenOf({ called }: Listener): unknown {
-  return (called as { listener?: unknown } | null | undefined)?.listener ?? called
+function givenOf(listener: unknown): unknown {
+  return (listener as { listener?: unknown } | null | undefined)?.listener ?? listener
 }
 
 export class Emitter {
   /** Made when the first listener comes: what extends it may be made without its constructor. */
-  declare listeners$?: Map<Name, Listener[]>
+  declare listeners$?: Map<Name, unknown[]>
+  declare maxListeners$?: number
 
   on(name: Name, called: unknown): this {
-    return this.listen$(name, { called, isTarget: false, once: false })
+    return this.listen$(name, called)
   }
 
   once(name: Name, called: unknown): this {
@@ -32,7 +22,7 @@ export class Emitter {
   }
 
   prependListener(name: Name, called: unknown): this {
-    return this.listen$(name, { called, isTarget: false, once: false }, true)
+    return this.listen$(name, called, true)
   }
 
   prependOnceListener(name: Name, called: unknown): this {
@@ -52,15 +42,7 @@ export class Emitter {
   }
 
   addListener(name: Name, called: unknown): this {
-    return this.listen$(name, { called, isTarget: false, once: false })
-  }
-
-  addEventListener(name: string, called: unknown, options?: unknown): void {
-    const { once = false, signal } = (options ?? {}) as { once?: boolean; signal?: Abortable }
-    if (signal?.aborted === true) return
-    const present = this.listenersOf$(name)
-    if (!present.some((each) => each.called === called)) this.listen$(name, { called, isTarget: true, once })
-    if (signal !== undefined) removeWith(signal, () => this.removeEventListener(name, called))
+    return this.listen$(name, called)
   }
 
   off(name: Name, called: unknown): this {
@@ -69,20 +51,16 @@ export class Emitter {
 
   remove$(name: Name, called: unknown): this {
     const list = this.listenersOf$(name)
-    const at = list.findLastIndex((each) => each.called === called || givenOf(each) === called)
+    const at = list.findLastIndex((each) => each === called || givenOf(each) === called)
     if (at < 0) return this
     this.ownListeners$().set(name, list.toSpliced(at, 1))
     this.listened$(name, list.length - 1)
-    if (name !== 'removeListener') this.emitIfListened$('removeListener', name, givenOf(list[at]!))
+    if (name !== 'removeListener') this.emitIfListened$('removeListener', name, givenOf(list[at]))
     return this
   }
 
   removeListener(name: Name, called: unknown): this {
     return this.remove$(name, called)
-  }
-
-  removeEventListener(name: string, called: unknown): void {
-    this.remove$(name, called)
   }
 
   removeAllListeners(name?: Name): this {
@@ -106,18 +84,19 @@ export class Emitter {
   }
 
   rawListeners(name: Name): unknown[] {
-    return this.listenersOf$(name).map(({ called }) => called)
+    return [...this.listenersOf$(name)]
   }
 
-  setMaxListeners(): this {
+  setMaxListeners(count: number): this {
+    Object.defineProperty(this, 'maxListeners$', { value: count, writable: true, configurable: true })
     return this
   }
 
   getMaxListeners(): number {
-    return 10
+    return this.maxListeners$ ?? 10
   }
 
-  listen$(name: Name, listener: Listener, isFirst = false): this {
+  listen$(name: Name, listener: unknown, isFirst = false): this {
     if (name !== 'newListener') this.emitIfListened$('newListener', name, givenOf(listener))
     const others = this.listenersOf$(name)
     const list = isFirst ? [listener, ...others] : [...others, listener]
@@ -126,13 +105,13 @@ export class Emitter {
     return this
   }
 
-  ownListeners$(): Map<Name, Listener[]> {
+  ownListeners$(): Map<Name, unknown[]> {
     if (this.listeners$ === undefined)
       Object.defineProperty(this, 'listeners$', { value: new Map(), writable: true, configurable: true })
     return this.listeners$!
   }
 
-  listenersOf$(name: Name): readonly Listener[] {
+  listenersOf$(name: Name): readonly unknown[] {
     return this.listeners$?.get(name) ?? []
   }
 
@@ -148,33 +127,7 @@ export class Emitter {
   emit(name: Name, ...args: unknown[]): boolean {
     const list = this.listenersOf$(name)
     if (list.length === 0 && name === 'error') throw args[0]
-    for (const { called, isTarget, once } of list) {
-      if (once) this.remove$(name, called)
-      const given = isTarget
-        ? [{ type: name, data: args[0], target: this, currentTarget: this, ports: [] }]
-        : args
-      callListener(this, called, given)
-    }
+    for (const each of list) (each as Called).call(this, ...args)
     return list.length > 0
   }
-}
-
-/** What has messages for its listeners, of which `onmessage` is one. */
-export class Receiver extends Emitter {
-  handler$: unknown = null
-
-  get onmessage(): unknown {
-    return this.handler$
-  }
-
-  set onmessage(value: unknown) {
-    if (this.handler$ !== null) this.removeEventListener('message', this.handler$)
-    this.handler$ = typeof value === 'function' ? value : null
-    if (this.handler$ !== null) this.addEventListener('message', this.handler$)
-  }
-}
-
-function callListener(self: object, called: unknown, args: readonly unknown[]): void {
-  if (typeof called === 'function') (called as Called).call(self, ...args)
-  else (called as { handleEvent: Called }).handleEvent(...args)
 }

@@ -11,10 +11,11 @@
 // less to be explored where it looks at all of them; and decisions of several threads have an order, which is one more
 // to explore.
 
+import { inFrame } from './async-context.ts'
 import { choose } from './choice.ts'
 import { type EventLoop, type Job, type Place, type Source, type Timed, host } from './host.ts'
 import { Promise, react } from './promise.ts'
-import { fire, isAwaited, nextTimers } from './timers.ts'
+import { fire, isAwaited, nextTimers, stir } from './timers.ts'
 
 declare global {
   interface Atomics {
@@ -26,7 +27,7 @@ declare global {
 type Loop = EventLoop
 
 export function nextTick(called: Job): void {
-  host.loop().ticks.push(called)
+  host.loop().ticks.push(inFrame(called))
 }
 
 /** See EventLoops. */
@@ -41,6 +42,7 @@ export function runLoop(given: Loop | null, result: unknown): void {
   const loop = given ?? host.loop()
   driveLoop(loop, result)
   if (loop.isPending) throw neverSettled(loop)
+  loop.onEnd?.()
   for (const waiter of loop.waiters) waiter.leave()
   for (const each of loop.owned) each.ownerEnds()
 }
@@ -49,8 +51,11 @@ export function runLoop(given: Loop | null, result: unknown): void {
 export function driveLoop(loop: Loop, result: unknown): void {
   if (result instanceof Promise) awaitEnd(loop, result)
   for (;;) {
-    const event = nextOf(loop)
+    let event = nextOf(loop)
+    // Who hears that nothing is left may begin something.
+    if (event === null && !loop.isPending && loop.beforeEnd?.() === true) event = nextOf(loop)
     if (event === null) return
+    loop.frame = null
     guarded(loop, event)
   }
 }
@@ -98,10 +103,11 @@ function awaitEnd(loop: Loop, result: unknown): void {
  * Ticks and jobs, as Node takes turns with them, until there are no more; then what was rejected must have found
  * somebody who listens.
  */
-function runJobs({ ticks, jobs, rejected, onUncaught }: Loop): void {
+function runJobs(loop: Loop): void {
+  const { ticks, jobs, rejected, onUncaught } = loop
   do {
-    runAll(ticks)
-    runAll(jobs)
+    runAll(loop, ticks)
+    runAll(loop, jobs)
   } while (ticks.length > 0)
   while (rejected.length > 0) {
     const { promise, value } = rejected.shift()!
@@ -110,9 +116,10 @@ function runJobs({ ticks, jobs, rejected, onUncaught }: Loop): void {
   }
 }
 
-function runAll(jobs: Job[]): void {
+function runAll(loop: Loop, jobs: Job[]): void {
   while (jobs.length > 0) {
     const job = jobs.shift()!
+    loop.frame = null
     job()
   }
 }
@@ -126,8 +133,8 @@ function nextEvent(loop: Loop): Job | null {
     }
     host.beginLooking()
     const events: Job[] = []
-    for (const port of loop.ports) if (port.looks()) events.push(() => port.deliver())
-    for (const waiter of loop.waiters) if (waiter.looks()) events.push(() => waiter.deliver())
+    for (const port of loop.ports) if (port.looks()) events.push(arrival(loop, port))
+    for (const waiter of loop.waiters) if (waiter.looks()) events.push(arrival(loop, waiter))
     const timers = nextTimers(loop)
     const due = timers.map(
       (timer): Job =>
@@ -139,6 +146,13 @@ function nextEvent(loop: Loop): Job | null {
     loop.lastTimer = Infinity
     const serves = !loop.isPending && !timers.some(isAwaited)
     if (Atomics.idle(timers.length > 0, serves)) return chosen(due)
+  }
+}
+
+function arrival(loop: Loop, source: Pick<Source, 'deliver'>): Job {
+  return () => {
+    stir(loop, 0)
+    source.deliver()
   }
 }
 

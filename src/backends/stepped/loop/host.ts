@@ -1,5 +1,6 @@
 // What event loops ask of the runtime. It is not stepped: what is called here is over at once.
 
+import { createRequire } from 'node:module'
 import {
   beginLooking,
   currentLoop,
@@ -17,6 +18,7 @@ import {
   passOver,
   refused,
   siteHere,
+  state,
   watchCell,
 } from '../runtime.ts'
 import { ChoicesNeeded, ScriptNeeded, type ScriptRequest, ThreadsNeeded } from '../refusal.ts'
@@ -54,6 +56,11 @@ export interface Timed {
   isReferenced: boolean
   /** It has fired before. */
   hasFired: boolean
+  /** How many others have fired while it waited. */
+  passedOver: number
+  /** Of an interval: how often it has fired since something else happened, and whether it need not do so again. */
+  turns: number
+  isSettled: boolean
 }
 
 /** An `Atomics.waitAsync` of a thread, whose notification is an event: see waiters.ts. */
@@ -84,11 +91,17 @@ export class EventLoop {
   readonly ports: Source[] = []
   readonly waiters: Waiting[] = []
   readonly owned: Owned[] = []
+  /** What storages know where the thread is: see async-context.ts. */
+  frame: ReadonlyMap<object, unknown> | null = null
   /** What a thread has of its own in a process: see context.ts. */
   context: unknown = null
   makeContext: (() => unknown) | null = null
   /** Told of an error that nobody has caught: returns whether the thread goes on all the same. */
   onUncaught: ((error: unknown, kind: 'uncaughtException' | 'unhandledRejection') => unknown) | null = null
+  /** Tells the process that nothing is left to do. Returns whether somebody has heard of it. */
+  beforeEnd: (() => boolean) | null = null
+  /** Does what a process does before its main thread ends by itself. */
+  onEnd: (() => unknown) | null = null
   timersSet = 0
   /** Nothing keeps the thread any more: of its timers, those that were set by then may still fire, once. */
   lastTimer = Infinity
@@ -151,6 +164,8 @@ export const host = {
   isModelled,
   /** The event loop of the thread that runs. */
   loop: (): EventLoop => currentLoop() as EventLoop,
+  /** Moves at each change that the thread makes which runs. */
+  changes: (): number => state.changes,
   ownsLoop,
   ownsScope,
   needsNoScope,
@@ -195,8 +210,11 @@ export const host = {
     try {
       return findModule(currentSites(), request)
     } catch (error) {
-      if (error instanceof ScriptNeeded) endWith(error)
-      throw error
+      if (!(error instanceof ScriptNeeded)) throw error
+      // Nobody begins anew while modules are loaded: what is there is taken.
+      if (isAlone())
+        return { kind: 'native', exports: createRequire(request.from || import.meta.url)(request.specifier) }
+      return endWith(error)
     }
   },
 }

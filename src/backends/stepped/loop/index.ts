@@ -9,7 +9,7 @@ export { newAsyncStack } from './async-stack.ts'
 export { BroadcastChannel } from './broadcast.ts'
 export { EventTarget } from './event-target.ts'
 export { nextTick, runLoop, tellResult } from './event-loop.ts'
-export { importModule } from './modules.ts'
+export { builtinModule, importModule } from './modules.ts'
 export { MessageChannel, MessagePort } from './ports.ts'
 export { Promise, deferred, queueMicrotask, react } from './promise.ts'
 export {

@@ -29,14 +29,14 @@ export interface Own {
   $publishAll(from: Namespace): void
 }
 
-export function newMeta(url: string, namespace: Namespace): Own {
+export function newMeta(url: string, namespace: Namespace, main: boolean): Own {
   const filename = fileURLToPath(url)
   const dirname = fileURLToPath(new URL('.', url)).replace(/[\\/]$/, '')
   const meta = {
     url,
     filename,
     dirname,
-    main: false,
+    main,
     resolve: (specifier: string): string =>
       /^\.|^file:/.test(specifier)
         ? new URL(specifier, url).href
@@ -58,9 +58,13 @@ export function newMeta(url: string, namespace: Namespace): Own {
 const natives = new Map<string, NodeJS.Require>()
 
 /** `require` of a module, with what else it has. */
-export function newRequire(url: string, required: (specifier: string) => unknown): NodeJS.Require {
+export function newRequire(
+  url: string,
+  required: (specifier: string) => unknown,
+  main: object | undefined,
+): NodeJS.Require {
   let native = natives.get(url)
   if (native === undefined) natives.set(url, (native = createRequire(url)))
-  const { resolve, cache, extensions, main } = native
+  const { resolve, cache, extensions } = native
   return Object.assign(required, { resolve, cache, extensions, main }) as NodeJS.Require
 }

@@ -1,6 +1,7 @@
 // Modules of which each thread has its own instance: `import`, `import()` and `require` in a thread. What they run can
 // stop, as all code of a thread. In an instance, what is imported is a property of the module that it comes from.
 
+import { isBuiltin } from 'node:module'
 import type { ThreadCode } from '../thread-modules.ts'
 import { type Instance, contextOf } from './context.ts'
 import { host } from './host.ts'
@@ -42,7 +43,7 @@ function thenGives(waiting: unknown, value: unknown): unknown {
 
 /** What stands for modules of Node and is another for each thread. */
 function ofThread(name: string): object | null {
-  return name === 'worker-threads' ? contextOf().workerThreads : null
+  return name === 'worker-threads' && host.isThread() ? contextOf().workerThreads : null
 }
 
 function isProcess(specifier: string): boolean {
@@ -61,7 +62,7 @@ export function requireModule(specifier: string, from: string): unknown {
     case 'error':
       throw found.error
     case 'native':
-      return isProcess(specifier) ? contextOf().process : found.exports
+      return isProcess(specifier) && host.isThread() ? contextOf().process : found.exports
     case 'loop': {
       const exports = ofThread(found.name) ?? found.exports
       return (exports as { default?: unknown }).default ?? exports
@@ -69,6 +70,11 @@ export function requireModule(specifier: string, from: string): unknown {
     case 'thread':
       return requireThread(found.code)
   }
+}
+
+/** `process.getBuiltinModule(specifier)`. */
+export function builtinModule(specifier: unknown): unknown {
+  return isBuiltin(String(specifier)) ? requireModule(String(specifier), '') : undefined
 }
 
 function requireThread(code: ThreadCode): unknown {
@@ -90,9 +96,16 @@ function instanceOf(code: ThreadCode): Instance {
   const present = instances.get(code.url)
   if (present !== undefined) return present
   const namespace = publishing(code)
-  const instance: Instance = { namespace, module: { exports: {} }, state: 'new', error: null, promise: null }
+  const module = { exports: {}, loaded: false, children: [], paths: [] }
+  const instance: Instance = { namespace, module, state: 'new', error: null, promise: null }
   instances.set(code.url, instance)
   return instance
+}
+
+/** Runs the script of a thread. */
+export function evaluateMain(code: ThreadCode): unknown {
+  contextOf().main = code.url
+  return evaluate(code)
 }
 
 /** Runs a module, after those that it imports, unless it has run. Returns a promise if it waits, or null. */
@@ -142,20 +155,27 @@ async function evaluateAsync(code: ThreadCode, instance: Instance): Promise<void
 
 /** `process` is given where the module names it. */
 function runModule(code: ThreadCode, { namespace }: Instance, namespaces: readonly unknown[]): unknown {
-  const own = newMeta(code.url, namespace)
+  const own = newMeta(code.url, namespace, isMain(code))
   const { process } = contextOf()
   const { make } = code
   const shared = make.length > namespaces.length + 1 ? [process] : []
   return make(own, ...shared, ...namespaces)
 }
 
+function isMain({ url }: ThreadCode): boolean {
+  return contextOf().main === url
+}
+
 function runCommonjs(code: ThreadCode, instance: Instance): void {
   const { module } = instance
   const { make, url } = code
-  const require = newRequire(url, (specifier) => requireModule(specifier, url))
-  const { filename, dirname } = newMeta(url, instance.namespace).meta
+  const { instances, main = '' } = contextOf()
+  const require = newRequire(url, (specifier) => requireModule(specifier, url), instances.get(main)?.module)
+  const { filename, dirname } = newMeta(url, instance.namespace, isMain(code)).meta
+  Object.assign(module, { id: isMain(code) ? '.' : filename, filename, path: dirname, require })
   const { process } = contextOf()
   make.call(module.exports, module.exports, require, module, filename, dirname, process)
+  Object.assign(module, { loaded: true })
   const names = instance.namespace
   names['default'] = module.exports
   names['module.exports'] = module.exports

@@ -3,10 +3,10 @@
 import native from 'node:events'
 import { abortError } from './abort.ts'
 import { Emitter } from './emitter.ts'
-import type { Abortable, EventTarget } from './event-target.ts'
+import { type Abortable, EventTarget as LoopEventTarget } from './event-target.ts'
 import { host } from './host.ts'
 import { AsyncResource } from './node-async-hooks.ts'
-import { Promise, deferred } from './promise.ts'
+import { Promise, deferred, queueMicrotask } from './promise.ts'
 
 type Called = (...args: unknown[]) => unknown
 
@@ -22,7 +22,9 @@ interface Options {
   readonly close?: readonly string[]
 }
 
-type Source = Partial<Emitter> & Partial<EventTarget>
+export const defaultMaxListeners = 10
+
+type Source = Partial<Emitter> & Partial<LoopEventTarget>
 
 /** Listens at an emitter, or at a target of events. Returns what ends that. */
 function listen(source: Source, name: string, called: Called): () => void {
@@ -144,25 +146,54 @@ export class EventEmitterAsyncResource extends Emitter {
   }
 }
 
-const { errorMonitor, captureRejectionSymbol, getEventListeners, setMaxListeners } = native
-const listenerCount = (emitter: Emitter, name: string): number => emitter.listenerCount(name)
-export {
-  EventEmitter,
-  captureRejectionSymbol,
-  errorMonitor,
-  getEventListeners,
-  listenerCount,
-  setMaxListeners,
+type Target = Emitter | LoopEventTarget
+
+export function getEventListeners(target: Target, name: string): unknown[] {
+  if (target instanceof Emitter) return target.listeners(name)
+  if (isOfEngine(target)) return native.getEventListeners(target as never, name)
+  return target.listenersOf$(name).map(({ called }) => called)
 }
-export const defaultMaxListeners = 10
+
+export function listenerCount(target: Target, name: string): number {
+  return target instanceof Emitter ? target.listenerCount(name) : getEventListeners(target, name).length
+}
+
+/** Nobody is warned; what others are given, the engine looks at. */
+export function setMaxListeners(count = defaultMaxListeners, ...targets: readonly Target[]): void {
+  for (const each of targets) {
+    if (each instanceof Emitter) each.setMaxListeners(count)
+    else if (isOfEngine(each)) native.setMaxListeners(count, each as never)
+  }
+}
+
+export function getMaxListeners(target: Target): number {
+  if (target instanceof Emitter) return target.getMaxListeners()
+  return isOfEngine(target) ? native.getMaxListeners(target as never) : defaultMaxListeners
+}
+
+function isOfEngine(target: object): boolean {
+  return !(target instanceof LoopEventTarget && 'setListeners$' in target)
+}
+
+/** Has `called` called when the signal is aborted, whatever other listeners do. */
+export function addAbortListener(signal: Abortable, called: Called): Disposable {
+  if (signal.aborted) queueMicrotask(() => called())
+  else signal.addEventListener('abort', called, { once: true })
+  return { [Symbol.dispose]: () => signal.removeEventListener('abort', called) }
+}
+
+const { errorMonitor, captureRejectionSymbol } = native
+export { EventEmitter, captureRejectionSymbol, errorMonitor }
 
 export default Object.assign(EventEmitter as unknown as Called, {
   EventEmitter,
   EventEmitterAsyncResource,
+  addAbortListener,
   captureRejectionSymbol,
   defaultMaxListeners,
   errorMonitor,
   getEventListeners,
+  getMaxListeners,
   listenerCount,
   on,
   once,

@@ -15,10 +15,12 @@ export const registerHooks = native.registerHooks
 export const stripTypeScriptTypes = native.stripTypeScriptTypes
 
 export function createRequire(from: string | URL): unknown {
-  if (!host.isThread()) return native.createRequire(from)
   const text = String(from)
   const url = text.startsWith('file:') ? text : pathToFileURL(text).href
-  return newRequire(url, (specifier) => requireModule(specifier, url))
+  const own = host.isThread() ? null : native.createRequire(from)
+  const required = (specifier: string): unknown =>
+    own === null || native.isBuiltin(specifier) ? requireModule(specifier, url) : own(specifier)
+  return newRequire(url, required, undefined)
 }
 
 const all = {

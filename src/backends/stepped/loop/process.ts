@@ -1,8 +1,10 @@
 // `process` of a thread: what happens to the thread, as it sees it. All else is that of the process that checks.
 
+import { inFrame } from './async-context.ts'
 import type { Context } from './context.ts'
 import { Emitter } from './emitter.ts'
 import { type EventLoop, host } from './host.ts'
+import { builtinModule } from './modules.ts'
 
 const native = globalThis.process
 
@@ -50,8 +52,9 @@ for (const name of ['emit', 'listenerCount', 'listeners', 'rawListeners', 'event
   shared[name] = function (this: Holder, ...args: unknown[]): unknown {
     return this.emitter$[name]!(...args)
   }
+shared['getBuiltinModule'] = builtinModule
 shared['nextTick'] = (called: Call, ...args: unknown[]): void => {
-  host.loop().ticks.push(() => called(...args))
+  host.loop().ticks.push(inFrame(() => called(...args)))
 }
 
 /** What `process.exit(given)` does before the thread ends: those hear of it who listen, once. Returns the code. */
@@ -81,6 +84,7 @@ export function newProcess({ loop, argv, execArgv, env, exit }: Settings): OwnPr
   }
   for (const [name, value] of Object.entries({ ...fields, emitWarning }))
     Object.defineProperty(own, name, { value, writable: true, enumerable: true, configurable: true })
+  loop.beforeEnd = () => emitter['emit']!('beforeExit', Number(own['exitCode'] ?? 0)) === true
   loop.onUncaught = (error, kind) => {
     const name =
       kind === 'unhandledRejection' && emitter['listenerCount']!(kind) === 0 ? 'uncaughtException' : kind

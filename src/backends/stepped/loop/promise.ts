@@ -1,6 +1,7 @@
 // Promises of threads, as the language specifies them (ECMAScript 2025, 27.2), with their jobs in the event loop of the
 // thread: so a job can stop where another thread is to go on. Outside threads they are those of the engine.
 
+import { type Frame, currentFrame, inFrame, within } from './async-context.ts'
 import { type EventLoop, type Job, host } from './host.ts'
 
 type Settle = (value?: unknown) => void
@@ -11,6 +12,7 @@ interface Reaction {
   readonly onRejected: Handler | null
   /** What is made of the result; null where nobody looks at it. */
   readonly next: LoopPromise | null
+  readonly frame: Frame | null
 }
 
 const Native = globalThis.Promise
@@ -41,7 +43,8 @@ class LoopPromise {
   // eslint-disable-next-line unicorn/no-thenable -- it is a promise
   then(onFulfilled?: unknown, onRejected?: unknown): LoopPromise {
     const next = new LoopPromise(nothing)
-    addReaction(this, { onFulfilled: handler(onFulfilled), onRejected: handler(onRejected), next })
+    const frame = currentFrame()
+    addReaction(this, { onFulfilled: handler(onFulfilled), onRejected: handler(onRejected), next, frame })
     return next
   }
 
@@ -178,7 +181,7 @@ function resolveWith(promise: LoopPromise, value: unknown): void {
   }
   if (value instanceof Native && !isPromise(value))
     host.refuse('a promise of the engine in a thread', 'let the thread make its promises itself')
-  promise.loop.jobs.push(() => callThen(promise, value, then as Handler))
+  promise.loop.jobs.push(inFrame(() => callThen(promise, value, then as Handler)))
 }
 
 function callThen(promise: LoopPromise, value: object, then: Handler): void {
@@ -216,7 +219,9 @@ function addReaction(promise: LoopPromise, reaction: Reaction): void {
 }
 
 function jobOf(promise: LoopPromise, reaction: Reaction): Job {
-  return () => doReaction(promise, reaction)
+  const { frame } = reaction
+  const job = (): void => doReaction(promise, reaction)
+  return frame === null ? job : () => within(frame, job)
 }
 
 function doReaction({ state, value }: LoopPromise, { onFulfilled, onRejected, next }: Reaction): void {
@@ -239,7 +244,7 @@ function doReaction({ state, value }: LoopPromise, { onFulfilled, onRejected, ne
 
 /** One of two functions is called when a value is settled: what it throws is nobody's rejection. */
 export function react(value: unknown, onFulfilled: Handler, onRejected: Handler): void {
-  addReaction(resolved(value), { onFulfilled, onRejected, next: null })
+  addReaction(resolved(value), { onFulfilled, onRejected, next: null, frame: currentFrame() })
 }
 
 /** What `all`, `allSettled` and `any` have in common. */
@@ -289,6 +294,6 @@ function rejecting(reject: Settle, go: () => void): void {
 }
 
 export function queueMicrotask(called: () => unknown): void {
-  if (host.isThread()) host.loop().jobs.push(() => called())
+  if (host.isThread()) host.loop().jobs.push(inFrame(() => called()))
   else globalThis.queueMicrotask(called)
 }

@@ -4,6 +4,7 @@
 // and have an order only among each other.
 
 import { promisify } from 'node:util'
+import { inFrame } from './async-context.ts'
 import { type EventLoop, type Job, type Timed, host } from './host.ts'
 import { Promise } from './promise.ts'
 
@@ -19,6 +20,9 @@ class Timeout implements Timed {
   isOfWait = false
   isReferenced = true
   hasFired = false
+  passedOver = 0
+  turns = 0
+  isSettled = false
 
   constructor(called: Job, delay: number, repeats: boolean) {
     this.called = called
@@ -97,7 +101,11 @@ export function setInterval(called: unknown, delay?: unknown, ...args: unknown[]
 
 function newTimer(called: unknown, delay: unknown, args: unknown[], repeats: boolean): Timeout {
   const own = callable(called)
-  const timer = new Timeout(() => own(...args), delayOf(delay), repeats)
+  const timer = new Timeout(
+    inFrame(() => own(...args)),
+    delayOf(delay),
+    repeats,
+  )
   set(host.loop(), timer)
   return timer
 }
@@ -112,7 +120,11 @@ export function setWaitTimeout(called: Job, delay: number): { readonly order: nu
 export function setImmediate(called: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setImmediate(called as Called, ...args)
   const own = callable(called)
-  const immediate = new Immediate(() => own(...args), 0, false)
+  const immediate = new Immediate(
+    inFrame(() => own(...args)),
+    0,
+    false,
+  )
   const loop = host.loop()
   immediate.order = ++loop.timersSet
   loop.immediates.push(immediate)
@@ -131,8 +143,17 @@ export function clearImmediate(immediate?: unknown): void {
   else if (immediate !== undefined && immediate !== null) forget(host.loop().immediates, immediate)
 }
 
+/** How often others may fire before a timer: who polls for what a timer does would else never end. */
+const PASSED_OVER_MAX = 32
+
 /** Timers of which any may be the next. An interval does not fire twice while an immediate waits. */
-export function nextTimers({ timers, immediates }: EventLoop): Timed[] {
+export function nextTimers(loop: EventLoop): Timed[] {
+  const next = candidates(loop)
+  const late = next.filter(({ passedOver }) => passedOver >= PASSED_OVER_MAX)
+  return late.length > 0 ? late : next
+}
+
+function candidates({ timers, immediates }: EventLoop): Timed[] {
   const first = timers.filter((timer) => !timers.some((other) => other !== timer && isBefore(other, timer)))
   const [immediate] = immediates
   if (immediate === undefined) return first
@@ -151,12 +172,31 @@ export function fire(loop: EventLoop, timer: Timed): void {
     set(loop, timer)
     timer.hasFired = true
   } else forget(loop.timers, timer)
+  for (const each of loop.timers) if (each !== timer && !each.isOfWait) each.passedOver++
+  timer.passedOver = 0
+  const before = host.changes()
   called()
+  if (!repeats) return stir(loop, 0)
+  const isChange = host.changes() !== before
+  timer.isSettled = !isChange || ++timer.turns >= TURNS_MAX
+  if (isChange) stir(loop, timer.turns, timer)
 }
 
-/** It fires in any case where the thread stays: an interval does so once, and after that may do so again. */
-export function isAwaited({ repeats, hasFired }: Timed): boolean {
-  return !(repeats && hasFired)
+/** How often an interval fires that changes something each time, while nothing else happens. */
+const TURNS_MAX = 4
+
+/** Something has happened that intervals may be looking for: those look again that have not looked so often. */
+export function stir({ timers }: EventLoop, turns: number, but: Timed | null = null): void {
+  for (const each of timers) {
+    if (!each.repeats || each === but) continue
+    if (turns === 0) each.turns = 0
+    each.isSettled = each.turns >= TURNS_MAX
+  }
+}
+
+/** It fires in any case where the thread stays: an interval does so until it changes nothing, or has often done so. */
+export function isAwaited({ repeats, isSettled }: Timed): boolean {
+  return !(repeats && isSettled)
 }
 
 /** What util.promisify() makes of them. */

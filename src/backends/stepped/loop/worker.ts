@@ -8,11 +8,11 @@ import * as native from 'node:worker_threads'
 import type { ThreadCode } from '../thread-modules.ts'
 import { cloneMessage } from './clone.ts'
 import { type Context, contextOf } from './context.ts'
-import { Receiver } from './emitter.ts'
+import { Emitter } from './emitter.ts'
 import { driveLoop, guarded, neverSettled } from './event-loop.ts'
 import { EventLoop, type Owned, type Place, type Slot, type Source, host, takeOut } from './host.ts'
 import { Mailbox } from './mailbox.ts'
-import { evaluate, importModule } from './modules.ts'
+import { evaluateMain, importModule } from './modules.ts'
 import { End, MessagePort, copyOf, isModelPort, leave } from './ports.ts'
 import { exitCodeOf, newProcess } from './process.ts'
 import { deferred } from './promise.ts'
@@ -115,7 +115,7 @@ class WorkerPort extends MessagePort {
 }
 
 /** What is not of Node's has a name that no class which extends it gives to anything of its own. */
-export class Worker extends Receiver implements Owned {
+export class Worker extends Emitter implements Owned {
   threadId: number
   readonly threadName: string
   readonly stdin = null
@@ -208,8 +208,7 @@ export class Worker extends Receiver implements Owned {
       code = 1
     }
     if (code === 0 && loop.isPending) throw neverSettled(loop)
-    ownProcess.emit('exit', code)
-    this.leave$(code)
+    this.leave$(exitCodeOf(contextOf(loop), code))
   }
 
   /** `process.exit()` in the thread. */
@@ -325,12 +324,12 @@ function settingsOf(parent: Context, options: WorkerOptions): Omit<Started, 'dat
 function begin(script: Started['script'], execArgv: readonly string[]): unknown {
   const first = preloaded(execArgv)
   const code = readScript(script)
-  return first.length === 0 ? evaluate(code) : beginLater(first, code)
+  return first.length === 0 ? evaluateMain(code) : beginLater(first, code)
 }
 
 async function beginLater(first: readonly string[], code: ThreadCode): Promise<void> {
   for (const each of first) await importModule(each, code.url)
-  await evaluate(code)
+  await evaluateMain(code)
 }
 
 /** Modules that are to run first: those of `--import` and `--require`. */
@@ -374,6 +373,10 @@ function mainContext(loop: EventLoop): Context {
   const settings = { argv: argv.slice(0, 2), execArgv, env: { ...environment }, exit }
   const main = { parentPort: null, workerData: null, isMainThread: true, threadId: 0, threadName: 'main' }
   const workerThreads = workerThreadsOf({ ...main, environmentData, Worker })
+  loop.onEnd = () => {
+    const code = exitCodeOf(contextOf(loop), undefined)
+    if (code !== 0) throw new Error(`process.exitCode = ${code}`)
+  }
   return {
     instances: new Map(),
     environmentData,
@@ -396,5 +399,5 @@ function exitMain(loop: EventLoop, given: unknown): never {
 export function runScript(url: string): unknown {
   host.loop().isScript = true
   host.ownsScope(contextOf().process)
-  return evaluate(readScript({ kind: 'worker', specifier: url }))
+  return evaluateMain(readScript({ kind: 'worker', specifier: url }))
 }

@@ -1,0 +1,3 @@
+import { expose } from '@chainsafe/threads/worker'
+
+expose((a, b) => a + b)

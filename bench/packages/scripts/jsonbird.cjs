@@ -1,0 +1,16 @@
+const assert = require('node:assert/strict')
+const { MessageChannel } = require('node:worker_threads')
+const JSONBird = require('jsonbird')
+
+const { port1, port2 } = new MessageChannel()
+const server = new JSONBird({ readableMode: 'object', writableMode: 'object' })
+const client = new JSONBird({ readableMode: 'object', writableMode: 'object' })
+server.method('add', (a, b) => a + b)
+server.on('data', (message) => port1.postMessage(message))
+port1.on('message', (message) => server.write(message))
+client.on('data', (message) => port2.postMessage(message))
+port2.on('message', (message) => client.write(message))
+client.call('add', 1, 2).then((sum) => {
+  assert.equal(sum, 3)
+  port1.close()
+})

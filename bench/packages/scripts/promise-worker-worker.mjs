@@ -1,0 +1,3 @@
+import registerPromiseWorker from 'promise-worker/register.js'
+
+registerPromiseWorker((message) => `pong of ${message}`)

@@ -1,0 +1,146 @@
+// Published packages with what is checked of each, and what is to be found: docs/packages.md says the same.
+
+/** What `faultline check` is to say; `timed`: in every interleaving, but that time-outs pass early at most twice. */
+type Expected = 'every interleaving' | 'timed' | 'bounded' | 'incomplete' | 'fail' | 'refused'
+
+export interface Row {
+  /** With their versions; the first is the one that it is about. */
+  readonly packages: readonly string[]
+  /** In the folder scripts: the main thread of a process, or a check where its name ends in `.check.mjs`. */
+  readonly file: string
+  readonly what: string
+  readonly expected: Expected
+  /** Of a failure or a refusal: what its text contains. */
+  readonly finding?: string
+  /** Further arguments of `faultline check`. */
+  readonly options?: readonly string[]
+}
+
+const row = (packages: string, file: string, expected: Expected, what: string, more?: Partial<Row>): Row => ({
+  packages: packages.split(' '),
+  file,
+  expected,
+  what,
+  ...more,
+})
+
+/** Pools and calls of Workers. */
+const workers = [
+  row('synckit@0.12.3', 'synckit.mjs', 'every interleaving', 'one call of a function of `createSyncFn`'),
+  row(
+    'make-synchronous@2.1.0',
+    'make-synchronous.mjs',
+    'every interleaving',
+    'two calls, one after the other',
+  ),
+  row(
+    'tinypool@2.2.0',
+    'tinypool.mjs',
+    'every interleaving',
+    'one task in a pool of one thread, `destroy()`',
+  ),
+  row('piscina@5.3.2', 'piscina.mjs', 'every interleaving', 'one task in a pool of one thread, `destroy()`'),
+  row('workerpool@10.0.3', 'workerpool.mjs', 'timed', 'one call in a pool of one thread, `terminate()`'),
+  row('jest-worker@30.5.1', 'jest-worker.mjs', 'timed', 'one call with `enableWorkerThreads`, `end()`'),
+  row('threads@1.7.0', 'threads.mjs', 'timed', '`spawn`, a call, `Thread.terminate`'),
+  row('@chainsafe/threads@1.11.1', 'chainsafe-threads.mjs', 'timed', '`spawn`, a call, `Thread.terminate`'),
+  row('web-worker@1.5.0', 'web-worker.mjs', 'every interleaving', 'a message to a module Worker, its answer'),
+  row('@eshaz/web-worker@1.2.2', 'eshaz-web-worker.mjs', 'every interleaving', 'the same'),
+  row(
+    '@rushstack/worker-pool@0.7.26',
+    'rushstack-worker-pool.cjs',
+    'every interleaving',
+    'a Worker is checked out, answers, is checked in; `finishAsync()`',
+  ),
+  row(
+    'node-worker-threads-pool@1.5.1',
+    'node-worker-threads-pool.cjs',
+    'timed',
+    'one call of a function in a `StaticPool`, `destroy()`',
+  ),
+  row('okie@1.0.1', 'okie.cjs', 'every interleaving', 'one call of a function, `stop()`'),
+  row('artichokie@0.4.5', 'artichokie.mjs', 'fail', 'a call that calls back into the main thread', {
+    finding: 'Error: timed-out',
+  }),
+  row('worktank@3.0.2', 'worktank.mjs', 'every interleaving', 'one call in a pool of one, `terminate()`'),
+  row('isoworker@0.2.4', 'isoworker.cjs', 'every interleaving', 'one call of a function with what it names'),
+  row(
+    '@wordpress/worker-threads@1.16.0 web-worker@1.5.0',
+    'wordpress-worker-threads.mjs',
+    'every interleaving',
+    'one call over `wrap` and `expose`',
+  ),
+  row(
+    'promise-worker@2.0.1 web-worker@1.5.0',
+    'promise-worker.mjs',
+    'every interleaving',
+    'a question, an answer',
+  ),
+  row('bree@9.2.9', 'bree.cjs', 'refused', 'one job', { finding: 'promise of the engine' }),
+  row('thread-stream@4.2.1', 'thread-stream.mjs', 'bounded', '`write` and `end` with `sync: true`', {
+    options: ['--bound', '1'],
+  }),
+]
+
+/** Coordination within a thread: every order of what happens later. */
+const within = [
+  row(
+    'p-queue@10.0.0',
+    'p-queue.mjs',
+    'every interleaving',
+    'two tasks, each a message to a Worker and its answer',
+  ),
+  row('p-queue@10.0.0', 'p-queue-signal.mjs', 'timed', 'a task that waits is aborted'),
+  row('p-limit@7.3.3', 'p-limit.mjs', 'every interleaving', 'three tasks, one at a time'),
+  row('async-mutex@0.5.0', 'async-mutex.mjs', 'timed', '`Mutex` and `Semaphore`, three tasks each'),
+  row('async-lock@1.5.0', 'async-lock.mjs', 'timed', 'three tasks with a time-out'),
+  row('async-sema@3.1.1', 'async-sema.mjs', 'timed', 'three tasks, `drain()`'),
+  row('await-lock@3.0.0', 'await-lock.mjs', 'every interleaving', 'two tasks count'),
+  row('await-semaphore@0.1.3', 'await-semaphore.mjs', 'timed', 'three tasks, two at a time'),
+  row('@livekit/mutex@1.1.1', 'livekit-mutex.mjs', 'timed', 'two tasks'),
+  row('mutex-ts@1.0.3', 'mutex-ts.mjs', 'every interleaving', 'two tasks count'),
+  row('mutexify@1.4.0', 'mutexify.cjs', 'timed', 'callbacks and promises'),
+  row('semaphore@1.1.0', 'semaphore.cjs', 'timed', 'three tasks'),
+  row('locks@0.2.2', 'locks.cjs', 'timed', '`Mutex` and `CondVariable`'),
+  row('rwlock@5.0.0', 'rwlock.cjs', 'timed', 'two readers and a writer'),
+  row('mortice@3.3.1', 'mortice.mjs', 'timed', 'three readers and a writer'),
+  row('fastq@1.20.3', 'fastq.mjs', 'timed', 'promises and callbacks, `drained()`'),
+  row('async@3.2.6', 'async.mjs', 'timed', '`queue`, `parallelLimit`'),
+  row('bottleneck@2.19.5', 'bottleneck.mjs', 'timed', 'two jobs, one at a time'),
+  row('p-map@7.1.1', 'p-map.mjs', 'timed', '`pMap` and `pMapIterable`, two at a time'),
+  row('p-throttle@8.1.1', 'p-throttle.mjs', 'timed', 'two calls'),
+  row(
+    'p-retry@9.0.0 p-timeout@8.0.0 p-event@7.1.1',
+    'p-retry.mjs',
+    'timed',
+    'with p-timeout 8.0.0 and p-event 7.1.1',
+  ),
+  row(
+    '@supercharge/promise-pool@3.3.0',
+    'promise-pool.mjs',
+    'timed',
+    'three tasks, two at a time, one fails',
+  ),
+  row('bluebird@3.7.2', 'bluebird.cjs', 'timed', '`map`, `delay`, `promisify`'),
+  row('rxjs@7.8.2', 'rxjs.mjs', 'timed', '`concatMap`, `interval`, `merge`, `timer`'),
+  row('emittery@2.2.0', 'emittery.mjs', 'every interleaving', '`emit`, `once`, `events`'),
+  row(
+    'eventemitter3@5.0.4 mitt@3.0.1 nanoevents@10.0.0',
+    'events-small.mjs',
+    'timed',
+    'with mitt 3.0.1, nanoevents 10.0.0',
+  ),
+  row('dataloader@2.2.3', 'dataloader.mjs', 'every interleaving', 'three loads are one batch'),
+  row('lru-cache@11.5.3', 'lru-cache.mjs', 'timed', 'two `fetch` of one key'),
+  row('keyv@6.1.0', 'keyv.mjs', 'every interleaving', '`set`, `get`, `has`, `delete`'),
+  row('generic-pool@3.9.0', 'generic-pool.cjs', 'every interleaving', 'two users of one resource, `drain()`'),
+  row('tarn@3.1.2', 'tarn.cjs', 'every interleaving', 'two users of one resource, `destroy()`'),
+  row('opossum@10.0.0', 'opossum.mjs', 'every interleaving', 'a call through the breaker'),
+  row('cockatiel@4.0.0', 'cockatiel.mjs', 'timed', '`retry`, `bulkhead`'),
+  row('avvio@9.3.1', 'avvio.cjs', 'timed', 'two plugins'),
+  row('broadcast-channel@7.4.0', 'broadcast-channel.mjs', 'timed', 'a message between two channels'),
+  row('jsonbird@3.1.0', 'jsonbird.cjs', 'every interleaving', 'one call over a `MessageChannel`'),
+  row('pino@10.4.0', 'pino.cjs', 'every interleaving', 'two lines'),
+]
+
+export const table: readonly Row[] = [...workers, ...within]
