@@ -60,7 +60,8 @@ export function memberRead(c: Context, node: Member): Node {
   if (key === 'Atomics' && isGlobal(node.object as Node, c.module))
     return tree.name(c.runtime('atomics'), node)
   const [object, property] = parts(c, node)
-  const read = isElement(node) ? elementOf(c, node, object, property) : withParts(node, object, property)
+  const plain = isElement(node) ? elementOf(c, node, object, property) : withParts(node, object, property)
+  const read = c.tellsOwn && key === 'constructor' ? c.help('maker', plain) : plain
   return c.frame.stops && c.isPoint(node) ? c.point(read) : read
 }
 
