@@ -12,10 +12,12 @@ type Operation = (...args: readonly unknown[]) => unknown
 const all = Atomics as unknown as Record<string, Operation>
 const originals = names.map((name) => all[name]!)
 
-/** `Atomics` as it is for the runtime. */
-export const real: typeof Atomics = Object.freeze(
+const unguarded: typeof Atomics = Object.freeze(
   Object.fromEntries(names.map((name, index) => [name, originals[index]])),
 ) as unknown as typeof Atomics
+
+/** `Atomics` as it is for the runtime. */
+export let real: typeof Atomics = Atomics
 
 /** Whether programs are guarded that run from now on: see guard(). */
 let guards = false
@@ -33,11 +35,21 @@ export function setGuard(refuse: ((operation: string) => void) | null): void {
   })
 }
 
+/** What they were when guard() was called. */
+const before: Operation[] = []
+
 /** Lets nobody do operations on shared memory but by `real`, until unguard(). */
 export function guard(): void {
-  if (guards) names.forEach((name, index) => (all[name] = refusing![index]!))
+  if (!guards) return
+  real = unguarded
+  names.forEach((name, index) => {
+    before[index] = all[name]!
+    all[name] = refusing![index]!
+  })
 }
 
 export function unguard(): void {
-  if (guards) names.forEach((name, index) => (all[name] = originals[index]!))
+  if (!guards) return
+  real = Atomics
+  names.forEach((name, index) => (all[name] = before[index]!))
 }

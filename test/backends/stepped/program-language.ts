@@ -179,8 +179,8 @@ export const statements: readonly ((choice: Choice) => string)[] = [
       b = step(cells)) => a)()); seen(log, () => ((x, a = () => x) => { x = step(cells); return a() })(9)) }`,
   () =>
     `{ const f = () => { x = 1 }, g = () => { [x] = [step(cells)] }; seen(log, f); seen(log, g); let x; g();
-      log.push(x); seen(log, () => { step(cells); ({ y = 3 } = {}); const y = 1 }); seen(log, () => { try { throw
-      step(cells) } catch ({ message = e, e = 1 }) {} }) }`,
+      log.push(x); seen(log, () => { step(cells); ({ y = 3 } = {}); const y = 1 }); seen(log, () => { try {
+      throw step(cells) } catch ({ message = e, e = 1 }) {} }) }`,
   () =>
     `seen(log, () => { const f = ({ 0: a, 1: b = step(cells), ...r }) => [a, b, r], out = [f([1]), f([1, 2, 3])];
       for (const { 0: k, 1: { 0: v } } of new Map([[1, [2]]])) out.push(step(cells), k, v); let k; for ({ 0: k } of
