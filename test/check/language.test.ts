@@ -125,6 +125,19 @@ ${alike(`function (a) { ${run} }`, 'a[0] === 2')}`,
     says: /:2: code that is made of a text is not stepped; write it into a module/,
   },
   {
+    name: 'a getter that stops while the engine copies an object, whose copy is asked for the same name',
+    text: alike(
+      `function (a) {
+  let n = 0
+  const { ...copy } = { get v() { Atomics.add(a, 0, 1) > 9; n++; return 2 } }
+  if (n + 10 * copy.v !== 21) throw new Error(String(n))
+}`,
+      'a[0] === 2',
+    ),
+    verdict: 'refused',
+    says: /:4: Atomics\.add\(a, 0, 1\) comes to a shared access where nothing can stop/,
+  },
+  {
     name: 'with',
     text: `module.exports = {
   title: 'with',
