@@ -119,7 +119,7 @@ describe('what a thread changes for itself', () => {
       assert.match(failure!.message, /it has looked four times/)
     })
 
-  it('shows what is done after spinning for long enough, and says where that is longer than it was followed', async () => {
+  it('shows what is done after spinning for long enough, and says where it was not followed so long', async () => {
     const few = await explored(spinning(3))
     assert.deepEqual([few.verdict, few.failure?.kind], ['fail', 'deadlock'])
     const many = await explored(spinning(4))

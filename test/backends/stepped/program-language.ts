@@ -184,7 +184,7 @@ export const statements: readonly ((choice: Choice) => string)[] = [
   () =>
     `seen(log, () => { const f = ({ 0: a, 1: b = step(cells), ...r }) => [a, b, r], out = [f([1]), f([1, 2, 3])];
       for (const { 0: k, 1: { 0: v } } of new Map([[1, [2]]])) out.push(step(cells), k, v); let k; for ({ 0: k } of
-      [[7]]) out.push(k); return [...out, [[1, 2]].map(({ 0: a, 1: b }) => a + b + step(cells)), ({ 1: x }, y) => x] })`,
+      [[7]]) out.push(k); return [...out, [[1, 2]].map(({ 0: a, 1: b }) => a + b + step(cells))] })`,
   () =>
     `seen(log, () => { let n = 0; class A { a = n++; #p = n++; f = () => 1; constructor(c) { step(c) }
       get p() { return this.#p } } class B extends A { b = n++; constructor(c) { super(c); step(c) } }
