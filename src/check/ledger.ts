@@ -39,8 +39,8 @@ type Numbers = readonly [number, number, number, number, number, number, number,
 
 interface Line {
   /**
-   * [unit, executions, redundant, steps, executions that seem to be left, and 1 if: what is left was split, threads wait
-   * with a time-out, loops were left to wait]
+   * [unit, executions, redundant, steps, executions that seem to be left, and 1 if: what is left was split, threads
+   * wait with a time-out, loops were left to wait]
    */
   readonly result: Numbers
   /** [event, set of threads, preferred thread's bit] */

@@ -16,7 +16,12 @@ const classes = `
 let kept = 0
 const bump = () => { kept++ }
 const bytes = new ArrayBuffer(8)
-class Counts { #own = 1; n = 0; constructor(cells) { this.cells = cells } up() { this.n++; this.#own += 1; Atomics.load(this.cells, 0) } }
+class Counts {
+  #own = 1
+  n = 0
+  constructor(cells) { this.cells = cells }
+  up() { this.n++; this.#own += 1; Atomics.load(this.cells, 0) }
+}
 class Derived extends Counts { z = 3; constructor(cells) { super(cells); this.z = 4 } }
 class List extends Array { y = 1 }
 class Failed extends Error { constructor(text) { super(text); this.code = 1 } }

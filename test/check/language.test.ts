@@ -95,11 +95,47 @@ ${alike('function (a) { Atomics.add(a, 1, new Ticket(a).count) }', 'a[0] === 2 &
     verdict: 'refused',
     says: /:2: code that is made of a text is not stepped; write it into a module/,
   },
+  ...Object.entries({
+    'a name of its own for it': 'const Make = Function; Make',
+    'what is handed over': '((Make) => Make)(Function)',
+    call: 'Function.call.bind(Function, null)',
+    'Reflect.construct': '((...parts) => Reflect.construct(Function, parts))',
+  }).map(([by, make]) => ({
+    name: `code that is made of a text, by ${by}`,
+    text: alike(`function (a) { ${make}('a', 'a[0]++')(a) }`, 'a[0] === 2'),
+    verdict: 'refused' as const,
+    says: /:2: code that is made of a text is not stepped; write it into a module/,
+  })),
+  ...Object.entries({
+    'the constructor of a function': "(() => {}).constructor('a', text)(a)",
+    'that of an async one': "(async () => {}).constructor('a', text)(a)",
+    'eval by another name': '(0, eval)(`(a) => { ${text} }`)(a)',
+    'a computed name': "globalThis['Func' + 'tion']('a', text)(a)",
+  }).map(([by, run]) => ({
+    name: `operations in code that is made of a text, by ${by}`,
+    text: `const text = 'Atomics.store(a, 0, Atomics.load(a, 0) + 1)'
+${alike(`function (a) { ${run} }`, 'a[0] === 2')}`,
+    verdict: 'refused' as const,
+    says: /:3: Atomics\.load in code that is not stepped, such as what is made of a text; write it into a module/,
+  })),
   {
     name: 'eval, which sees the variables of a function',
     text: alike("function (a) { let n = Atomics.load(a, 0); eval('n++'); Atomics.store(a, 0, n) }", 'a[0]'),
     verdict: 'refused',
     says: /:2: code that is made of a text is not stepped; write it into a module/,
+  },
+  {
+    name: 'a getter that stops while the engine copies an object, whose copy is asked for the same name',
+    text: alike(
+      `function (a) {
+  let n = 0
+  const { ...copy } = { get v() { Atomics.add(a, 0, 1) > 9; n++; return 2 } }
+  if (n + 10 * copy.v !== 21) throw new Error(String(n))
+}`,
+      'a[0] === 2',
+    ),
+    verdict: 'refused',
+    says: /:4: Atomics\.add\(a, 0, 1\) comes to a shared access where nothing can stop/,
   },
   {
     name: 'with',

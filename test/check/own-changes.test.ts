@@ -105,9 +105,12 @@ describe('what a thread changes for itself', () => {
     'where it pauses': 'for (let n = 1; !isThere(cells); n++) { if (n > 3) tell(); Atomics.pause() }',
     'in a `var` of the loop': 'while (!isThere(cells)) { var n = (n ?? 0) + 1; if (n > 3) tell() }',
     'in the head of a loop': 'let n = 0; while (!isThere(cells)) { for (n of [n + 1]); if (n > 3) tell() }',
-    'before it throws to itself':
-      'let n = 0; for (;;) { try { if (isThere(cells)) return; if (n < 9) { n = n + 1; throw 0 } } catch { if (n > 3) tell() } }',
-    'by an iterator that others go on with': `const all = [0, 1, 2, 3, 4].values(); const them = { [Symbol.iterator]: () => ({ next: () => all.next() }) }
+    'before it throws to itself': `let n = 0
+      for (;;) {
+        try { if (isThere(cells)) return; if (n < 9) { n = n + 1; throw 0 } } catch { if (n > 3) tell() }
+      }`,
+    'by an iterator that others go on with': `const all = [0, 1, 2, 3, 4].values()
+      const them = { [Symbol.iterator]: () => ({ next: () => all.next() }) }
       while (!isThere(cells)) for (const n of them) { if (n > 3) tell(); break }`,
   }))
     it(`is followed for three turns that read the same: ${where}`, async () => {
@@ -116,7 +119,7 @@ describe('what a thread changes for itself', () => {
       assert.match(failure!.message, /it has looked four times/)
     })
 
-  it('shows what a thread does that has spun for long enough, and says where that is longer than it was followed', async () => {
+  it('shows what is done after spinning for long enough, and says where it was not followed so long', async () => {
     const few = await explored(spinning(3))
     assert.deepEqual([few.verdict, few.failure?.kind], ['fail', 'deadlock'])
     const many = await explored(spinning(4))

@@ -452,6 +452,16 @@ export class Context {
     return target
   }
 
+  /**
+   * As point(), of a property that may have a getter. What stopped before, in a copy that the engine made of an object,
+   * has left its mark there for a value.
+   */
+  pointAt(read: Node): Node {
+    const isStopping = tree.member(tree.name(this.runtime('state')), 'stopping')
+    this.emit(tree.when(isStopping, [tree.does(this.help('refuseToStop'))]))
+    return this.point(read)
+  }
+
   /** What the rest of the function may still need is kept. */
   #noteLive(): void {
     const { frame } = this

@@ -3,6 +3,7 @@
 import { announce } from './announcing.ts'
 import { eventLoops } from './event-loops.ts'
 import { checkForbidden } from './plain-accesses.ts'
+import { real } from './real-atomics.ts'
 import { forbidden, mustStop, sleepers, soloThread, state, stop, tracer } from './running.ts'
 import { TRACKED } from './tags.ts'
 import {
@@ -156,23 +157,23 @@ function nativeDone(thread: Thread): number {
 function nativeOperation(thread: Thread, array: Watched, index: number, operand: number): number {
   switch (thread.kind) {
     case LOAD:
-      return thread.isPlain ? array[index]! : Atomics.load(array, index)
+      return thread.isPlain ? array[index]! : real.load(array, index)
     case STORE:
-      return thread.isPlain ? (array[index] = operand) : Atomics.store(array, index, operand)
+      return thread.isPlain ? (array[index] = operand) : real.store(array, index, operand)
     case ADD:
-      return Atomics.add(array, index, operand)
+      return real.add(array, index, operand)
     case SUB:
-      return Atomics.sub(array, index, operand)
+      return real.sub(array, index, operand)
     case AND:
-      return Atomics.and(array, index, operand)
+      return real.and(array, index, operand)
     case OR:
-      return Atomics.or(array, index, operand)
+      return real.or(array, index, operand)
     case XOR:
-      return Atomics.xor(array, index, operand)
+      return real.xor(array, index, operand)
     case EXCHANGE:
-      return Atomics.exchange(array, index, operand)
+      return real.exchange(array, index, operand)
     default:
-      return Atomics.compareExchange(array, index, thread.expected, operand)
+      return real.compareExchange(array, index, thread.expected, operand)
   }
 }
 
@@ -269,7 +270,7 @@ function waitAlone(
   expected: number,
   timeout: number,
 ): 'not-equal' | 'timed-out' {
-  if (Atomics.load(array, index) !== expected) return 'not-equal'
+  if (real.load(array, index) !== expected) return 'not-equal'
   if (timeout === Infinity) throw new Error('Atomics.wait without a timeout, and no other thread to notify')
   return 'timed-out'
 }
@@ -287,7 +288,7 @@ export function timeOut(thread: Thread): void {
 }
 
 function notifyDone(thread: Thread): number {
-  if (thread.local) return Atomics.notify(thread.array, thread.index, thread.operand)
+  if (thread.local) return real.notify(thread.array, thread.index, thread.operand)
   const { cell } = thread
   let woken = 0
   for (let place = 0; place < sleepers.length && woken < thread.operand;) {

@@ -60,8 +60,9 @@ export function memberRead(c: Context, node: Member): Node {
   if (key === 'Atomics' && isGlobal(node.object as Node, c.module))
     return tree.name(c.runtime('atomics'), node)
   const [object, property] = parts(c, node)
-  const read = isElement(node) ? elementOf(c, node, object, property) : withParts(node, object, property)
-  return c.frame.stops && c.isPoint(node) ? c.point(read) : read
+  const plain = isElement(node) ? elementOf(c, node, object, property) : withParts(node, object, property)
+  const read = c.tellsOwn && key === 'constructor' ? c.help('maker', plain) : plain
+  return c.frame.stops && c.isPoint(node) ? c.pointAt(read) : read
 }
 
 /** `object[key]` as a value. */
@@ -291,7 +292,7 @@ function readBefore(c: Context, target: Member): { object: Node; key: Node; befo
   const object = target.object.type === 'Super' ? o : settle(c, o, target.object as Node)
   const key = target.computed ? settle(c, k, target.property as Node) : k
   const read = isElement(target) ? elementOf(c, target, object, key) : withParts(target, object, key)
-  return { object, key, before: c.isPoint(target) ? c.point(read) : c.keep(read) }
+  return { object, key, before: c.isPoint(target) ? c.pointAt(read) : c.keep(read) }
 }
 
 function writeKept(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): void {

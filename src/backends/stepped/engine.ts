@@ -468,6 +468,34 @@ export function text<T>(value: T, site: number, sees: boolean): T {
   return refused(site, 'code that is made of a text is not stepped', 'write it into a module')
 }
 
+const makers: readonly unknown[] = [
+  Function,
+  function* () {}.constructor,
+  (async () => {}).constructor,
+  async function* () {}.constructor,
+]
+
+/** Those that look at the text first. */
+const guarded: readonly Method[] = makers.map((each) => {
+  const checked = (args: readonly unknown[]): readonly unknown[] =>
+    args.map((arg) => (isAlone() ? arg : text(arg, siteHere('Function', 'text'), false)))
+  return new Proxy(each as Method & (new (...args: readonly unknown[]) => object), {
+    apply: (target, self, args) => Reflect.apply(target, self, checked(args)),
+    construct: (target, args, newTarget) =>
+      Reflect.construct(
+        target,
+        checked(args),
+        guarded.includes(newTarget as never) ? target : newTarget,
+      ) as object,
+  })
+})
+
+/** What is called `constructor`, or `Function`: who makes a function of a text looks at that text first. */
+export function maker<T>(value: T): T {
+  const at = typeof value === 'function' ? makers.indexOf(value) : -1
+  return at < 0 ? value : (guarded[at] as T)
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Atomics as a value
 

@@ -5,7 +5,7 @@
 
 import { callExpression, mayChange, newExpression, taggedTemplate } from './calls.ts'
 import type { Context } from './context.ts'
-import { assignment, memberRead, update } from './elements.ts'
+import { assignment, isGlobal, memberRead, update } from './elements.ts'
 import { type FunctionNode, type Node, childrenOf, propertyName } from './syntax.ts'
 import { optionalChain, plainLinks } from './chains.ts'
 import * as tree from './tree.ts'
@@ -20,7 +20,10 @@ export function expression(c: Context, node: Node): Node {
     case 'ClassDeclaration':
       return c.parts.withOwnCells(c, node, c.parts.classOf(c, node))
     case 'Identifier':
-      return c.module.scopes.atomics.has(node) ? tree.name(c.runtime('atomics'), node) : c.variable(node)
+      if (c.module.scopes.atomics.has(node)) return tree.name(c.runtime('atomics'), node)
+      return c.tellsOwn && node.name === 'Function' && isGlobal(node, c.module)
+        ? c.help('maker', node)
+        : c.variable(node)
     case 'CallExpression':
       return callExpression(c, node)
     case 'NewExpression':

@@ -24,8 +24,17 @@ import {
 import type * as loop from './loop/index.ts'
 import { isOfLoop, isOfTransform, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
+import { setGuard } from './real-atomics.ts'
 import { isData } from './resolve.ts'
-import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites, setTouching } from './runtime.ts'
+import {
+  type EventLoops,
+  eventLoops,
+  refuseUnseen,
+  setEventLoops,
+  setLibrary,
+  setSites,
+  setTouching,
+} from './runtime.ts'
 import { QUERY, type Site, currentPlace, loadedCommonjs, loadedTexts } from './sites.ts'
 import { loadThreadModules } from './thread-load.ts'
 import { whatWasLoaded } from './thread-modules.ts'
@@ -176,6 +185,8 @@ async function stepEntries(
 ): Promise<{ readonly number: number; readonly sites: Site[] }> {
   const form = await steppedForm(entries, options)
   hookImports()
+  if (options.turns === true) refuseUnseen()
+  else setGuard(null)
   // The modules' own code runs now.
   setSites(form.sites)
   const number = programs.push({ form, required: new Map() }) - 1

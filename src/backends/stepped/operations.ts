@@ -3,6 +3,7 @@
 import { announce, viewOf } from './announcing.ts'
 import { loadDone, perform } from './doing.ts'
 import { write } from './plain-accesses.ts'
+import { real } from './real-atomics.ts'
 import { all, current, refuseToStop, soloThread, state, stop } from './running.ts'
 import { SHARED } from './tags.ts'
 import {
@@ -101,9 +102,9 @@ const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.pr
 function indexOf(array: Watched, index: unknown): number {
   const isInteger = /^(Big)?(Ui|I)nt(8|16|32|64)Array$/.test(String(tagOf.get!.call(array)))
   // The engine says what it does not take.
-  if (!isInteger) Atomics.load(array, index as number)
+  if (!isInteger) real.load(array, index as number)
   const at = Math.trunc(toNumber(index)) || 0
-  if (at < 0 || at >= array.length) Atomics.load(array, at)
+  if (at < 0 || at >= array.length) real.load(array, at)
   return at
 }
 
@@ -173,7 +174,7 @@ export function wait(
   timeout: number | undefined,
 ): string {
   // The engine says of what it does not take what it says to everybody, and does not come to wait.
-  if (!isWaitable(array)) Atomics.wait(array, index, expected, timeout)
+  if (!isWaitable(array)) real.wait(array, index, expected, timeout)
   return operate(WAIT, site, array, waitsFor(array, index, expected, timeout), 0) as unknown as string
 }
 
@@ -198,7 +199,7 @@ export function waitAsync(
   timeout: number | undefined,
 ): unknown {
   if (current === soloThread || !isWaitable(array))
-    return (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync(array, index, expected, timeout)
+    return (real as unknown as { waitAsync: WaitAsync }).waitAsync(array, index, expected, timeout)
   return operate(WAIT_ASYNC, site, array, waitsFor(array, index, expected, timeout), 0)
 }
 
@@ -230,7 +231,7 @@ function isWaitable(array: Watched): boolean {
 }
 
 export function notify(site: number, array: Watched, index: number, count: number | undefined): number {
-  if (!isWaitable(array)) Atomics.notify(array, index, 0)
+  if (!isWaitable(array)) real.notify(array, index, 0)
   const at = count === undefined || typeof count === 'number' ? index : indexOf(array, index)
   const most = count === undefined ? Infinity : Math.max(Math.trunc(toNumber(count)) || 0, 0)
   return operate(NOTIFY, site, array, at, most)

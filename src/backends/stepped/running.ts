@@ -5,6 +5,7 @@
 import { Promise, enterScope, restoreGlobals } from './global-scope.ts'
 import { steppedHost } from './host.ts'
 import { memory } from './memory.ts'
+import { guard, setGuard, unguard } from './real-atomics.ts'
 import { Decided, SteppingRefused, TimeUp } from './refusal.ts'
 import type { Site } from './sites.ts'
 import {
@@ -225,6 +226,7 @@ export function runWith(
   state.stopping = false
   state.awaited = null
   given.replaceModelled()
+  guard()
   try {
     if (bodies !== null) startThreads(threads, bodies)
     nextThread = chooseNext()
@@ -244,6 +246,7 @@ export function runWith(
     state.stopping = false
     watching = false
     scheduler = null
+    unguard()
     const left = restoreGlobals()
     if (left !== null) {
       refusal = null
@@ -401,6 +404,21 @@ export function refuseToStop(): never {
 /** Ends the check: the program came to code that cannot be stepped. */
 export function refused(site: number, problem: string, remedy: string): never {
   throw noteRefusal(site, problem, remedy)
+}
+
+/** Unseen operations that are done until one throws: what comes to the first may well be in an async function. */
+const UNSEEN_MAX = 1000
+
+/** Operations of `Atomics` in code that is not stepped, which threads of a program run, are refused. */
+export function refuseUnseen(): void {
+  let unseen = 0
+  setGuard((operation) => {
+    if (refusal === null) {
+      unseen = 0
+      const problem = `Atomics.${operation} in code that is not stepped, such as what is made of a text`
+      noteRefusal(siteHere(`Atomics.${operation}`), problem, 'write it into a module')
+    } else if (++unseen > UNSEEN_MAX || operation === 'wait') throw refusal
+  })
 }
 
 /** As refused(), but the error is thrown when the execution is over. */

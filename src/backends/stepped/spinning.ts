@@ -2,6 +2,7 @@
 
 import { noteRead, pauseDone } from './doing.ts'
 import { made } from './plain-accesses.ts'
+import { real } from './real-atomics.ts'
 import { current, mustStop, refuseToStop, scheduler, soloThread, state, stop } from './running.ts'
 import { SHARED } from './tags.ts'
 import { enterLoop, noValues, PAUSE, SPINNING, Thread, type Watched } from './thread.ts'
@@ -36,7 +37,7 @@ const VAIN_PAUSES_MAX = 10_000
 export function pause(site: number, turns?: number): unknown {
   const thread = current
   // The engine says what it does not take.
-  if (turns !== undefined) (Atomics as unknown as { pause: (turns: number) => void }).pause(turns)
+  if (turns !== undefined) (real as unknown as { pause: (turns: number) => void }).pause(turns)
   if (thread === soloThread) return undefined
   if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false
@@ -68,7 +69,7 @@ export function pauseWithin(site: number, waits: boolean, turns?: number): unkno
     scheduler!.loopLeft()
     return pause(site, turns)
   }
-  if (turns !== undefined) (Atomics as unknown as { pause: (turns: number) => void }).pause(turns)
+  if (turns !== undefined) (real as unknown as { pause: (turns: number) => void }).pause(turns)
   return undefined
 }
 

@@ -170,8 +170,8 @@ export const statements: readonly ((choice: Choice) => string)[] = [
       = { k: step(cells) }) } catch (e) { log.push(e.name) } for (const q of [1]) try { q = step(cells) }
       catch (e) { log.push(e.name) } return k })`,
   ({ v }) =>
-    `seen(log, () => { step(cells); switch (${v} % 2) { case 0: let x = step(cells); const y = 2; case 1: const f = () =>
-      [x, typeof y, A]; class A {} step(cells); return f() } })`,
+    `seen(log, () => { step(cells); switch (${v} % 2) { case 0: let x = step(cells); const y = 2; case 1:
+      const f = () => [x, typeof y, A]; class A {} step(cells); return f() } })`,
   () => `seen(log, () => ((a = () => b, c = step(cells), b = step(cells)) => [a(), step(cells), a(), c])())`,
   () =>
     `{ for (const given of [[], [4], [4, 5]]) seen(log, () => ((a = b, b = step(cells)) => [a, b])(...given));
@@ -179,12 +179,12 @@ export const statements: readonly ((choice: Choice) => string)[] = [
       b = step(cells)) => a)()); seen(log, () => ((x, a = () => x) => { x = step(cells); return a() })(9)) }`,
   () =>
     `{ const f = () => { x = 1 }, g = () => { [x] = [step(cells)] }; seen(log, f); seen(log, g); let x; g();
-      log.push(x); seen(log, () => { step(cells); ({ y = 3 } = {}); const y = 1 }); seen(log, () => { try { throw step(cells)
-      } catch ({ message = e, e = 1 }) {} }) }`,
+      log.push(x); seen(log, () => { step(cells); ({ y = 3 } = {}); const y = 1 }); seen(log, () => { try {
+      throw step(cells) } catch ({ message = e, e = 1 }) {} }) }`,
   () =>
-    `seen(log, () => { const f = ({ 0: a, 1: b = step(cells), ...r }) => [a, b, r], out = [f([1]), f([1, 2, 3])]; for (const
-      { 0: k, 1: { 0: v } } of new Map([[1, [2]]])) out.push(step(cells), k, v); let k; for ({ 0: k } of [[7]]) out.push(k);
-      return [...out, [[1, 2]].map(({ 0: a, 1: b }) => a + b + step(cells)), ({ 1: x }, y) => x] })`,
+    `seen(log, () => { const f = ({ 0: a, 1: b = step(cells), ...r }) => [a, b, r], out = [f([1]), f([1, 2, 3])];
+      for (const { 0: k, 1: { 0: v } } of new Map([[1, [2]]])) out.push(step(cells), k, v); let k; for ({ 0: k } of
+      [[7]]) out.push(k); return [...out, [[1, 2]].map(({ 0: a, 1: b }) => a + b + step(cells))] })`,
   () =>
     `seen(log, () => { let n = 0; class A { a = n++; #p = n++; f = () => 1; constructor(c) { step(c) }
       get p() { return this.#p } } class B extends A { b = n++; constructor(c) { super(c); step(c) } }
