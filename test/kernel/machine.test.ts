@@ -5,6 +5,8 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import {
   PAGE_SIZE,
+  PerCpu,
+  allVmEvents,
   layouts,
   noteWritten,
   packKernelConfig,
@@ -12,6 +14,8 @@ import {
   sectorMask,
   unpackKernelConfig,
 } from '../../src/kernel/index.ts'
+import { VmEvent } from '../../src/kernel/mm/vm-event.ts'
+import { countVmEvent } from '../../src/kernel/mm/vmstat.ts'
 import { clearFrame, copyFrame } from '../../src/kernel/machine/sectors.ts'
 import { testMachine } from './harness.ts'
 
@@ -91,5 +95,36 @@ describe('written sectors', () => {
     assert.ok(bytes.subarray(4 * PAGE_SIZE, 5 * PAGE_SIZE).every((byte) => byte === 7))
     clearFrame(task, 4)
     assert.ok(bytes.subarray(4 * PAGE_SIZE, 5 * PAGE_SIZE).every((byte) => byte === 0))
+  })
+})
+
+describe('events', () => {
+  it('are counted on where 32 bits come round', () => {
+    const { tasks } = testMachine({ cpus: 2 })
+    const { heap, base } = tasks[1]!
+    const counted = (): number => allVmEvents(tasks[0]!)['pgfault']!
+    countVmEvent(tasks[0]!, VmEvent.pgfault)
+    let before = counted()
+    for (let turn = 1; turn <= 4; turn++) {
+      // What nearly 2^31 faults do.
+      heap[base + PerCpu.vmEvents + VmEvent.pgfault] = turn * 2 ** 31 - 3
+      assert.equal(counted() - before, turn === 1 ? 2 ** 31 - 3 : 2 ** 31 - 6)
+      for (let count = 0; count < 6; count++) {
+        before = counted()
+        countVmEvent(tasks[1]!, VmEvent.pgfault)
+        assert.equal(counted(), before + 1)
+      }
+      before = counted()
+    }
+  })
+
+  it('are right also while a CPU counts one', () => {
+    const { tasks } = testMachine()
+    const { heap, base } = tasks[0]!
+    heap[base + PerCpu.vmEvents + VmEvent.pgfault] = 2 ** 31 - 1
+    const before = allVmEvents(tasks[0]!)['pgfault']!
+    // The first word has moved on, and the second has not yet.
+    heap[base + PerCpu.vmEvents + VmEvent.pgfault]!++
+    assert.equal(allVmEvents(tasks[0]!)['pgfault'], before + 1)
   })
 })

@@ -44,6 +44,12 @@ export const flusherMutants: MutantTable = {
       ),
     ],
   },
+  'period-comes-round': {
+    guard: 'a file that becomes dirty says so also where the number of the period comes round to 0',
+    rwsem: 'generic',
+    scenario: 'flush-write',
+    patches: at(dirty, 'storeDirtiedWhen').replace('when === 0', 'false'),
+  },
   'file-marked-with-the-page': {
     guard: 'a file is marked also where the page that is written to was dirty before',
     scenario: 'flush-again',

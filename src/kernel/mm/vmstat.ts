@@ -2,6 +2,9 @@
 //
 // A counter is written plainly by its own CPU and may be read by another at any time, as `this_cpu_inc` and
 // `all_vm_events` do: a sum is exact only when nobody counts.
+//
+// A counter of 32 bits comes round in minutes. So a second word counts how often the highest bit of the first has
+// changed: its lowest bit is that bit, unless it is behind by one, which whoever reads it before the first word sees.
 
 import { type Cpu, perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
@@ -31,12 +34,25 @@ const commonEvents: readonly VmEventName[] = [
   'mmap_lock_contended',
 ]
 
+const HIGHEST_BIT = 31
+
 /** `count_vm_event`. */
 export function countVmEvent(cpu: Cpu, event: number): void {
-  cpu.heap[cpu.base + PerCpu.vmEvents + event]++
+  const { heap } = cpu
+  const count = (heap[cpu.base + PerCpu.vmEvents + event] + 1) | 0
+  heap[cpu.base + PerCpu.vmEvents + event] = count
+  if (count << 1 === 0) heap[cpu.base + PerCpu.vmEventTurns + event]++
 }
 
-/** How often this CPU has counted it. */
+/** How often the CPU whose struct is at `base` has counted it. */
+function vmEventsOf(heap: Int32Array, base: number, event: number): number {
+  const turns = Atomics.load(heap, base + PerCpu.vmEventTurns + event)
+  const count = Atomics.load(heap, base + PerCpu.vmEvents + event)
+  const behind = (turns & 1) === count >>> HIGHEST_BIT ? 0 : 1
+  return (turns + behind) * 2 ** HIGHEST_BIT + (count & ~(1 << HIGHEST_BIT))
+}
+
+/** How often this CPU has counted it, in 32 bits. */
 export function ownVmEvent(cpu: Cpu, event: number): number {
   return cpu.heap[cpu.base + PerCpu.vmEvents + event]
 }
@@ -53,7 +69,7 @@ export function allVmEvents(cpu: Task): Record<string, number> {
     if (name.startsWith('SPF_') && !cpu.countsSpfDetails) continue
     let sum = 0
     for (let id = 0; id < cpu.heap[Header.cpuCount]; id++) {
-      sum += cpu.heap[perCpuBase(cpu.heap, id) + PerCpu.vmEvents + VmEvent[name]]
+      sum += vmEventsOf(cpu.heap, perCpuBase(cpu.heap, id), VmEvent[name])
     }
     sums[name] = sum
   }
