@@ -113,7 +113,7 @@ export class Subject {
     return sequence.lines
   }
 
-  /** It is on disk, and all of it is cached. The second time nothing is read, so that no page is marked for read-ahead. */
+  /** It is on disk, and all of it is cached: read twice, so that no page is marked for read-ahead. */
   #readOnly(machine: Machine): DiskFile {
     readOnlyPath ??= writeReadOnly()
     const file = machine.openFile(readOnlyPath)

@@ -33,7 +33,7 @@ export function markFileDirty(cpu: Task, file: number): void {
   if (Atomics.load(heap, file + File.dirtiedWhen) === 0) storeDirtiedWhen(cpu, file, 0)
 }
 
-/** The file has had dirty pages for so many periods. 0 says that it has none, also where the periods come round to it. */
+/** The file has had dirty pages for so many periods. 0 would say that it has none: no period has that number. */
 function storeDirtiedWhen(cpu: Task, file: number, periods: number): void {
   const when = (Atomics.load(cpu.heap, Header.writebackPeriod) + 1 - periods) | 0
   Atomics.store(cpu.heap, file + File.dirtiedWhen, when === 0 ? -1 : when)
