@@ -17,7 +17,7 @@ export interface CheckOptions extends ScenarioOptions {
   readonly depth?: number
   /** Worker threads that explore, for 'dpor'. Default 1: this thread. */
   readonly workers?: number
-  /** A file to go on from if it is there, and to go on from later; for 'dpor'. */
+  /** The checkpoint file: the exploration continues from it if it exists, and writes it; for 'dpor'. */
   readonly ledger?: string
   /** Explore only one part of several, for machines that do not know of each other; for 'dpor'. */
   readonly shard?: Shard
