@@ -32,8 +32,7 @@ export const QNODE_WORDS = 4
 const QUEUE = 112
 const OSQ = QUEUE + QNODES * QNODE_WORDS
 const COUNTERS = OSQ + 16
-const COUNTER_TURNS = COUNTERS + VM_EVENTS_MAX
-const PINS = COUNTER_TURNS + VM_EVENTS_MAX
+const PINS = COUNTERS + VM_EVENTS_MAX
 const PCP = PINS + 16 + 2 * PINNED_RANGES_MAX
 const LRU = PCP + PAGESET_WORDS
 const SLABS = LRU + 16 + LRU_BATCH_MAX
@@ -146,9 +145,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   osqPrevious: OSQ + 1,
   osqIsFirst: OSQ + 2,
 
-  /** How often each event was counted, and how often the highest bit of that has changed: see mm/vmstat.ts. */
   vmEvents: COUNTERS,
-  vmEventTurns: COUNTER_TURNS,
 
   /**
    * How many ranges the attached thread has pinned, and for each the first frame and twice the number of frames, one
