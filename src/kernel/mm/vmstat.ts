@@ -2,7 +2,7 @@
 //
 // A counter is written plainly by its own CPU and may be read by another at any time, as `this_cpu_inc` and
 // `all_vm_events` do: a sum is exact only when nobody counts. Each has 32 bits, as on a 32-bit Linux, and comes round:
-// with two words for each, a fault, which counts up to eight events, took some 3 % longer.
+// with two words for each, a fault, which counts up to eight events, took some 2 % longer.
 
 import { type Cpu, perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
