@@ -296,6 +296,26 @@ export function pathnameProblems(path: string, text: string): string[] {
   return mentions(path, text, /\b(url|import\.meta\.url\))\.pathname\b/g)
 }
 
+/** Modules that comments name, by the end of their path, and that are not there. */
+export function staleNameProblems(files: Files): string[] {
+  const ends = new Set<string>()
+  for (const path of files.keys()) {
+    const parts = path.split('/')
+    for (let first = 0; first < parts.length; first++) ends.add(parts.slice(first).join('/'))
+  }
+  const problems: string[] = []
+  for (const [path, text] of files) {
+    if (!isCode(path)) continue
+    eachMatch(text, /^\s*(?:\/\/|\/?\*).*$/gm, (comment, start) =>
+      eachMatch(comment, /[\w/-][\w./-]*\.(?:ts|mjs)\b/g, (name, within) => {
+        if (!ends.has(name.replace(/^\.*\//, '')))
+          problems.push(`${place(path, text, start + within)}: there is no ${name}`)
+      }),
+    )
+  }
+  return problems
+}
+
 function mentions(path: string, text: string, pattern: RegExp): string[] {
   const problems: string[] = []
   eachMatch(text, pattern, (word, start) => problems.push(`${place(path, text, start)}: mentions ${word}`))

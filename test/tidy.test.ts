@@ -64,6 +64,7 @@ describe('the tree', () => {
   holds('has no long lines', () => each(rules.columnProblems))
   holds('has no work put off in comments', () => each(rules.leftoverProblems))
   holds('mentions no file that a clone does not have', () => each(rules.outsideProblems))
+  holds('names no module that is not there', () => rules.staleNameProblems(files))
   holds('takes no path from an address', () => each(rules.pathnameProblems))
   holds('has no dead links', () => each((path, text) => rules.linkProblems(path, text, read)))
   holds('exports nothing that nothing uses', () => rules.unusedExportProblems(files))
@@ -261,6 +262,19 @@ describe('the rules', () => {
     assert.equal(found(rules.leftoverProblems('src/a.ts', '// mkdtemp XXXXXX')), null)
     assert.ok(found(rules.outsideProblems('docs/a.md', `see ${'..'}/shared/DESIGN.md`)))
     assert.equal(found(rules.outsideProblems('src/a.ts', `import '../shared-state.ts' // ./shared`)), null)
+  })
+
+  test('names of modules that are not there', () => {
+    const stale = (text: string): string[] =>
+      rules.staleNameProblems(
+        new Map([
+          ['src/a.ts', text],
+          ['src/trace/b.ts', ''],
+        ]),
+      )
+    assert.match(stale('a()\n// as c.ts does')[0]!, /^src\/a\.ts:2: there is no c\.ts$/)
+    assert.match(stale('/**\n * See report/b.ts.\n */')[0]!, /there is no report\/b\.ts/)
+    assert.deepEqual(stale(`// b.ts, trace/b.ts, ./a.ts, memory.c\nread('c.ts')`), [])
   })
 
   test('dead links', () => {

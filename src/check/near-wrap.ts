@@ -13,6 +13,7 @@ export function machineNearWrap(heap: Int32Array, cpus: number): void {
     Header.mmuNotifierGeneration,
     Header.clockRevolutions,
     Header.frameHand,
+    Header.writebackPeriod,
   ])
     heap[word] = -1
   heap[Header.vmacacheSeqnum] = -4

@@ -24,7 +24,7 @@ export interface PartsOptions {
   readonly workers: number
   /** Null for all of it. */
   readonly shard: Shard | null
-  /** The file to go on from. */
+  /** The checkpoint file. */
   readonly ledger: string | null
   /** What is explored, for the ledger. */
   readonly key: LedgerKey

@@ -44,18 +44,24 @@ export class Control {
     while (this.phase() === PHASE_PREPARING) Atomics.wait(this.#words, PHASE_WORD, PHASE_PREPARING)
   }
 
-  /** Publishes how much a thread has done. Counts wrap at 2^32. */
+  /** Publishes how much a thread has done: less than 2^31 more than it had published. */
   publish(slot: number, count: number): void {
-    Atomics.store(this.#words, (slot + 1) * WORDS_PER_SLOT, count)
+    const at = (slot + 1) * WORDS_PER_SLOT
+    Atomics.store(this.#words, at, count)
+    const turns = Math.floor(count / TURN)
+    if (this.#words[at + 1] !== turns) Atomics.store(this.#words, at + 1, turns)
   }
 
-  /** What a thread has published, modulo 2^32. */
+  /** What a thread has published. */
   count(slot: number): number {
-    return Atomics.load(this.#words, (slot + 1) * WORDS_PER_SLOT) >>> 0
+    const at = (slot + 1) * WORDS_PER_SLOT
+    // How often the highest bit of the count has changed. That is behind by one while a thread publishes.
+    const turns = Atomics.load(this.#words, at + 1)
+    const count = Atomics.load(this.#words, at) >>> 0
+    const behind = turns % 2 === Math.floor(count / TURN) ? 0 : 1
+    return (turns + behind) * TURN + (count % TURN)
   }
 }
 
-/** How far a wrapping counter moved between two readings less than 2^32 counts apart. */
-export function countsBetween(earlier: number, later: number): number {
-  return (later - earlier) >>> 0
-}
+/** What a count has reached when its highest bit of 32 changes. */
+const TURN = 2 ** 31

@@ -16,7 +16,7 @@ import {
   type Workload,
   type WorkloadName,
 } from './catalogue.ts'
-import { Control, countsBetween, PHASE_MEASURING, PHASE_STOPPED, PHASE_WARMING_UP } from './control.ts'
+import { Control, PHASE_MEASURING, PHASE_STOPPED, PHASE_WARMING_UP } from './control.ts'
 import { idlePercentBetween, processorTimes, type ProcessorTimes } from './processors.ts'
 
 export interface Latency {
@@ -177,7 +177,7 @@ async function measure(
   signal: AbortSignal,
 ): Promise<void> {
   const isIdle = (slot: number): boolean =>
-    countsBetween(start.counts[slot]!, control.count(slot)) < (slot < threads ? roundCounts : 1)
+    control.count(slot) - start.counts[slot]! < (slot < threads ? roundCounts : 1)
   const noFault = (): boolean =>
     workload.counts === 'accesses' && machine.counters()['pgfault'] === start.counters['pgfault']
   await sleep(seconds * 1000, undefined, { signal })
@@ -220,7 +220,7 @@ function summarize(
   reports: readonly WorkerReport[],
 ): DesignRun {
   const { workload, threads } = options
-  const moved = end.counts.map((count, slot) => countsBetween(start.counts[slot]!, count))
+  const moved = end.counts.map((count, slot) => count - start.counts[slot]!)
   const faults = moved.slice(0, threads).reduce((sum, count) => sum + count, 0)
   const seconds = (end.timeMs - start.timeMs) / 1000
   const latency = createHistogram()

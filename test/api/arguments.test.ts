@@ -209,6 +209,27 @@ describe('what is passed is refused by name, value and what is allowed', () => {
       'ERR_INVALID_ARG_VALUE',
       /^access: 'x' is not one of 'r', 'w'$/,
     ],
+    [
+      'an advice',
+      (s, at) => s.madvise(at, 1, 'dontned' as never),
+      'RangeError',
+      'ERR_INVALID_ARG_VALUE',
+      /^advice: 'dontned' is not one of 'normal', /,
+    ],
+    [
+      'a way to msync',
+      (s, at) => s.msync(at, 1, 'SYNC' as never),
+      'RangeError',
+      'ERR_INVALID_ARG_VALUE',
+      /^mode: 'SYNC' is not one of /,
+    ],
+    [
+      'a limit',
+      (s) => s.setLimit('nofile' as never, 1),
+      'RangeError',
+      'ERR_INVALID_ARG_VALUE',
+      /^limit: 'nofile' is not one of 'as', /,
+    ],
     ['a negative address', (s) => s.readUint32(-4), 'SegmentationFault', 'SEGV_MAPERR', / at -4 \(r\)/],
     [
       'an address of 2^60',
@@ -713,6 +734,21 @@ describe('no code of the caller runs inside the kernel', () => {
       assert.throws(() => space.mmap(PAGE, { file: never(Object.create(file)) }), TypeError)
       space.munmap(space.maps()[0]!.start, PAGE)
       file.close()
+    })
+  })
+
+  test('options that a class has: its accessors count, and its methods are none', () => {
+    class Options {
+      readonly populate = true
+      get protection(): 'r' {
+        return 'r'
+      }
+      help(): void {}
+    }
+    withSpace((space) => {
+      space.mmap(PAGE, new (class extends Options {})())
+      assert.equal(space.maps()[0]!.protection, 'r')
+      assert.equal(space.residentPages(space.maps()[0]!.start, PAGE)[0], true)
     })
   })
 

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { type AddressSpace, Machine } from '../../src/memory.ts'
-import { PAGE, faults, withSpace } from './support.ts'
+import { PAGE, faults, until, withSpace } from './support.ts'
 
 function codeOf(call: () => unknown): unknown {
   try {
@@ -116,7 +116,7 @@ describe('atomic operations', () => {
       }`,
     )
     const ended = once(worker, 'exit')
-    while (space.loadUint32(base + 16) === 0) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => space.loadUint32(base + 16) !== 0, [worker])
     for (let n = 0; n < count; n++) {
       space.addBigUint64(base, 0x1_0000_0001n)
       space.subUint32(base + 8, 1)
@@ -160,7 +160,7 @@ describe('waiting', () => {
     const [message, ended] = [once(sleeper, 'message'), once(sleeper, 'exit')]
     // It announces itself before it sleeps, so that to wake it may come too early.
     for (let woken = 0; woken < 2; woken += two.notify(other, 1)) {
-      while (two.loadUint32(other + 8) <= woken) await new Promise((resolve) => setImmediate(resolve))
+      await until(() => two.loadUint32(other + 8) > woken, [sleeper])
     }
     assert.deepEqual(await message, [['ok', 'ok']])
     await ended

@@ -19,9 +19,13 @@ space.readUint32(base)
 if (role === 'detaches') {
   parentPort!.postMessage('is attached')
   Atomics.wait(turn, 0, 0)
-  space.machine.detach()
-  Atomics.store(turn, 0, 2)
-  Atomics.notify(turn, 0)
+  try {
+    space.machine.detach()
+  } finally {
+    // The other thread waits for it, and hears nothing else.
+    Atomics.store(turn, 0, 2)
+    Atomics.notify(turn, 0)
+  }
   Atomics.wait(turn, 0, 2)
 } else if (role === 'reads') parentPort!.postMessage('has read')
 else if (role === 'starts another') {

@@ -31,7 +31,7 @@ test('an order to stop that comes when the thread has left the CPU does not stop
       Atomics.or = or
       Atomics.store(turn, 0, 1)
       Atomics.notify(turn, 0)
-      while (Atomics.load(turn, 0) !== 2) Atomics.wait(turn, 0, 1, 10)
+      while (Atomics.load(turn, 0) !== 2) Atomics.wait(turn, 0, 1)
     }
     return or(array, index, value)
   }) as typeof Atomics.or

@@ -1,6 +1,7 @@
 // MMU notifiers: what a secondary MMU reads and writes is what the program would, whatever happens to the translations.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +15,18 @@ import {
   SegmentationFault,
 } from '../../src/memory.ts'
 import type { ChangeData } from './notifier-worker.ts'
-import { PAGE, at, busError, configurations, failsWith, faults, inUse, mapAt, withSpace } from './support.ts'
+import {
+  PAGE,
+  at,
+  busError,
+  configurations,
+  failsWith,
+  faults,
+  inUse,
+  mapAt,
+  until,
+  withSpace,
+} from './support.ts'
 
 for (const configuration of configurations) {
   describe(`observers: ${configuration.design}, ${configuration.rwsem}`, () => {
@@ -123,7 +135,7 @@ async function watchChanges(design: string): Promise<{ kept: number; seen: numbe
   const control = new Int32Array(new SharedArrayBuffer(64))
   const rounds = 150
   const kinds = ['copy', 'unmap', 'discard'] as const
-  const exits = kinds.map((kind, word) => {
+  const workers = kinds.map((kind, word) => {
     const tag = (word + 1) * 0x100_0000
     space.writeUint32(at(word), tag)
     const workerData: ChangeData = {
@@ -135,12 +147,9 @@ async function watchChanges(design: string): Promise<{ kept: number; seen: numbe
       word,
       control,
     }
-    const worker = new Worker(new URL('./notifier-worker.ts', import.meta.url), { workerData })
-    return new Promise<void>((resolve, reject) => {
-      worker.on('error', reject)
-      worker.on('exit', () => resolve())
-    })
+    return new Worker(new URL('./notifier-worker.ts', import.meta.url), { workerData })
   })
+  const exits = workers.map((worker) => once(worker, 'exit'))
   let kept = 0
   const values = new Set<number>()
   const underWay = (): boolean =>
@@ -170,11 +179,11 @@ async function watchChanges(design: string): Promise<{ kept: number; seen: numbe
     }
     notifier.unregister()
   }
-  while (underWay()) {
+  await until(() => {
+    if (!underWay()) return true
     watch()
-    // Errors of the threads are told between two rounds.
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+    return false
+  }, workers)
   await Promise.all(exits)
   watch()
   space.destroy()

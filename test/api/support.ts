@@ -2,6 +2,7 @@
 // errors.
 
 import assert from 'node:assert/strict'
+import type { Worker } from 'node:worker_threads'
 import {
   type AddressSpace,
   BusError,
@@ -16,6 +17,28 @@ import {
 } from '../../src/memory.ts'
 
 export const PAGE = 4096
+
+/**
+ * Waits until `done`, without blocking this thread's events. Throws the error of a worker that fails before, and where
+ * all have ended before: nobody would do what is waited for.
+ */
+export async function until(done: () => boolean, workers: readonly Worker[]): Promise<void> {
+  let failure: Error | null = null
+  let left = workers.length
+  const failed = (error: Error): void => void (failure ??= error)
+  const ended = (code: number): void => {
+    if (--left === 0) failed(new Error(`the threads have ended before, the last with exit code ${code}`))
+  }
+  for (const worker of workers) worker.on('error', failed).on('exit', ended)
+  try {
+    while (!done()) {
+      if (failure !== null) throw failure
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  } finally {
+    for (const worker of workers) worker.off('error', failed).off('exit', ended)
+  }
+}
 
 export interface Configuration {
   design: DesignName

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Machine, type MemoryFile } from '../../src/memory.ts'
 import { Random } from '../reference/random.ts'
-import { ARENA, at, type Configuration, configurations, designNames, mapAt, PAGE } from './support.ts'
+import { ARENA, at, type Configuration, configurations, designNames, mapAt, PAGE, until } from './support.ts'
 import { everySecond, extent } from '../extent.ts'
 import {
   finish,
@@ -284,7 +284,7 @@ async function outliveVictims(configuration: Configuration, count: number, rando
     await untilReady(control, 2)
     // At a random moment of its work: counted in rounds, which take some tens of microseconds each.
     const rounds = random.below(200)
-    while (Atomics.load(control, STATE) < rounds) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => Atomics.load(control, STATE) >= rounds, [doomed.worker])
     await within(doomed.worker.terminate(), 'terminate()')
     const [result] = await finish<{ rounds: number }>([survivor], control)
     assert.ok(result!.rounds > 50)

@@ -5,8 +5,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { CpuLostError, Machine } from '../../src/memory.ts'
-
-const PAGE = 4096
+import { PAGE, until } from './support.ts'
 /** As it is before a machine replaces it. */
 const { terminate } = Worker.prototype
 const library = new URL('../../src/memory.ts', import.meta.url).href
@@ -40,7 +39,7 @@ test('all threads that wait are told that the machine is lost', async () => {
     ),
   )
   const told = waiters.map((waiter) => once(waiter, 'message'))
-  while (space.loadUint32(base + 16) < 2) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => space.loadUint32(base + 16) === 2, waiters)
   // It is ended, unannounced, in an operation of its storage, which is one in the middle of a call.
   const victim = inThread(
     { space: space.handle, base, path: import.meta.filename },
@@ -73,14 +72,11 @@ test('a thread that is terminated as it waits costs nothing, and wakes are for t
     inThread({ space: space.handle, base }, wait),
     inThread({ space: space.handle, base }, wait),
   ]
-  while (space.loadUint32(base + 16) < 2) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => space.loadUint32(base + 16) === 2, [first, second])
   await first.terminate()
   const told = once(second, 'message')
   let woken = 0
-  while (woken === 0) {
-    woken = space.notify(base)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  await until(() => (woken = space.notify(base)) !== 0, [second])
   assert.equal(woken, 1)
   assert.deepEqual(await told, ['ok'])
   assert.equal(space.notify(base), 0)

@@ -76,10 +76,12 @@ describe('campaign', () => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     const watcher = watch(folder)
     // It has begun when it writes results.
-    while (!existsSync(`${store}-wal`)) await once(watcher, 'change')
+    const ended = once(child, 'exit') as Promise<[number | null, string | null]>
+    while (child.exitCode === null && !existsSync(`${store}-wal`))
+      await Promise.race([once(watcher, 'change'), ended])
     watcher.close()
     child.kill('SIGINT')
-    const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
+    const [, signal] = await ended
     assert.equal(signal, 'SIGINT')
     assert.equal(stderr, `faultline: stopped — the same command continues from ${store}\n`)
     assert.equal(existsSync(`${store}-wal`), false)

@@ -1,12 +1,15 @@
 // The conformance suite on Faultline: the twin of linux.c, with the same windows, files and answers.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
 import {
   AddressSpace,
   BusError,
   type DesignName,
+  type DiskFile,
   type KernelConfig,
   Machine,
-  type MemoryFile,
   SegmentationFault,
 } from '../../src/memory.ts'
 import { isControl, perform, type Step, workHalf } from './operations.ts'
@@ -25,6 +28,7 @@ import {
   mix,
   PAGE,
   type Processes,
+  READ_ONLY,
   type Result,
   resultOf,
   type Setting,
@@ -45,6 +49,17 @@ const DATA_BYTES = 512 * PAGE
 const contents = files.map(({ filled }, number) =>
   Uint8Array.from({ length: filled }, (_, byte) => (byte * 11 + (byte >> 9) + number) & 0xff),
 )
+
+let readOnlyPath: string | undefined
+
+/** Makes the file that nobody may write to. */
+function writeReadOnly(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'faultline-'))
+  process.once('exit', () => rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'read-only')
+  writeFileSync(file, contents[READ_ONLY - 1]!)
+  return file
+}
 
 /** An address space of one design in which sequences are performed, each in the state that the first one met. */
 export class Subject {
@@ -79,7 +94,11 @@ export class Subject {
       config: this.#config,
     }))
     const space = (this.#space ??= this.#createSpace(machine))
-    const open = files.map(({ size }, number) => machine.createFile({ size, contents: contents[number]! }))
+    const open = files.map(({ size }, number) =>
+      number === READ_ONLY - 1
+        ? this.#readOnly(machine)
+        : machine.createFile({ size, contents: contents[number]! }),
+    )
     const setting = { heap: this.#heap, sizes: space.mapped, memlockMost: this.#memlockMost }
     const sequence = new Sequence(machine, space, open, setting, this.#threads)
     try {
@@ -92,6 +111,14 @@ export class Subject {
       this.close()
     }
     return sequence.lines
+  }
+
+  /** It is on disk, and all of it is cached: read twice, so that no page is marked for read-ahead. */
+  #readOnly(machine: Machine): DiskFile {
+    readOnlyPath ??= writeReadOnly()
+    const file = machine.openFile(readOnlyPath)
+    for (let time = 0; time < 2; time++) file.read(0, file.size)
+    return file
   }
 
   close(): void {
@@ -164,7 +191,7 @@ interface Process {
 class Sequence implements Processes {
   readonly lines: string[] = []
   readonly #machine: Machine
-  readonly #files: readonly MemoryFile[]
+  readonly #files: World['files']
   readonly #setting: Setting
   readonly #threads: number
   #alive: Process[]
@@ -175,7 +202,7 @@ class Sequence implements Processes {
   constructor(
     machine: Machine,
     space: AddressSpace,
-    open: readonly MemoryFile[],
+    open: World['files'],
     setting: Setting,
     threads: number,
   ) {

@@ -70,15 +70,22 @@
 #define MAX_PROCESSES 5
 // In which a sequence is done; it takes microseconds.
 #define SECONDS 30
-#define FILES 3
+#define FILES 4
+// The number of the file that is open for reading only.
+#define READ_ONLY 4
+// That of the file on which two threads work together.
+#define WORKED_ON 3
 
 // What the files hold at the beginning of each sequence; as in faultline.ts.
 static const struct { unsigned long size, filled; } files[FILES] = {
   { 5 * PAGE, 5 * PAGE },
   { 2 * PAGE + 100, 2 * PAGE + 100 },
   { 8 * PAGE, PAGE },
+  { 5 * PAGE + 200, 5 * PAGE + 200 },
 };
 static int file_descriptors[FILES];
+// A file that system calls read a byte from and write one to: it is mapped nowhere.
+static int scratch_file;
 
 static char input[1 << 20];
 static size_t input_length;
@@ -103,7 +110,7 @@ static struct shared {
 } *shared;
 
 static unsigned long limit, heap_start;
-static int maps_file, status_file;
+static int maps_file, status_file, page_map_file;
 // How much a program may be allowed to lock.
 static rlim_t memlock_most;
 
@@ -378,6 +385,13 @@ static void do_munlockall(const unsigned long *argument)
   put_result(syscall(SYS_munlockall));
 }
 
+// msync POSITION LENGTH MODE: 0 sync, 1 async, 2 invalidate
+static void do_msync(const unsigned long *argument)
+{
+  static const int modes[] = { MS_SYNC, MS_ASYNC, MS_INVALIDATE };
+  put_result(syscall(SYS_msync, address_of(argument[0]), argument[1], modes[argument[2]]));
+}
+
 // What /proc/self/status tells in pages, in this order.
 static const char *const sizes[] = { "\nVmSize:", "\nVmData:", "\nVmStk:", "\nVmLib:", "\nVmLck:" };
 enum { SIZE_ALL, SIZE_DATA, SIZES = sizeof sizes / sizeof *sizes };
@@ -427,6 +441,47 @@ static void do_limit(const unsigned long *argument)
   if (argument[0] == LIMIT_DATA) limits.rlim_cur += (unsigned long)now[SIZE_DATA] * PAGE;
   if (argument[0] == LIMIT_MEMLOCK_MOST) limits.rlim_cur = memlock_most;
   put_result(setrlimit(resource, &limits));
+}
+
+// PAGEMAP_SCAN of Linux 6.7: what is in the page tables.
+struct scan_region {
+  uint64_t start, end, categories;
+};
+struct scan_request {
+  uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages;
+  uint64_t category_inverted, category_mask, category_any, return_mask;
+};
+#define PAGEMAP_SCAN_IOCTL _IOWR('f', 16, struct scan_request)
+#define SCANNED_FILE 0x4
+#define SCANNED_PRESENT 0x8
+#define SCANNED_ZERO_PAGE 0x20
+
+// Counts the pages in the page tables of a window: those of the process alone, and those of files.
+static void count_mapped(unsigned long start, unsigned long pages, unsigned long *own, unsigned long *of_files)
+{
+  static struct scan_region regions[ARENA_PAGES];
+  struct scan_request request = { .size = sizeof request, .start = start, .end = start + pages * PAGE,
+    .regions = (uint64_t)regions, .region_count = ARENA_PAGES, .category_mask = SCANNED_PRESENT,
+    .return_mask = SCANNED_PRESENT | SCANNED_FILE | SCANNED_ZERO_PAGE };
+  int found = ioctl(page_map_file, PAGEMAP_SCAN_IOCTL, &request);
+  if (found < 0) stop("cannot look into the page tables, which needs Linux 6.7");
+  for (int each = 0; each < found; each++) {
+    unsigned long length = (regions[each].end - regions[each].start) / PAGE;
+    if (regions[each].categories & SCANNED_FILE) *of_files += length;
+    else if (!(regions[each].categories & SCANNED_ZERO_PAGE)) *own += length;
+  }
+}
+
+// rss: how many pages are mapped in the page tables, of the process alone and of files, without the zero page
+static void do_rss(const unsigned long *argument)
+{
+  (void)argument;
+  unsigned long own = 0, of_files = 0;
+  count_mapped(ARENA, ARENA_PAGES, &own, &of_files);
+  count_mapped(heap_start, HEAP_PAGES, &own, &of_files);
+  put_number(own, 10);
+  put(",");
+  put_number(of_files, 10);
 }
 
 // mincore POSITION LENGTH
@@ -527,6 +582,50 @@ static void do_exchange(const unsigned long *argument)
     __atomic_compare_exchange_n(at, &expected, (uint32_t)argument[2], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     found = expected,
     put_number(found, 16));
+}
+
+enum { ATOMIC_SUB, ATOMIC_AND, ATOMIC_OR, ATOMIC_XOR, ATOMIC_EXCHANGE, ATOMIC_LOAD, ATOMIC_STORE, ATOMIC_KINDS };
+
+// One instruction each: what a compiler makes of __atomic_fetch_and loads first, which is a fault of its own.
+#define ATOMIC_OPERATION(kind, type, at, value, found)                                                                 \
+  switch (kind) {                                                                                                      \
+  case ATOMIC_SUB: found = __atomic_fetch_sub((type *)at, (type)value, __ATOMIC_SEQ_CST); break;                       \
+  case ATOMIC_AND: __atomic_and_fetch((type *)at, (type)value, __ATOMIC_SEQ_CST); break;                               \
+  case ATOMIC_OR: __atomic_or_fetch((type *)at, (type)value, __ATOMIC_SEQ_CST); break;                                 \
+  case ATOMIC_XOR: __atomic_xor_fetch((type *)at, (type)value, __ATOMIC_SEQ_CST); break;                               \
+  case ATOMIC_EXCHANGE: found = __atomic_exchange_n((type *)at, (type)value, __ATOMIC_SEQ_CST); break;                 \
+  case ATOMIC_LOAD: found = __atomic_load_n((type *)at, __ATOMIC_SEQ_CST); break;                                      \
+  default: __atomic_store_n((type *)at, (type)value, __ATOMIC_SEQ_CST);                                                \
+  }
+
+// atomic POSITION KIND WIDTH VALUE, aligned; tells what was there before, but for and, or, xor and store
+static void do_atomic(const unsigned long *argument)
+{
+  volatile unsigned long at = address_of(argument[0]), kind = argument[1];
+  uint64_t value = (uint32_t)argument[3] | (uint64_t)(uint32_t)~argument[3] << 32;
+  volatile uint64_t found = 0;
+  ACCESS(
+    if (argument[2] == 4) { ATOMIC_OPERATION(kind, uint32_t, at, value, found) }
+    else { ATOMIC_OPERATION(kind, uint64_t, at, value, found) },
+    put_number(found, 16));
+}
+
+// copied POSITION DIRECTION BYTE: a system call copies a byte from there (0) or to there (1)
+static void do_copied(const unsigned long *argument)
+{
+  void *at = (void *)address_of(argument[0]);
+  uint8_t byte = (uint8_t)argument[2];
+  if (argument[1] == 1 && pwrite(scratch_file, &byte, 1, 0) != 1) stop("cannot write a byte");
+  count_faults();
+  long result = syscall(argument[1] == 1 ? SYS_pread64 : SYS_pwrite64, scratch_file, at, 1l, 0l);
+  faults_taken(&faults_after);
+  if (result == -1) {
+    put(errno_name(errno));
+    return;
+  }
+  if (argument[1] == 0 && pread(scratch_file, &byte, 1, 0) != 1) stop("cannot read a byte");
+  put_number(byte, 16);
+  put_faults();
 }
 
 // execute POSITION: whether the processor can fetch an instruction there.
@@ -879,7 +978,8 @@ static void open_views(void)
 {
   maps_file = open("/proc/self/maps", O_RDONLY);
   status_file = open("/proc/self/status", O_RDONLY);
-  if (maps_file < 0 || status_file < 0) stop("cannot open /proc/self/maps or status");
+  page_map_file = open("/proc/self/pagemap", O_RDONLY);
+  if (maps_file < 0 || status_file < 0 || page_map_file < 0) stop("cannot open /proc/self/maps, status or pagemap");
 }
 
 // fork WHO: 0, the parent goes on, or 1, the child does. Only this thread is in the child.
@@ -905,6 +1005,7 @@ static void do_fork(const unsigned long *argument)
   threads = 1u << first_thread;
   close(maps_file);
   close(status_file);
+  close(page_map_file);
   open_views();
   alarm(SECONDS);
 }
@@ -973,12 +1074,12 @@ static void do_together(const unsigned long *argument)
   static const int sources[] = { MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED };
   int flags = sources[argument[2]];
   // Behind the end of a file nobody can work.
-  if (!(flags & MAP_ANONYMOUS) && file_size(FILES) <= (argument[1] - 1) * PAGE) {
+  if (!(flags & MAP_ANONYMOUS) && file_size(WORKED_ON) <= (argument[1] - 1) * PAGE) {
     put("EFBIG");
     return;
   }
   void *at = mmap((void *)address_of(argument[0]), argument[1] * PAGE, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
-                  flags & MAP_ANONYMOUS ? -1 : file_descriptors[FILES - 1], 0);
+                  flags & MAP_ANONYMOUS ? -1 : file_descriptors[WORKED_ON - 1], 0);
   if (at == MAP_FAILED) {
     put(errno_name(errno));
     return;
@@ -1012,7 +1113,9 @@ static const struct operation {
   { "munlock", 2, do_munlock },
   { "mlockall", 1, do_mlockall },
   { "munlockall", 0, do_munlockall },
+  { "msync", 3, do_msync },
   { "sizes", 0, do_sizes },
+  { "rss", 0, do_rss },
   { "limit", 2, do_limit },
   { "mincore", 2, do_mincore },
   { "brk", 1, do_brk },
@@ -1023,6 +1126,8 @@ static const struct operation {
   { "fill", 3, do_fill },
   { "add", 2, do_add },
   { "exchange", 3, do_exchange },
+  { "atomic", 4, do_atomic },
+  { "copied", 3, do_copied },
   { "execute", 1, do_execute },
   { "truncate", 2, do_truncate },
   { "file-write", 4, do_file_write },
@@ -1158,6 +1263,19 @@ static void fill_file(unsigned number)
   }
 }
 
+// What the file holds stays as it is from then on.
+static void open_for_reading(unsigned number)
+{
+  char path[] = "/proc/self/fd/...", *at = path + sizeof path - 4;
+  int file = file_descriptors[number];
+  if (file >= 1000) stop("too many files");
+  at[0] = (char)('0' + file / 100), at[1] = (char)('0' + file / 10 % 10), at[2] = (char)('0' + file % 10);
+  while (*at == '0') memmove(at, at + 1, strlen(at));
+  file_descriptors[number] = open(path, O_RDONLY | O_CLOEXEC);
+  if (file_descriptors[number] < 0) stop("cannot open a file for reading");
+  close(file);
+}
+
 static void write_all(const char *text, size_t length)
 {
   while (length > 0) {
@@ -1171,7 +1289,9 @@ static void write_all(const char *text, size_t length)
 static void answer(char *line)
 {
   parse_sequence(line);
-  for (unsigned number = 0; number < FILES; number++) fill_file(number);
+  for (unsigned number = 0; number < FILES; number++) {
+    if (number != READ_ONLY - 1) fill_file(number);
+  }
   memset(shared, 0, sizeof *shared);
   pid_t child = fork();
   if (child == -1) stop("cannot fork");
@@ -1325,6 +1445,10 @@ int main(int count, char **arguments)
     file_descriptors[number] = memfd_create("conformance", MFD_CLOEXEC);
     if (file_descriptors[number] < 0) stop("memfd_create");
   }
+  scratch_file = memfd_create("scratch", MFD_CLOEXEC);
+  if (scratch_file < 0) stop("memfd_create");
+  fill_file(READ_ONLY - 1);
+  open_for_reading(READ_ONLY - 1);
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   char *memory = mmap(NULL, output_size + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) stop("no memory for the output");

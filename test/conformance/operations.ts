@@ -4,7 +4,7 @@
 // sent and shrunk. An operation is one entry here and one there. Addresses are positions, see linux.c.
 
 import * as fc from 'fast-check'
-import type { AddressSpace, Protection } from '../../src/memory.ts'
+import { type AddressSpace, MemoryFile, type Protection } from '../../src/memory.ts'
 import {
   ARENA_PAGES,
   fileSizes,
@@ -14,6 +14,8 @@ import {
   LIMIT_POSITION,
   mix,
   PAGE,
+  READ_ONLY,
+  WORKED_ON,
   type World,
 } from './world.ts'
 
@@ -90,14 +92,16 @@ const byteLength = rarely(3, fc.integer({ min: 1, max: 64 }), fc.integer({ min: 
 const anywhere = fc.tuple(place, withinPage).map(([at, within]) => at.page * PAGE + within)
 const word = fc.tuple(place, fc.nat(PAGE / 4 - 1)).map(([at, within]) => at.page * PAGE + within * 4)
 const fileNumber = fc.integer({ min: 1, max: fileSizes.length })
+const writtenFile = fc.integer({ min: 1, max: READ_ONLY - 1 })
 const limitedBytes = fc.tuple(fc.nat(24), short).map(([count, less]) => Math.max(1, count * PAGE - less))
 const freeBytes = rarely(4, limitedBytes, fc.constantFrom(0, -PAGE, 2 ** 30))
-const fileRange = fc
-  .tuple(fileNumber, fc.nat(fileSizes[2]! - 1), fc.integer({ min: 1, max: PAGE }))
-  .map(([number, offset, length]) => {
-    const size = fileSizes[number - 1]!
-    return [number, offset % size, Math.min(length, size - (offset % size))]
-  })
+const rangeOf = (file: fc.Arbitrary<number>): fc.Arbitrary<number[]> =>
+  fc
+    .tuple(file, fc.nat(fileSizes[2]! - 1), fc.integer({ min: 1, max: PAGE }))
+    .map(([number, offset, length]) => {
+      const size = fileSizes[number - 1]!
+      return [number, offset % size, Math.min(length, size - (offset % size))]
+    })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is performed
@@ -149,8 +153,28 @@ const advice = {
   24: 'dontneed-locked',
 } as const
 
-/** Numbers that are no advice. */
-const noAdvice = [5, 7, 999]
+const syncModes = ['sync', 'async', 'invalidate'] as const
+
+/** Operations on aligned words, and whether linux.c can tell what was there before. */
+const atomics = [
+  { name: 'sub', tells: true },
+  { name: 'and', tells: false },
+  { name: 'or', tells: false },
+  { name: 'xor', tells: false },
+  { name: 'exchange', tells: true },
+  { name: 'load', tells: true },
+  { name: 'store', tells: false },
+] as const
+
+/** 64 bits made of 32. */
+const wide = (number: number): bigint => (BigInt(~number >>> 0) << BigInt(32)) | BigInt(number)
+
+/** A file that can be written. */
+function writable(world: World, number: number): MemoryFile {
+  const file = world.files[number - 1]!
+  if (!(file instanceof MemoryFile)) throw new Error(`file ${number} can only be read`)
+  return file
+}
 
 function seeded(length: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(length)
@@ -236,17 +260,10 @@ const operations: Readonly<Record<string, Operation>> = {
   madvise: {
     weight: 9,
     numbers: fc
-      .tuple(
-        range,
-        rarely(30, fc.constantFrom(...Object.keys(advice).map(Number)), fc.constantFrom(...noAdvice)),
-      )
+      .tuple(range, fc.constantFrom(...(Object.keys(advice).map(Number) as (keyof typeof advice)[])))
       .map(([at, number]) => [...at, number]),
     perform(world, at, length, number) {
-      world.space.madvise(
-        world.address(at),
-        length,
-        advice[number as keyof typeof advice] ?? ('none' as never),
-      )
+      world.space.madvise(world.address(at), length, advice[number as keyof typeof advice])
       return '0 '
     },
   },
@@ -261,8 +278,11 @@ const operations: Readonly<Record<string, Operation>> = {
         place,
         rarely(40, skew, fc.constant(LIMIT_POSITION)),
         fc.boolean(),
+        rarely(20, fc.constant(false), fc.constant(true)),
       )
-      .map(([[at, length], count, less, flags, to, off, same]) => {
+      .map(([[at, old], count, less, flags, to, off, same, copies]) => {
+        // Shared memory is mapped a second time then.
+        const length = copies ? 0 : old
         const keeps = less === 0 && ((flags & DONTUNMAP) !== 0 || ((flags & MOVE_FIXED) !== 0 && same))
         const resized = keeps ? length! : Math.max(0, count * PAGE - less)
         const room = Math.ceil(resized / PAGE)
@@ -311,6 +331,22 @@ const operations: Readonly<Record<string, Operation>> = {
     perform(world) {
       world.space.munlockall()
       return '0'
+    },
+  },
+  msync: {
+    weight: 2,
+    numbers: fc.tuple(range, fc.nat(2)).map(([at, mode]) => [...at, mode]),
+    perform(world, at, length, mode) {
+      world.space.msync(world.address(at), length, syncModes[mode])
+      return '0'
+    },
+  },
+  rss: {
+    weight: 3,
+    numbers: fc.constant([]),
+    perform(world) {
+      const { anonymous, file } = world.space.rss
+      return `${anonymous},${file}`
     },
   },
   sizes: {
@@ -381,7 +417,7 @@ const operations: Readonly<Record<string, Operation>> = {
       if (bytes === 1) space.writeUint8(address, number & 0xff)
       else if (bytes === 2) space.writeUint16(address, number & 0xffff)
       else if (bytes === 4) space.writeUint32(address, number)
-      else space.writeBigUint64(address, (BigInt(~number >>> 0) << BigInt(32)) | BigInt(number))
+      else space.writeBigUint64(address, wide(number))
       return '0 '
     },
   },
@@ -417,6 +453,37 @@ const operations: Readonly<Record<string, Operation>> = {
     perform: (world, at, expected, number) =>
       `${hex(world.space.compareExchangeUint32(world.address(at), expected, number))} `,
   },
+  atomic: {
+    weight: 3,
+    numbers: fc
+      .tuple(word, fc.nat(atomics.length - 1), fc.constantFrom(4, 8), value)
+      .map(([at, kind, bytes, number]) => [at - (at % bytes), kind, bytes, number]),
+    perform(world, at, kind, bytes, number) {
+      const { space } = world
+      const address = world.address(at)
+      const { name, tells } = atomics[kind]!
+      let found: number | bigint | void
+      if (bytes === 4)
+        found = name === 'load' ? space.loadUint32(address) : space[`${name}Uint32`](address, number)
+      else
+        found =
+          name === 'load' ? space.loadBigUint64(address) : space[`${name}BigUint64`](address, wide(number))
+      return `${tells ? found!.toString(16) : '0'} `
+    },
+  },
+  // By the kernel, as read(2) and write(2) do.
+  copied: {
+    weight: 4,
+    numbers: fc.tuple(anywhere, fc.nat(1), fc.nat(255)),
+    perform(world, at, direction, byte) {
+      const { space } = world
+      const address = world.address(at)
+      space.touch(address, direction === 1 ? 'w' : 'r', 'kernel')
+      if (direction === 0) return `${hex(space.readUint8(address))} `
+      space.writeUint8(address, byte)
+      return `${hex(byte)} `
+    },
+  },
   execute: {
     weight: 3,
     // An instruction has up to 15 bytes and may not reach over the page.
@@ -429,22 +496,22 @@ const operations: Readonly<Record<string, Operation>> = {
   truncate: {
     weight: 2,
     numbers: fc.tuple(
-      fileNumber,
+      writtenFile,
       fc.oneof(
         fc.nat(9).map((count) => count * PAGE),
         fc.nat(9 * PAGE),
       ),
     ),
     perform(world, number, bytes) {
-      world.files[number - 1]!.truncate(bytes)
+      writable(world, number).truncate(bytes)
       return '0'
     },
   },
   'file-write': {
     weight: 2,
-    numbers: fc.tuple(fileRange, fc.nat(255)).map(([at, seed]) => [...at, seed]),
+    numbers: fc.tuple(rangeOf(writtenFile), fc.nat(255)).map(([at, seed]) => [...at, seed]),
     perform(world, number, offset, length, seed) {
-      const file = world.files[number - 1]!
+      const file = writable(world, number)
       const within = Math.max(0, Math.min(length, file.size - offset))
       if (within > 0) file.write(offset, seeded(length, seed).subarray(0, within))
       return String(within)
@@ -463,7 +530,7 @@ const operations: Readonly<Record<string, Operation>> = {
         seed,
       ]),
     perform(world, at, count, kind, begin, seed) {
-      const file = world.files.at(-1)!
+      const file = world.files[WORKED_ON - 1]!
       if (kind >= 2 && file.size <= (count - 1) * PAGE) return 'EFBIG'
       const start = world.space.mmap(count * PAGE, {
         address: world.address(at),
@@ -497,7 +564,7 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   'file-read': {
     weight: 1,
-    numbers: fileRange,
+    numbers: rangeOf(fileNumber),
     perform(world, number, offset, length) {
       const bytes = world.files[number - 1]!.read(offset, length)
       return `${bytes.length}:${hashOf(bytes)}`

@@ -1,7 +1,7 @@
 // A thread of the Faultline side of the conformance suite, see threads.ts.
 
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { AddressSpace, type Machine, MemoryFile } from '../../src/memory.ts'
+import { AddressSpace, DiskFile, type Machine, MemoryFile } from '../../src/memory.ts'
 import { perform, workHalf } from './operations.ts'
 import { type Reply, REPLIES, type Request, REQUESTS, type WorkerData } from './threads.ts'
 import { type Processes, resultOf, worldOf } from './world.ts'
@@ -30,7 +30,9 @@ const processes: Processes = {
 function replyTo(request: Request): Reply {
   switch (request.kind) {
     case 'step': {
-      const files = request.files.map((handle) => MemoryFile.attach(handle))
+      const files = request.files.map((handle) =>
+        handle.kind === 'faultline-file' ? MemoryFile.attach(handle) : DiskFile.attach(handle),
+      )
       const world = worldOf(attach(request.space), files, request.setting, processes)
       const result = resultOf(world, () => perform(world, request.step))
       return { kind: 'result', result }

@@ -1,7 +1,7 @@
 // The other threads of the Faultline side: workers that perform one request at a time while this thread waits.
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import type { AddressSpace, Machine, MemoryFile } from '../../src/memory.ts'
+import type { AddressSpace, DiskFile, Machine, MemoryFile } from '../../src/memory.ts'
 import type { Step } from './operations.ts'
 import type { Half, Result, Setting } from './world.ts'
 
@@ -9,7 +9,7 @@ export type Request =
   | {
       readonly kind: 'step'
       readonly space: AddressSpace['handle']
-      readonly files: readonly MemoryFile['handle'][]
+      readonly files: readonly (DiskFile | MemoryFile)['handle'][]
       readonly setting: Setting
       readonly step: Step
     }

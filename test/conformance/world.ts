@@ -3,6 +3,7 @@
 import {
   type AddressSpace,
   BusError,
+  type DiskFile,
   type MappedSize,
   MemoryError,
   type MemoryFile,
@@ -21,7 +22,12 @@ export const files = [
   { size: 5 * PAGE, filled: 5 * PAGE },
   { size: 2 * PAGE + 100, filled: 2 * PAGE + 100 },
   { size: 8 * PAGE, filled: PAGE },
+  { size: 5 * PAGE + 200, filled: 5 * PAGE + 200 },
 ]
+/** The number of the file that is open for reading only, and always the same. */
+export const READ_ONLY = 4
+/** That of the file on which two threads work together. */
+export const WORKED_ON = 3
 /** The sizes of the files, numbered from 1. */
 export const fileSizes: readonly number[] = files.map(({ size }) => size)
 
@@ -68,7 +74,7 @@ export interface Setting {
 /** Where operations happen: an address space with nothing free but the windows. */
 export interface World extends Setting {
   readonly space: AddressSpace
-  readonly files: readonly MemoryFile[]
+  readonly files: readonly (DiskFile | MemoryFile)[]
   readonly processes: Processes
   address(position: number): number
   position(address: number): number
@@ -76,7 +82,7 @@ export interface World extends Setting {
 
 export function worldOf(
   space: AddressSpace,
-  open: readonly MemoryFile[],
+  open: World['files'],
   setting: Setting,
   processes: Processes,
 ): World {

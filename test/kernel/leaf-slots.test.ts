@@ -9,6 +9,8 @@ import {
   MAP_FIXED,
   LEAF_SLOTS,
   MADV,
+  MREMAP_DONTUNMAP,
+  MREMAP_MAYMOVE,
   Mm,
   PAGE_SIZE,
   SegmentationFault,
@@ -29,6 +31,7 @@ import {
   mincore,
   mmap,
   mprotect,
+  mremap,
   munmap,
   storeUint8,
   loadUint8,
@@ -127,6 +130,23 @@ describe('a slot of a page table', () => {
     )
     assert.equal(task.heap[mm + Mm.mapCount], 1)
     assert.deepEqual(beside, { hit: 1, fill: 1, locked: 0 })
+  })
+
+  it('speaks of all of a mapping from which mremap has moved pages, and which it leaves there', () => {
+    const { task, mm } = space()
+    const file = inside(task, () => createFile(task, 16, 4096, 0))
+    map(task, mm, FIRST, 16, VM_READ | VM_SHARED, file)
+    const read = (page: number): void => void loadUint8(task, mm, page * PAGE_SIZE)
+    const readAll = (): void => {
+      for (let page = FIRST; page < FIRST + 16; page++) read(page)
+    }
+    readAll()
+    const flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP
+    const moved = inside(task, () => mremap(task, mm, FIRST + 8, 1, 1, flags, 0))
+    assert.ok(moved > 0)
+    // One fault with a slot for the whole mapping maps its pages around, those in front of the place included.
+    inside(task, () => madvise(task, mm, FIRST, FIRST + 16, MADV.dontneed))
+    assert.deepEqual(counted(task, readAll), { hit: 1, fill: 0, locked: 0 })
   })
 
   it('is filled by mmap where the table is there, in the place of the oldest if need be', () => {

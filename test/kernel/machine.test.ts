@@ -5,6 +5,8 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import {
   PAGE_SIZE,
+  PerCpu,
+  allVmEvents,
   layouts,
   noteWritten,
   packKernelConfig,
@@ -12,6 +14,7 @@ import {
   sectorMask,
   unpackKernelConfig,
 } from '../../src/kernel/index.ts'
+import { VmEvent } from '../../src/kernel/mm/vm-event.ts'
 import { clearFrame, copyFrame } from '../../src/kernel/machine/sectors.ts'
 import { testMachine } from './harness.ts'
 
@@ -91,5 +94,16 @@ describe('written sectors', () => {
     assert.ok(bytes.subarray(4 * PAGE_SIZE, 5 * PAGE_SIZE).every((byte) => byte === 7))
     clearFrame(task, 4)
     assert.ok(bytes.subarray(4 * PAGE_SIZE, 5 * PAGE_SIZE).every((byte) => byte === 0))
+  })
+})
+
+describe('events', () => {
+  it('of each CPU are no fewer than none', () => {
+    const { tasks } = testMachine({ cpus: 2 })
+    const { heap, base } = tasks[1]!
+    // What nearly 2^31 faults do.
+    heap[base + PerCpu.vmEvents + VmEvent.pgfault] = 2 ** 31 - 1
+    for (const { base: own } of [tasks[0]!, tasks[1]!]) heap[own + PerCpu.vmEvents + VmEvent.pgfault]!++
+    assert.equal(allVmEvents(tasks[0]!)['pgfault'], 2 ** 31 + 1)
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Control, countsBetween, PHASE_MEASURING, PHASE_PREPARING } from '../../src/workloads/control.ts'
+import { Control, PHASE_MEASURING, PHASE_PREPARING } from '../../src/workloads/control.ts'
 
 test('counters of different threads are 128 bytes apart and seen through the shared memory', () => {
   const control = Control.create(3)
@@ -16,10 +16,24 @@ test('counters of different threads are 128 bytes apart and seen through the sha
   assert.equal(other.phase(), PHASE_MEASURING)
 })
 
-test('a count that wraps between two readings is still counted', () => {
+test('a count goes on where 32 bits come round', () => {
   const control = Control.create(1)
-  control.publish(0, 2 ** 32 - 10)
-  const earlier = control.count(0)
-  control.publish(0, 2 ** 32 + 25)
-  assert.equal(countsBetween(earlier, control.count(0)), 35)
+  const counts = [2 ** 31 - 1, 2 ** 31, 2 ** 32 - 10, 2 ** 32, 2 ** 32 + 25, 3 * 2 ** 31, 7 * 2 ** 32 - 1]
+  for (const count of counts) {
+    control.publish(0, count)
+    assert.equal(control.count(0), count)
+  }
+})
+
+test('a count is right also while its thread is publishing it', () => {
+  const control = Control.create(1)
+  for (const [before, count] of [
+    [2 ** 31 - 3, 2 ** 31 + 5],
+    [2 ** 32 - 3, 2 ** 32 + 5],
+  ] as const) {
+    control.publish(0, before)
+    // The first word of the counter is stored, and the second is not yet.
+    new Int32Array(control.shared)[32] = count
+    assert.equal(control.count(0), count)
+  }
 })

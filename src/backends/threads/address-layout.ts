@@ -63,7 +63,7 @@ import {
   observerChecks,
   remapChecks,
 } from './address-space-options.ts'
-import { allocateBytes, checkAddress, checkString, rangeError, readOptions } from './arguments.ts'
+import { allocateBytes, checkAddress, checkChoice, rangeError, readOptions } from './arguments.ts'
 import { AtomicAccess } from './atomic-access.ts'
 import { MemoryError, checkResult } from './errors.ts'
 import { LockWaits } from './lock-waits.ts'
@@ -155,17 +155,15 @@ export class AddressLayout extends AtomicAccess {
   }
 
   /**
-   * Advises. Errors: EINVAL (misaligned, unknown advice; 'free' of anything but private anonymous memory; 'dontneed',
+   * Advises. Errors: EINVAL (misaligned; 'free' of anything but private anonymous memory; 'dontneed',
    * 'free', 'cold' and 'pageout' of locked memory), ENOMEM (part of the range is not mapped; the advice is taken for
    * the rest).
    */
   madvise(address: number, length: Size, advice: Advice): void {
     const start = pageOf(address, 'madvise')
-    checkString(advice, 'advice')
-    const number = Object.hasOwn(MADV, advice) ? MADV[advice] : undefined
-    if (number === undefined) throw new MemoryError('EINVAL', 'madvise', `advice: there is no '${advice}'`)
+    checkChoice(advice, 'advice', MADV)
     const end = start + pagesOrNone(length, 'madvise')
-    this.#call('madvise', (task, mm) => madvise(task, mm, start, end, number))
+    this.#call('madvise', (task, mm) => madvise(task, mm, start, end, MADV[advice]))
   }
 
   /**
@@ -255,10 +253,10 @@ export class AddressLayout extends AtomicAccess {
 
   /**
    * Sets a limit in bytes, Infinity for none, as setrlimit does. What is beyond it already stays. fork copies limits.
-   * There are no hard limits. Errors: EINVAL for an unknown limit.
+   * There are no hard limits.
    */
   setLimit(limit: Limit, bytes: Size): void {
-    const resource = limitNumber(limit, 'setLimit')
+    const resource = limitNumber(limit)
     const wanted = bytesOfLimit(bytes, 'bytes')
     this.#run('setLimit', (task, mm) => {
       mmapWriteLock(task, mm)
@@ -267,9 +265,9 @@ export class AddressLayout extends AtomicAccess {
     })
   }
 
-  /** A limit in bytes; Infinity where there is none. Errors: EINVAL for an unknown limit. */
+  /** A limit in bytes; Infinity where there is none. */
   getLimit(limit: Limit): number {
-    const resource = limitNumber(limit, 'getLimit')
+    const resource = limitNumber(limit)
     return this.#run('getLimit', (task, mm) => {
       mmapReadLock(task, mm)
       const bytes = limitBytes(task, mm, resource)

@@ -14,13 +14,12 @@ import {
   type OptionChecks,
   checkAddress,
   checkBoolean,
+  checkChoice,
   checkFunction,
   checkOffset,
-  checkString,
   checkWhole,
   unchecked,
 } from './arguments.ts'
-import { MemoryError } from './errors.ts'
 import type { MachineFile } from './machine-file.ts'
 import { type Protection, checkProtection } from './protection.ts'
 import { type Size, bytesOf, bytesOfLimit } from './size.ts'
@@ -177,10 +176,8 @@ export const spaceChecks: OptionChecks<AddressSpaceOptions> = {
   memlockLimit: (value, name) => void bytesOfLimit(value, name),
 }
 
-/** Throws MemoryError EINVAL, of that call, for a limit that there is not. */
-export function limitNumber(limit: Limit, call: string): number {
-  checkString(limit, 'limit')
-  if (!Object.hasOwn(limitNumbers, limit))
-    throw new MemoryError('EINVAL', call, `limit: there is no '${String(limit)}'`)
+/** The kernel's number for a limit. Throws for what is none. */
+export function limitNumber(limit: Limit): number {
+  checkChoice(limit, 'limit', limitNumbers)
   return limitNumbers[limit]
 }

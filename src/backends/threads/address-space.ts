@@ -30,11 +30,11 @@ import {
   requestSync,
 } from '../../kernel/index.ts'
 import { type AddressSpaceOptions, msyncFlags, spaceChecks } from './address-space-options.ts'
-import { checkString, rangeError, readOptions } from './arguments.ts'
+import { checkChoice, rangeError, readOptions } from './arguments.ts'
 import { AddressLayout } from './address-layout.ts'
 import { byFlusher } from './async-sync.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
-import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { Heap, type HeapOptions } from './heap.ts'
 import { inspected } from './inspected.ts'
@@ -192,9 +192,8 @@ export class AddressSpace extends AddressLayout {
    */
   msync(address: number, length: Size, mode: keyof typeof msyncFlags = 'sync'): void {
     const start = pageOf(address, 'msync')
-    checkString(mode, 'mode')
-    const flags = Object.hasOwn(msyncFlags, mode) ? msyncFlags[mode] : undefined
-    if (flags === undefined) throw new MemoryError('EINVAL', 'msync', `mode: there is no '${mode}'`)
+    checkChoice(mode, 'mode', msyncFlags)
+    const flags = msyncFlags[mode]
     const end = start + pagesOrNone(length, 'msync')
     super.callKernel('msync', (task, mm) => (end > TASK_SIZE ? -ENOMEM : msync(task, mm, start, end, flags)))
   }
@@ -229,7 +228,11 @@ export class AddressSpace extends AddressLayout {
   fork(): AddressSpace {
     assureRoomForSteps()
     const child = super.runInKernel('fork', (task, mm) => forkMm(task, mm))
-    if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
+    if (child === 0)
+      throw new OutOfMemory(
+        'fork',
+        'the kernel heap is used up, or what may be committed; or pages have been reaped',
+      )
     const space = AddressSpace.#of(
       this.#thread,
       child,

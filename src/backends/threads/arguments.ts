@@ -288,7 +288,11 @@ export function readOptions<T extends object>(options: unknown, name: string, ch
   const given = Object.create(null) as Record<string, unknown>
   // With what it inherits, as an instance of a class may stand for options; but not what all objects inherit.
   for (let holder = options; holder !== null && holder !== Object.prototype;) {
-    for (const option of Object.keys(holder)) {
+    const names = Object.keys(holder)
+    // The getters of a class are not enumerable.
+    if (holder !== options)
+      names.push(...Object.keys(known).filter((option) => Object.hasOwn(holder, option)))
+    for (const option of names) {
       if (!Object.hasOwn(known, option)) unknownName(name, 'option', option, Object.keys(checks))
       if (!(option in given)) given[option] = (options as Record<string, unknown>)[option]
     }

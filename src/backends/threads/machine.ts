@@ -303,7 +303,10 @@ export class Machine {
     this.files.storage = storage
   }
 
-  /** Event counters summed over all CPUs, under the kernel's names. Exact when no thread is at work. */
+  /**
+   * Event counters summed over all CPUs, under the kernel's names. Exact when no thread is at work. That of each CPU
+   * comes round after 2^32 events.
+   */
   counters(): Record<string, number> {
     return allVmEvents(this.task)
   }

@@ -1,5 +1,5 @@
 // What is free: of the slab caches and of the zones, cell by cell. Who frees what is free, and who gets what is not, is
-// found here; who touches it, in detectors.ts.
+// found here; who touches it, in index.ts.
 
 import { SHARED, TRACKED, type Watched, memory, reportWrite } from '../../backends/stepped/index.ts'
 import {

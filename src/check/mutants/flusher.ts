@@ -45,6 +45,12 @@ export const flusherMutants: MutantTable = {
       ),
     ],
   },
+  'period-comes-round': {
+    guard: 'a file that becomes dirty is marked even if the number of the period wraps to 0',
+    rwsem: 'generic',
+    scenario: 'flush-write',
+    patches: at(dirty, 'storeDirtiedWhen').replace('when === 0', 'false'),
+  },
   'file-marked-with-the-page': {
     guard: 'a file is marked even if the written page was dirty before',
     scenario: 'flush-again',

@@ -22,7 +22,7 @@ import { WB_SYNC_NONE, writeBackPages } from './writeback.ts'
 /** `MAX_WRITEBACK_PAGES`: how much of a file is looked at before another has its turn. */
 const WRITEBACK_PAGES = 1024
 
-/** `flusherWake`: there is something to do; the flusher is to go. */
+/** Values of `flusherWake`: there is something to do; the flusher must end. */
 export const FLUSHER_WORK = 1
 export const FLUSHER_STOP = 2
 

@@ -109,7 +109,7 @@ function lockDirtyPage(cpu: Task, file: number, index: number, mode: number): nu
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return 0
   if (mode === WB_SYNC_NONE && mustComeBack(cpu, frame)) {
-    // The flusher has taken the mark off, and may not find it on again.
+    // The flusher has taken the mark off the file, and nobody else need put it on again.
     markFileDirty(cpu, file)
     putPage(cpu, frame)
     return 0

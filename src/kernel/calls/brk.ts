@@ -66,5 +66,5 @@ function growHeap(cpu: Task, mm: number, start: number, end: number): boolean {
   if (next !== 0 && Math.min(cpu.heap[next + Vma.vmStart], vmStartGap(cpu, next)) < end + 1) return false
   const flags = VM_READ | VM_WRITE | cpu.heap[mm + Mm.defFlags]
   if (!mlockFutureOk(cpu, mm, flags, end - start)) return false
-  return mmapRegion(cpu, mm, start, end - start, flags, 0, start) >= 0
+  return mmapRegion(cpu, mm, { page: start, pages: end - start, vmFlags: flags, file: 0, pgoff: start }) >= 0
 }

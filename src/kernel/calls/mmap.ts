@@ -13,7 +13,7 @@ import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier
 import { freePageTableRange } from '../tables/page-table.ts'
 import { zapRange } from '../tables/zap.ts'
 import { limitBytes, mayExpandVm, mlockFutureOk, vmStatAccount } from '../vma/accounts.ts'
-import { mergeVma, splitVmaUnlimited } from '../vma/merge.ts'
+import { type VmaMerge, mergeVma, splitVmaUnlimited } from '../vma/merge.ts'
 import { executeOnlyPkey } from '../vma/pkeys.ts'
 import { getUnmappedArea } from '../vma/unmapped-area.ts'
 import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from '../vma/vma-link.ts'
@@ -63,7 +63,8 @@ export function mmap(
   const backing = ownFile ? createFile(cpu, pages, 4096, FILE_SHARED_ANONYMOUS) : file
   if (ownFile && backing === 0) return -ENOMEM
   mmapWriteLock(cpu, mm)
-  const page = mmapLocked(cpu, mm, hint, pages, vmFlags, mapFlags, backing, ownFile ? 0 : pgoff)
+  const map = { page: hint, pages, vmFlags, file: backing, pgoff: ownFile ? 0 : pgoff }
+  const page = mmapLocked(cpu, mm, map, mapFlags)
   const locked = ((vmFlags | cpu.heap[mm + Mm.defFlags]) & VM_LOCKED) !== 0
   mmapWriteUnlock(cpu, mm)
   if (ownFile) putFile(cpu, backing)
@@ -73,22 +74,23 @@ export function mmap(
   return page
 }
 
-function mmapLocked(
-  cpu: Task,
-  mm: number,
-  hint: number,
-  pages: number,
-  vmFlags: number,
-  mapFlags: number,
-  file: number,
-  pgoff: number,
-): number {
+/** `struct mmap_state`: the mapping that is to be made; `page` is where, or near where. */
+interface NewMapping {
+  readonly page: number
+  readonly pages: number
+  readonly vmFlags: number
+  readonly file: number
+  readonly pgoff: number
+}
+
+function mmapLocked(cpu: Task, mm: number, map: NewMapping, mapFlags: number): number {
   const { heap } = cpu
+  const { pages, vmFlags, file } = map
   if (heap[mm + Mm.mapCount] > heap[mm + Mm.maxMapCount]) return -ENOMEM
   const pkey = (vmFlags & VM_ACCESS_FLAGS) === VM_EXEC ? Math.max(0, executeOnlyPkey(cpu, mm)) : 0
-  let page = hint
+  let { page } = map
   if ((mapFlags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) {
-    page = getUnmappedArea(cpu, mm, hint, pages)
+    page = getUnmappedArea(cpu, mm, page, pages)
     if (page < 0) return page
   } else {
     if (page > TASK_SIZE - pages) return -ENOMEM
@@ -105,32 +107,25 @@ function mmapLocked(
   // A file of this mapping's own holds nothing that could be written out: it counts by its whole size.
   const ownFile = file !== 0 && (heap[file + File.flags] & FILE_SHARED_ANONYMOUS) !== 0
   if (ownFile && (flags & VM_NORESERVE) === 0 && !accountFile(cpu, file)) return -ENOMEM
-  return mmapRegion(cpu, mm, page, pages, flags, file, file === 0 ? page : pgoff)
+  return mmapRegion(cpu, mm, { page, pages, vmFlags: flags, file, pgoff: file === 0 ? page : map.pgoff })
 }
 
 /** `mmap_region`: [page, page + pages) becomes a mapping of these properties; what was there goes away. */
-export function mmapRegion(
-  cpu: Task,
-  mm: number,
-  page: number,
-  pages: number,
-  flags: number,
-  file: number,
-  pgoff: number,
-): number {
+export function mmapRegion(cpu: Task, mm: number, map: NewMapping): number {
   const { heap } = cpu
+  const { page, pages, file, pgoff } = map
   const end = page + pages
-  const accountable = isAccountable(flags)
+  const accountable = isAccountable(map.vmFlags)
   // Memory of the kernel's own cannot be locked.
-  const lockable = (flags & VM_SPECIAL) === 0 ? flags : flags & ~VM_LOCKED_MASK
+  const lockable = (map.vmFlags & VM_SPECIAL) === 0 ? map.vmFlags : map.vmFlags & ~VM_LOCKED_MASK
   const vmFlags = accountable ? lockable | VM_ACCOUNT : lockable
   const error = replaceRange(cpu, mm, page, end, vmFlags)
   if (error < 0) return error
   vmStatAccount(cpu, mm, vmFlags, pages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
-  const previous = cpu.vmaLinkPrevious
-  let vma = mergeVma(cpu, mm, { previous, start: page, end, vmFlags, anonVma: 0, file, pgoff })
-  if (vma === 0) vma = linkNewVma(cpu, mm, page, end, vmFlags, file, pgoff)
+  const merge = { previous: cpu.vmaLinkPrevious, start: page, end, vmFlags, anonVma: 0, file, pgoff }
+  let vma = mergeVma(cpu, mm, merge)
+  if (vma === 0) vma = linkNewVma(cpu, mm, merge)
   if (vma === 0) {
     vmStatAccount(cpu, mm, vmFlags, -pages)
     if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] -= pages
@@ -141,16 +136,8 @@ export function mmapRegion(
   return page
 }
 
-/** A VMA of its own for [start, end), where nothing is mapped. Returns 0 when there is no memory. */
-function linkNewVma(
-  cpu: Task,
-  mm: number,
-  start: number,
-  end: number,
-  vmFlags: number,
-  file: number,
-  pgoff: number,
-): number {
+/** A VMA of its own for what merges with no other. Returns 0 when there is no memory. */
+function linkNewVma(cpu: Task, mm: number, { start, end, vmFlags, file, pgoff }: VmaMerge): number {
   const { heap } = cpu
   const vma = allocVmaToLink(cpu, mm, start)
   if (vma === 0) return 0

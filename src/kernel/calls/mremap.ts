@@ -253,8 +253,10 @@ function moveVmaLocked(cpu: Task, mm: number, vma: number, remap: VmaRemap): num
     munmapLocked(cpu, mm, to, to + newPages, false)
     return -ENOMEM
   }
-  if (stays) unlockSource(cpu, mm, from)
-  else if (oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
+  if (stays) {
+    unlockSource(cpu, mm, from)
+    cpu.design.rangeChanged(cpu, findVma(cpu, mm, from), from, from + oldPages)
+  } else if (oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
   return to
 }
 

@@ -19,7 +19,7 @@ import { VM_LOCKED, VM_SHARED, Vma, linearPageIndex } from '../vma/vma.ts'
 export const MS_ASYNC = 1
 export const MS_INVALIDATE = 2
 export const MS_SYNC = 4
-/** Ours: writes as MS_SYNC does, and leaves errors to be told to another; tells errors, and writes nothing. */
+/** Ours. MS_WRITE writes as MS_SYNC does, and tells no errors; MS_TELL tells them, and writes nothing. */
 const MS_WRITE = 8
 const MS_TELL = 16
 

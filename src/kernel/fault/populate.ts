@@ -29,8 +29,8 @@ export function populateRange(cpu: Task, mm: number, start: number, end: number,
 /**
  * `__mm_populate`: faults in the pages of [start, end) as their mappings would be used: those for writing that are
  * private and can be written. Passes over what is not mapped, over mappings that are locked as they fault, and those
- * that have not all of the flags `required`. An error, of which there are the same, ends it, or only its work on that
- * mapping if errors are ignored.
+ * that have not all of the flags `required`. Returns 0 or an error of the function above: the first one ends the work,
+ * or only that on its mapping if errors are ignored.
  */
 export function mmPopulate(
   cpu: Task,

@@ -49,7 +49,8 @@ export class BusError extends Error {
   readonly errno: string | null
 
   constructor(address: number, cpu: number, errno: string | null) {
-    const reason = errno === null ? 'beyond the end of the mapped file' : `the page cannot be read: ${errno}`
+    const reason =
+      errno === null ? 'beyond the end of the mapped file, or reaped' : `the page cannot be read: ${errno}`
     super(`BUS_ADRERR at 0x${address.toString(16)} on CPU ${cpu}: ${reason}`)
     this.address = address
     this.cpu = cpu

@@ -30,8 +30,13 @@ export function setPageDirty(cpu: Task, frame: number, flags = 0): void {
 /** `__mark_inode_dirty`. */
 export function markFileDirty(cpu: Task, file: number): void {
   const { heap } = cpu
-  if (Atomics.load(heap, file + File.dirtiedWhen) !== 0) return
-  Atomics.store(heap, file + File.dirtiedWhen, Atomics.load(heap, Header.writebackPeriod) + 1)
+  if (Atomics.load(heap, file + File.dirtiedWhen) === 0) storeDirtiedWhen(cpu, file, 0)
+}
+
+/** The file has had dirty pages for so many periods. 0 would say that it has none: no period has that number. */
+function storeDirtiedWhen(cpu: Task, file: number, periods: number): void {
+  const when = (Atomics.load(cpu.heap, Header.writebackPeriod) + 1 - periods) | 0
+  Atomics.store(cpu.heap, file + File.dirtiedWhen, when === 0 ? -1 : when)
 }
 
 /** `account_page_dirtied` and `balance_dirty_pages_ratelimited`; nobody has to wait for the flusher, as there. */
@@ -49,8 +54,7 @@ function accountPageDirtied(cpu: Task): void {
 export function expireFile(cpu: Task, file: number): void {
   const { heap } = cpu
   if (Atomics.load(heap, Header.flusherCpu) === 0 || Atomics.load(heap, file + File.dirtiedWhen) === 0) return
-  const expired = (Atomics.load(heap, Header.writebackPeriod) + 1 - heap[Header.dirtyExpire]) | 0
-  Atomics.store(heap, file + File.dirtiedWhen, expired === 0 ? -1 : expired)
+  storeDirtiedWhen(cpu, file, heap[Header.dirtyExpire])
   wakeFlusher(cpu)
 }
 

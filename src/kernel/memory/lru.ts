@@ -81,7 +81,7 @@ function uncharge(cpu: Task, pages: number): void {
   Atomics.sub(cpu.heap, Header.rootUsage, pages)
 }
 
-/** `__mod_node_page_state`: half of the threshold beyond, so that a CPU that goes on counting comes less often. */
+/** `__mod_node_page_state`: hands over half a threshold more, so that a CPU that goes on counting comes less often. */
 function countInNode(cpu: Task, node: number, kind: number, delta: number): void {
   const { heap, base, nodeThreshold } = cpu
   const own = pagesetOf(heap, base, node) + Pageset.mapped + kind

@@ -21,7 +21,7 @@ export const Zone = layout('zone', ZONE_WORDS, {
   end: 4,
 })
 
-/** Behind its zone. */
+/** The first frame behind its zone. */
 export const Node = layout('pglist_data', NODE_WORDS - ZONE_WORDS, {
   /** `struct lruvec`, see lru.ts: the first page of the list, and in the next line the lock. */
   lruFirst: 0,

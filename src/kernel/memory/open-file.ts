@@ -98,8 +98,8 @@ export function isOpenFile(cpu: Task, wanted: number, generation: number): boole
 }
 
 /**
- * `file_check_and_advance_wb_err`: a write-back of `file` that has failed and that those were not told of who use what
- * was opened under that number, as a negative errno, or 0. What is closed by now tells nothing.
+ * `file_check_and_advance_wb_err`: the error of a write-back of `file` of which the users of this open file have not
+ * been told, as a negative errno; 0 if there is none, or if the open file of that number is closed by now.
  */
 export function checkOpenError(cpu: Task, file: number, open: number, generation: number): number {
   const { heap } = cpu
@@ -112,8 +112,8 @@ export function checkOpenError(cpu: Task, file: number, open: number, generation
 }
 
 /**
- * The same for a thread that has mapped the file: it is told for all that it has opened of it itself; who has not, for
- * all who only use mappings.
+ * The same for a thread that has mapped the file. If it has opened the file itself, it is told on behalf of all that it
+ * has opened; else on behalf of all threads that only use mappings.
  */
 export function checkMappedError(cpu: Task, file: number): number {
   const { heap } = cpu

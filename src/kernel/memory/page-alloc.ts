@@ -101,7 +101,7 @@ export function takeFrame(cpu: Task, frame: number): number {
   return frame
 }
 
-/** In the place of its next one, of a frame that is in the free list, while that is being searched. */
+/** Stands in `page.next` of each frame of the free list while that list is being searched. */
 const IN_FREE_LIST = 0x4000_0000
 
 /** The first of `count` frames that follow each other in the free list of the zone, which is locked, or 0. */

@@ -20,7 +20,7 @@ export function lockPage(cpu: Task, frame: number): void {
   while (!tryLockPage(cpu, frame)) waitOnPageLocked(cpu, frame)
 }
 
-/** `wait_on_page_locked`: returns when the page was unlocked at some time since. */
+/** `wait_on_page_locked`: returns once the page has been unlocked since the call. */
 export function waitOnPageLocked(cpu: Task, frame: number): void {
   const { heap } = cpu
   const flags = pageStruct(cpu, frame) + Page.flags

@@ -56,7 +56,7 @@ export function getPage(cpu: Cpu, frame: number): void {
 
 /**
  * `__page_set_anon_rmap`: an anonymous page of a frame that is this CPU's alone, with so many references. Reclaim,
- * which looks at all frames, and late lookups leave it be until the count.
+ * which looks at all frames, and late lookups leave the page alone until its count is stored.
  */
 export function initAnonymousPage(
   cpu: Cpu,
@@ -67,7 +67,7 @@ export function initAnonymousPage(
 ): void {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
-  // Reclaim looks at these two of any frame. They mostly are 0 already, and an ordered store costs as much as a lock.
+  // Ordered, as reclaim looks at these two of any frame; and only if need be, as such a store costs as much as a lock.
   if (Atomics.load(heap, page + Page.mapping) !== 0) Atomics.store(heap, page + Page.mapping, 0)
   if (Atomics.load(heap, page + Page.flags) !== 0) Atomics.store(heap, page + Page.flags, 0)
   heap[page + Page.index] = index
