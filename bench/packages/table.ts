@@ -6,7 +6,7 @@ type Expected = 'every interleaving' | 'timed' | 'bounded' | 'incomplete' | 'fai
 export interface Row {
   /** With their versions; the first is the one that it is about. */
   readonly packages: readonly string[]
-  /** In the folder scripts: the main thread of a process, or a check where its name ends in `.check.mjs`. */
+  /** In the folder scripts: the main thread of a process, or a check, if its name says so. */
   readonly file: string
   readonly what: string
   readonly expected: Expected

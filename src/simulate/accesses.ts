@@ -22,7 +22,7 @@ export abstract class Accesses extends Scheduler {
   /** The time of each thread, in nanoseconds. */
   readonly clock: Float64Array
   readonly coreOf: Int16Array
-  /** How many threads there are. Behind them stand as many that only fetch ahead, one for each: ahead.ts. */
+  /** How many threads there are. Behind them stand as many that only fetch ahead, one for each: line-turns.ts. */
   protected readonly count: number
   readonly accounts: Accounts
   readonly directory: Directory

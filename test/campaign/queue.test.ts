@@ -197,7 +197,7 @@ describe(
 
     it('refuses a worker of other code, and one that has the wrong address', async () => {
       const goOfOther = await announce(client, 'campaign', 0, other)
-      const refusal = { name: 'QueueRefused', message: /is of other code \(000000000000\) than this worker/ }
+      const refusal = { name: 'QueueRefused', message: /has other code \(000000000000\) than this worker/ }
       await assert.rejects(QueueWorker.start(url), refusal)
       // Beside one of its own, it works for that.
       const go = await announce(client, 'campaign', 0)

@@ -178,7 +178,8 @@ describe('functions that are not the program’s, and shared memory', () => {
 
   it('lets functions of these names be called that are others, or do it at once', async () => {
     const call = `const own = { readFile: (f) => f(), open: (f) => f(1) }
-      own.readFile(() => log.push(1)); own.open(log.push.bind(log)); log.push(/a/.exec('a').index, randomBytes(4).length)`
+      own.readFile(() => log.push(1)); own.open(log.push.bind(log))
+      log.push(/a/.exec('a').index, randomBytes(4).length)`
     const { verdict, failure } = await check([call], 'invariant: ({ log }) => log.join() === "1,1,0,4"')
     assert.equal(verdict, 'pass', failure?.message)
   })

@@ -101,7 +101,7 @@ test('check', { concurrency: 2 }, async (t) => {
       assert.ok(again.stdout.includes(`ring.ts --replay ${token}\n`))
       assert.equal(again.code, 1)
       const other = await faultline(['check', program('racy'), '--replay', token])
-      assert.match(other.stderr, /the token is for ring\.ts, and not for racy\.ts — give the scenario/)
+      assert.match(other.stderr, /the token is for ring\.ts, and not for racy\.ts — give its scenario/)
       assert.deepEqual([other.code, other.stdout], [2, ''])
       const damaged = await faultline(['check', program('ring'), '--replay', token.slice(0, -1)])
       assert.match(damaged.stderr, /the token is damaged — copy all of it/)
@@ -134,7 +134,7 @@ test('check', { concurrency: 2 }, async (t) => {
           [...mutant, '--replay', token, '--design', 'classic'],
           ['check', 'interrupt-deadlock', '--replay', token],
         ])
-        assert.match(classic!.stderr, /not for interrupt-deadlock\/classic\/xadd — give the design/)
+        assert.match(classic!.stderr, /not for interrupt-deadlock\/classic\/xadd — give its design/)
         assert.match(whole!.stderr, /the code of .* has changed/)
         assert.deepEqual([classic!.code, whole!.code], [2, 2])
       } finally {
@@ -234,7 +234,7 @@ test('check', { concurrency: 2 }, async (t) => {
         const { published, failure } = JSON.parse(said.stdout) as CheckResult
         assert.deepEqual([published, failure!.token], [true, token])
         const other = await faultline(['check', 'fault-munmap', '--replay', token!, '--design', 'classic'])
-        assert.match(other.stderr, /not for fault-munmap\/classic\/xadd\/published — give the design/)
+        assert.match(other.stderr, /not for fault-munmap\/classic\/xadd\/published — give its design/)
         assert.equal(other.code, 2)
       } finally {
         rmSync(folder, { recursive: true })
