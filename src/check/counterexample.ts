@@ -52,7 +52,7 @@ const HARNESS = /[\\/]check[\\/]perform-calls\.[jt]s$/
 /** Event loops: their steps are told in words, of which they leave the others out, and at the place of their caller. */
 const LOOP = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/
 /** What stands behind the name of an async function that goes on after an `await`. */
-const GOES_ON = ' (goes on)'
+const GOES_ON = ' (continued)'
 
 /** What one thread waits for, by name, at most. */
 const NAMES_MAX = 3

@@ -143,7 +143,7 @@ export function sayOperation(
     case WAIT_ASYNC:
       return before === expected
         ? `${operation} ${name} = ${was}`
-        : `${operation} ${name} = ${was}, not ${words(expected)}: goes on`
+        : `${operation} ${name} = ${was}, not ${words(expected)}: returns`
     case COMPARE_EXCHANGE:
       return before === expected
         ? `cas ${name} ${was} → ${words(after)}`

@@ -39,7 +39,7 @@ export function counterexampleText(counterexample: Counterexample, width = 100):
   ]
   for (const row of rows) {
     if (row.kind === 'switch') {
-      out.push(shorten(`${margin}· ${noun} ${row.thread} goes on: ${row.reason}`, width))
+      out.push(shorten(`${margin}· switch to ${noun} ${row.thread}: ${row.reason}`, width))
     } else if (row.kind === 'repeat') {
       out.push(
         shorten(

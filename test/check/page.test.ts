@@ -56,7 +56,7 @@ describe('the page of the checker', () => {
     const file = write('ring.test.ts', runner)
     const wrong = run('--test', file)
     assert.equal(wrong.status, 1, wrong.stderr)
-    assert.match(wrong.stdout, /thread 1 goes on: thread 0 is stopped before Atomics\.store/)
+    assert.match(wrong.stdout, /switch to thread 1: thread 0 is stopped before Atomics\.store/)
     write('ring.check.ts', ring.replace(stores, '$2$1'))
     assert.equal(run('--test', file).status, 0)
   })

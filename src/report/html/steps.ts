@@ -79,7 +79,7 @@ function rowMarkup(
   const { noun, calls, events } = counterexample
   const threads = threadsOf(counterexample)
   const { length } = threads
-  if (row.kind === 'switch') return remark(`${noun} ${row.thread} goes on: ${row.reason}`, 'switch', length)
+  if (row.kind === 'switch') return remark(`switch to ${noun} ${row.thread}: ${row.reason}`, 'switch', length)
   if (row.kind === 'repeat') {
     const what = row.operations === 1 ? 'the last operation' : `the last ${row.operations} operations`
     return remark(`${what} ${row.times} times more`, 'repeat', length)
