@@ -23,7 +23,8 @@ import { spawn } from 'node:child_process'
 import { createHash, randomBytes, randomFill, randomFillSync } from 'node:crypto'
 import * as fs from 'node:fs'
 import { openSync, read, readFile, readSync, readv, readvSync, writeSync } from 'node:fs'
-import { isDeepStrictEqual, types } from 'node:util'
+import * as http from 'node:http'
+import { isDeepStrictEqual, promisify, types } from 'node:util'
 import * as zlib from 'node:zlib'
 import * as plain from 'plain'
 const encoder = new TextEncoder()
@@ -79,6 +80,8 @@ const accesses = [
   `Buffer.from(memory, 0, 4)[0] = 1`,
   `plain.put(bytes, 0, 1)`,
   `new plain.Writer(bytes).put(7); plain.put(bytes, 1, 2)`,
+  `const put = encoder.encodeInto.bind(encoder); put('', bytes.subarray(8)); put('ab', bytes)`,
+  `const put = encoder.encodeInto.bind(encoder, 'ab'); put(bytes)`,
   // Functions that read.
   `log.push(Reflect.get(bytes, 0))`,
   `log.push(buffer.readUInt8(0))`,
@@ -107,6 +110,12 @@ const accesses = [
   `assert.notDeepEqual([bytes], [])`,
   `log.push(Array.prototype.slice.call(words, 0, 1))`,
   `log.push([].concat(Array.prototype.map.call(words, String)))`,
+  `log.push(Math.max.apply(null, words))`,
+  `const hash = createHash('sha1'); const add = hash.update.bind(hash); add(bytes)`,
+  `const { stringify: text } = JSON; log.push(text({ words }))`,
+  `log.push(JSON.stringify.call(null, [words]), (0, JSON.stringify)({ words }))`,
+  `log.push(memory.slice(0, 4).byteLength, [1, 2].slice(1), 'text'.slice(1))`,
+  `log.push(words.values().map((value) => value + 1).toArray())`,
 ]
 
 /** Nothing of the first word. */
@@ -120,6 +129,7 @@ const others = [
   `Buffer.from('abc').copy(buffer, 4)`,
   `buffer.copy(Buffer.alloc(4), 0, 4)`,
   `buffer.slice(4).fill(1)`,
+  `log.push(memory.slice(4).byteLength, memory.slice(-8, 12).byteLength)`,
   `buffer.subarray(4).equals(Buffer.alloc(1))`,
   `readSync(zero, bytes, 4, 4)`,
   `writeSync(none, bytes, 4)`,
@@ -170,6 +180,12 @@ describe('functions that are not the program’s, and shared memory', () => {
     `randomBytes(4, () => {})`,
     `zlib.gzip('text', (error, result) => { log.push(result) })`,
     `spawn('true')`,
+    `const look = fs.stat; look('/dev/null', () => {})`,
+    `const call = (called, ...given) => called(...given); call(readFile, '/dev/null', () => {})`,
+    `readFile.call(fs, '/dev/null', () => {})`,
+    `promisify(readFile)('/dev/null').then(() => {})`,
+    `http.get('http://localhost')`,
+    `fs.createReadStream('/dev/null')`,
   ])
     it(`refuses what calls back later: ${call}`, async () => {
       const refusal = await check([call, 'Atomics.add(words, 0, 1)']).then(String, String)
@@ -182,6 +198,21 @@ describe('functions that are not the program’s, and shared memory', () => {
       log.push(/a/.exec('a').index, randomBytes(4).length)`
     const { verdict, failure } = await check([call], 'invariant: ({ log }) => log.join() === "1,1,0,4"')
     assert.equal(verdict, 'pass', failure?.message)
+  })
+
+  it('keeps what is bound and handed on as it is in the engine', async () => {
+    const call = `const own = function (...given) { log.push([this?.a, ...given].join()) }
+      const bound = own.bind({ a: 1 }, 2)
+      bound(3); bound.call({ a: 9 }, 4); new bound(5); own.apply({ a: 6 }); own.call(undefined, 7)
+      Reflect.apply(own, { a: 8 }, { length: 1, 0: 'x' })
+      for (const wrong of [() => own.apply(null, 3), () => Reflect.apply(own, null)])
+        try { wrong() } catch (error) { log.push(error.message) }
+      log.push(bound.name, bound.length)`
+    const wanted: unknown[] = []
+    new Function('log', call)(wanted)
+    const ends = `invariant: ({ log }) => log.join('|') === ${JSON.stringify(wanted.join('|'))}`
+    const { verdict, failure } = await check([call], ends)
+    assert.equal(verdict, 'pass', `${failure?.message}: ${wanted.join('|')}`)
   })
 
   it('undoes what they have written, from execution to execution', async () => {
@@ -213,4 +244,83 @@ describe('functions that are not the program’s, and shared memory', () => {
     const { verdict, failure } = await check([told], ends)
     assert.equal(verdict, 'pass', `${failure?.message}\nand not ${wanted.join(' | ')}`)
   })
+})
+
+/** Of the first word, by patterns; `load` is a step. */
+const patterns = [
+  `const { words: { 0: first } } = { words }; log.push(first)`,
+  `const { '0': first } = words; log.push(first)`,
+  `const { words: { ...all } } = Object.freeze({ words }); log.push(all[0])`,
+  `const { none: { 0: first } = words } = {}; log.push(first)`,
+  `const [{ 0: first } = words] = []; log.push(first)`,
+  `const [, ...[{ 0: first }]] = new Set([1, words]); log.push(first)`,
+  `const { words: { 0: first }, other = load(), ...rest } = { words, more: 1 }; log.push(first, rest.more)`,
+  `const [{ 0: first }, other = load()] = [words]; log.push(first, other)`,
+  `let first; [{ 0: first }] = [words]; ({ words: { 0: first } } = { words }); log.push(first)`,
+  `log.push((({ words: { 0: first } }) => first)({ words }))`,
+  `log.push(((...[{ 0: first }]) => first)(words))`,
+  `try { throw words } catch ({ 0: first }) { log.push(first) }`,
+  `try { throw { words } } catch ({ words: { 0: first } }) { log.push(first); load() }`,
+]
+
+describe('patterns that take elements by number', () => {
+  for (const each of patterns)
+    it(`is a data race: ${each}`, async () => {
+      const body = `const load = () => Atomics.load(words, 1); ${each}`
+      const { verdict, failure } = await check([body, 'Atomics.add(words, 0, 1)'])
+      assert.deepEqual([verdict, failure?.kind], ['fail', 'race'], failure?.message)
+    })
+
+  it('takes of other objects what the engine takes', async () => {
+    const call = `const list = [{ 0: 1 }, { 0: 2, a: 3 }, 4]
+      const sealed = Object.freeze({ in: list[1], get b() { return this.in.a } })
+      const { in: { 0: x, ...y }, b, ...others } = sealed; log.push(x, y.a, b, Object.keys(others).length)
+      const [{ 0: p }, , ...q] = list; log.push(p, q[0]); const [{ 0: s }] = list.values(); log.push(s)
+      const numbers = function* () { try { yield list[0]; yield 1 } finally { log.push('closed') } }
+      const [{ 0: n }] = numbers(); log.push(n)
+      const { 0: c } = 'text', { length: { 0: none } } = 'text'; log.push(c, none)
+      const told = (call) => { try { call() } catch (error) { log.push(error.constructor.name) } }
+      told(() => { const [{ 0: a }] = 5 })
+      told(() => { const { a: { 0: b } } = {} }); told(() => { const [{ 0: a }] = [] })
+      try { throw list } catch ([{ 0: a }, { 0: b }]) { log.push(a, b) }
+      const take = ({ in: { 0: a } = list[0] } = {}) => a; log.push(take(), take(sealed))`
+    const wanted: unknown[] = []
+    new Function('log', call)(wanted)
+    const ends = `invariant: ({ log }) => { if (log.join() !== '${wanted.join()}') throw new Error(log.join()) }`
+    const { verdict, failure } = await check([call], ends)
+    assert.equal(verdict, 'pass', `${failure?.message} and not ${wanted.join()}`)
+    const { verdict: stepped, failure: other } = await check(
+      [`Atomics.load(words, 1); ${call}; Atomics.load(words, 1)`],
+      ends,
+    )
+    assert.equal(stepped, 'pass', other?.message)
+  })
+})
+
+describe('modules of Node that make promises, in programs that name none', () => {
+  const programs = {
+    once: `import { EventEmitter, once } from 'node:events'
+      const thread = (words) => {
+        const emitter = new EventEmitter()
+        once(emitter, 'done').then(() => Atomics.add(words, 0, 1))
+        emitter.emit('done')
+      }`,
+    storage: `import { AsyncLocalStorage } from 'node:async_hooks'
+      const storage = new AsyncLocalStorage()
+      const thread = (words) => storage.run(1, () => Atomics.add(words, 0, storage.getStore()))`,
+    rejects: `import assert from 'node:assert'
+      const thread = (words) => void assert.rejects(() => {}).catch(() => Atomics.add(words, 0, 1))`,
+    promisify: `import { promisify } from 'node:util'
+      const later = promisify((call) => call(null, 1))
+      const thread = (words) => void later().then((one) => Atomics.add(words, 0, one))`,
+  }
+  for (const [name, text] of Object.entries(programs))
+    it(name, async () => {
+      const file = join(folder, `${name}.check.mjs`)
+      const state = 'setup: () => new Int32Array(new SharedArrayBuffer(4))'
+      const ends = 'threads: [thread, thread], invariant: (words) => words[0] === 2'
+      writeFileSync(file, `${text}\nexport default { ${state}, ${ends} }`)
+      const { verdict, complete, failure } = await checkFile(file)
+      assert.deepEqual([verdict, complete], ['pass', true], failure?.message)
+    })
 })

@@ -21,7 +21,7 @@ const updates = /^(add|sub|and|or|xor)$/
 
 /** Functions of the engine that take numbers, or what they make numbers of. */
 const ofNumbers =
-  /^(Math\..*|Number(\..*)?|BigInt(\..*)?|Boolean|Symbol(\..*)?|parse(Int|Float)|is(NaN|Finite))$/
+  /^(Math\.\w+|Number(\.\w+)?|BigInt(\.\w+)?|Boolean|Symbol(\.\w+)?|parse(Int|Float)|is(NaN|Finite))$/
 
 /** Methods by which threads of Node send and get messages. */
 const messages = /^(postMessage|on|once|addListener|addEventListener)$/
@@ -296,7 +296,9 @@ export function methodCall(c: Context, node: Call, object: Node, args: readonly 
   return c.named(object, callee.object as Node, (first, use) =>
     tree.either(
       isUntagged(c, first, TRACKED),
-      { ...direct(use), arguments: given } as Node,
+      called === 'slice'
+        ? outsideCall(c, node, direct(use), called)
+        : ({ ...direct(use), arguments: given } as Node),
       c.help(helper, use, called, site, tree.list(given)),
     ),
   )

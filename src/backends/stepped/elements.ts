@@ -3,9 +3,10 @@
 // Each read or write of an element asks whether the array is shared. The answer is a property of the array, so that for
 // others it costs one comparison.
 
+import { unpacked } from './by-number.ts'
 import type { Context } from './context.ts'
 import type { ProgramModule } from './program.ts'
-import { type Node, propertyName, takesByNumber } from './syntax.ts'
+import { type Node, propertyName } from './syntax.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import * as tree from './tree.ts'
 
@@ -149,7 +150,7 @@ function refuseToAssign(c: Context, target: Node, operator: string, right: Node 
 function patternAssignment(c: Context, node: Node & { type: 'AssignmentExpression' }): Node {
   const target = node.left as Node
   const right = c.expression(node.right)
-  const given = takesByNumber(target) ? c.help('unpacked', right, c.site(node, 'pattern')) : right
+  const given = unpacked(c, target, right)
   if (!c.stops(target)) {
     const written = { ...node, left: c.parts.pattern(c, target), right: c.takenApart(target, given) } as Node
     return c.tellsOwn && isOwnPattern(c, target) ? written : c.changing(written)

@@ -173,16 +173,62 @@ export function slot(array: Watched, index: number, site: number): { value: numb
   }
 }
 
+/** Parts of a value that are taken apart by number: by their names or in their order; null where none is. */
+type Shape = { readonly [name: string]: Shape } | readonly Shape[] | null
+
 /** An object whose properties are taken by number or all together: of a shared array, each is read where it is seen. */
-export function unpacked<T>(value: T, site: number): T {
-  if ((tags(value) as { [SHARED]?: unknown })[SHARED] === undefined) return value
-  const array = value as Watched & T
-  return new Proxy(array, {
-    get: (_, key) =>
-      typeof key === 'string' && /^\d+$/.test(key) && Number(key) < array.length
-        ? read(array, Number(key), site)
-        : (Reflect.get(array, key, array) as unknown),
-  })
+export function unpacked<T>(value: T, site: number, shape: Shape = {}): T {
+  if (shape === null || isPrimitive(value)) return value
+  if (Array.isArray(shape)) return unpackedList(value as Iterable<unknown>, site, shape) as T
+  const parts = new Map(Object.entries(shape))
+  const array = (tags(value) as { [SHARED]?: unknown })[SHARED] === undefined ? null : (value as Watched)
+  if (array === null && parts.size === 0) return value
+  const from = value as object
+  // What the engine asks of a proxy is compared with its target, which is not what is taken apart.
+  return new Proxy<object>(
+    {},
+    {
+      get(_, key) {
+        const isElement = array !== null && typeof key === 'string' && /^\d+$/.test(key)
+        const part =
+          isElement && Number(key) < array.length
+            ? read(array, Number(key), site)
+            : (Reflect.get(from, key, from) as unknown)
+        return typeof key === 'string' ? unpacked(part, site, parts.get(key) ?? null) : part
+      },
+      ownKeys: () => Reflect.ownKeys(from),
+      getOwnPropertyDescriptor(_, key) {
+        const property = Reflect.getOwnPropertyDescriptor(from, key)
+        return property && { ...property, configurable: true }
+      },
+    },
+  ) as T
+}
+
+/** What is taken one after the other. */
+function unpackedList(iterable: Iterable<unknown>, site: number, shape: readonly Shape[]): unknown {
+  const open: unknown = iterable[Symbol.iterator]
+  const partAt = (value: unknown, index: number): unknown => unpacked(value, site, shape[index] ?? null)
+  if (open === arrayValues && Array.isArray(iterable)) return Array.from(iterable as unknown[], partAt)
+  if (typeof open !== 'function') return iterable
+  return {
+    [Symbol.iterator]() {
+      const iterator = Reflect.apply(open as Method, iterable, []) as Iterator<unknown>
+      const next = iterator.next as Method
+      let index = 0
+      return {
+        next() {
+          const result = Reflect.apply(next, iterator, []) as IteratorResult<unknown>
+          return isPrimitive(result) || result.done
+            ? result
+            : { done: false, value: partAt(result.value, index++) }
+        },
+        get return() {
+          return iterator.return?.bind(iterator)
+        },
+      }
+    },
+  }
 }
 
 /** Something has properties, or the engine says that it has none. */

@@ -1,5 +1,6 @@
 // Functions and classes in the steppable form.
 
+import { unpacked } from './by-number.ts'
 import type { Context, Frame } from './context.ts'
 import { namesOf } from './context.ts'
 import { type Kept, type Steps, writeBody } from './form.ts'
@@ -279,8 +280,7 @@ function enterSteps(
       const then = c.gather(() => c.emit(tree.does(tree.assign(value, defaultOf(c, target)))))
       c.push({ kind: 'if', test: tree.binary('===', value, tree.nothing()), yes: then, otherwise: [] })
     }
-    if (takesNumbers(target))
-      c.emit(tree.does(tree.assign(value, c.help('unpacked', value, c.site(target, 'pattern')))))
+    if (takesNumbers(target)) c.emit(tree.does(tree.assign(value, unpacked(c, target, value, false))))
     declareAs(c, target.type === 'AssignmentPattern' ? (target.left as Node) : target, value)
   }
   c.frame.statement = node.body.start

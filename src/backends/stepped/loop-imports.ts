@@ -85,6 +85,9 @@ const anyName = new RegExp(
   `\\b(${modelledNames.join('|')}|nextTick|waitAsync|worker_threads|timers|Worker|BroadcastChannel)\\b`,
 )
 
+/** Modules of Node, and functions of some, that make promises though the text does not say so. */
+const makesPromises = /\b(promisify|rejects|doesNotReject)\b|['"`](node:)?(events|async_hooks)['"`]/
+
 /** Adds the import to a module that uses such names, or has async functions or generators that can stop. */
 export function importLoop(
   program: Node,
@@ -96,7 +99,8 @@ export function importLoop(
   if (generates) insert(program, format, [NEW_GENERATOR], GENERATORS)
   // The text may name them in a comment only; most name none.
   const named = anyName.test(text) ? wordsOf(program) : new Set<string>()
-  if (!isAsync && !isImporting && ![...named].some((word) => anyName.test(word))) return
+  const asks = isAsync || isImporting || makesPromises.test(text)
+  if (!asks && ![...named].some((word) => anyName.test(word))) return
   const { body } = program as Node & { type: 'Program' }
   const declared = new Set((body as Node[]).flatMap(declaredBy))
   const used = modelledNames.filter((name) => !declared.has(name) && named.has(name))

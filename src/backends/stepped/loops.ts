@@ -3,6 +3,7 @@
 // A loop that only waits for others says so at each turn, and can stop there. One whose body can stop goes through what
 // it iterates over with a cursor, which is kept.
 
+import { unpacked } from './by-number.ts'
 import type { Context } from './context.ts'
 import { type Carried, carriedBy } from './waiting.ts'
 import { boundIn, declareAs, earlyCell, pattern, takeApart } from './patterns.ts'
@@ -266,7 +267,7 @@ function headOf(c: Context, node: Node & { type: 'VariableDeclaration' }): Node 
 
 /** What the head of a loop takes from, seen where it takes elements by number. */
 function seen(c: Context, target: Node, value: Node): Node {
-  return takesNumbers(target) ? c.help('unpacked', value, c.site(target, 'pattern')) : value
+  return unpacked(c, target, value, false)
 }
 
 /** A loop whose head takes elements by number: the body does it. */

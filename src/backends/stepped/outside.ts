@@ -14,50 +14,101 @@ type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 type Shared = Watched & { readonly [SHARED]: View }
 type Functions = Record<string, unknown>
 
-/** Functions that look into the objects that they are given, by the end of what the program calls them. */
-const lookDeep =
-  /(?:^|\.)(stringify|inspect|format|serialize|isDeepStrictEqual|(not)?[dD]eep\w+|concat|(read|write)v(Sync)?)$/
+/** Names of functions that look into the objects that they are given. */
+const looksDeep =
+  /^(stringify|inspect|format\w*|serialize|isDeepStrictEqual|\w*[dD]eep\w*|concat|(read|write)v(Sync)?)$/
 const DEPTH_MAX = 4
-/** Functions of Node that call back when they have done something, by the end of what the program calls them. */
-const callsLater = new RegExp(
-  '(?:^|\\.)(readFile|writeFile|appendFile|copyFile|readdir|mkdir|mkdtemp|rmdir|rm|unlink|rename|stat|lstat|fstat|' +
-    'access|exists|open|close|read|write|readv|writev|fsync|ftruncate|truncate|realpath|symlink|link|chmod|utimes|' +
-    'cp|pbkdf2|scrypt|hkdf|generateKeyPair|generateKey|generatePrime|randomFill|randomBytes|randomInt|' +
-    '(in|de)flate(Raw)?|g(un)?zip|unzip|brotli(De)?[cC]ompress|zstd(De)?[cC]ompress|' +
-    'spawn|fork|exec|execFile|lookup|resolve\\d?)$',
+/** Of Node, what begins something that ends in an event. */
+const begins = new RegExp(
+  '^(spawn|fork|exec(File)?|watch(File)?|create(Read|Write)Stream|connect|request|get|' +
+    'create\\w*(Server|Connection|Interface|Socket))$',
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is called
 
 // Threads find another one.
-const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => object | undefined } }
+const { process } = globalThis as { process?: NodeProcess }
+interface NodeProcess {
+  readonly getBuiltinModule?: (name: string) => object | undefined
+  /** Of all that is loaded. */
+  readonly moduleLoadList?: readonly string[]
+}
 const builtinModule = process?.getBuiltinModule?.bind(process)
-const modulesOfBytes = 'buffer fs crypto util assert zlib string_decoder v8 child_process dns'.split(' ')
-let ofNode: Map<unknown, string> | null = null
+/** Those that are given arrays of bytes or call back later, and are not yet known. */
+const modulesLeft = new Set(
+  (
+    'buffer fs crypto util assert zlib string_decoder v8 child_process dns ' +
+    'net http https http2 tls dgram readline'
+  ).split(' '),
+)
 
-/** Functions of Node's modules that are given arrays of bytes, and the methods of their classes: their names. */
-function functionsOfNode(): ReadonlyMap<unknown, string> {
-  if (ofNode !== null) return ofNode
-  const found = (ofNode = new Map<unknown, string>())
-  const add = (holder: object): void => {
-    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(holder)))
-      if (typeof value === 'function' && !found.has(value)) {
-        found.set(value, name)
-        add(value as object)
-        if (typeof value.prototype === 'object' && value.prototype !== null) add(value.prototype as object)
-      }
+/** What is known of a function that is called. */
+interface Callee {
+  /** It is of the program: that is stepped, and notes what it does. */
+  readonly isOwn: boolean
+  /** A function of the engine or of Node has a name; null for others, as for a proxy. */
+  readonly name: string | null
+  /** How deep it looks into the objects that it is given. */
+  readonly depth: number
+  /** It calls the function that it is given last when an event of Node comes; or it begins something in any case. */
+  readonly later: 'given' | 'always' | null
+  /** What `bind` made it of. */
+  readonly bound: readonly [target: Method, object: unknown, args: readonly unknown[]] | null
+}
+
+const own: Callee = { isOwn: true, name: null, depth: 0, later: null, bound: null }
+const callees = new WeakMap<object, Callee>()
+
+function calleeOf(called: Method): Callee {
+  return callees.get(called) ?? lookAt(called)
+}
+
+function lookAt(called: Method): Callee {
+  if (isOfProgram(called)) return remember(called, own)
+  readModules()
+  const known = callees.get(called)
+  if (known !== undefined) return known
+  const name = /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(nativeText.call(called))?.[1] ?? null
+  return remember(called, outsider(name))
+}
+
+function remember(called: object, callee: Callee): Callee {
+  callees.set(called, callee)
+  return callee
+}
+
+function outsider(name: string | null, later: Callee['later'] = null, bound: Callee['bound'] = null): Callee {
+  return { isOwn: false, name, depth: name !== null && looksDeep.test(name) ? DEPTH_MAX : 0, later, bound }
+}
+
+/** The modules of Node that are loaded by now: a function that a program calls is of no other. */
+function readModules(): void {
+  const loaded = process?.moduleLoadList
+  for (const name of modulesLeft) {
+    if (loaded !== undefined && !loaded.includes(`NativeModule ${name}`)) continue
+    modulesLeft.delete(name)
+    readFunctions(builtinModule?.(name) ?? {}, name)
   }
-  for (const name of modulesOfBytes) add(builtinModule?.(name) ?? {})
-  add({ TextEncoder, TextDecoder })
-  return found
 }
 
-/** The name of a function of the engine or of Node; null of others, as of a proxy and of what is bound. */
-function hostName(called: Method): string | null {
-  const known = functionsOfNode().get(called)
-  return known ?? /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(nativeText.call(called))?.[1] ?? null
+/** Also the methods of classes. */
+function readFunctions(holder: object, module: string | null): void {
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(holder)))
+    if (typeof value === 'function' && !callees.has(value as Method)) {
+      remember(value as Method, outsider(name, module === null ? null : laterOf(name, module)))
+      readFunctions(value as object, null)
+      if (typeof value.prototype === 'object' && value.prototype !== null)
+        readFunctions(value.prototype as object, null)
+    }
 }
+
+function laterOf(name: string, module: string): Callee['later'] {
+  if (/^(buffer|util|assert|string_decoder|v8)$/.test(module) || /Sync$|^unwatchFile$/.test(name)) return null
+  return begins.test(name) ? 'always' : 'given'
+}
+
+readFunctions({ TextEncoder, TextDecoder }, null)
 
 /** Functions of the engine that hand on what they are given, and do not look at its elements. */
 const handOn = new Set<unknown>(
@@ -145,23 +196,70 @@ export function outward(
   if (typeof method !== 'function') throw new TypeError(`${text} is not a function`)
   const called = method as Method
   if (changes) noteCallOn(called, object)
-  if (callsLater.test(text) && current !== soloThread) refuseLater(called, args, site)
-  const depth = lookDeep.test(text) ? DEPTH_MAX : 0
-  if (depth === 0 && called !== Reflect.apply && !isGiven(object, args))
-    return Reflect.apply(called, object, args)
-  return outside(called, object, args, site, depth)
+  return callOut(called, object, args, site)
+}
+
+function callOut(called: Method, object: unknown, args: readonly unknown[], site: number): unknown {
+  const callee = calleeOf(called)
+  if (callee.isOwn) return Reflect.apply(called, object, args)
+  const inner = callee.bound ?? forwarded(called, object, args)
+  if (inner !== null) {
+    const [target, self, given] = inner
+    return callOut(target, self, callee.bound === null ? given : [...given, ...args], site)
+  }
+  if (called === Function.prototype.bind && typeof object === 'function')
+    return boundOf(object as Method, args)
+  refuseLater(called, args, site)
+  if (called === SharedArrayBuffer.prototype.slice && object instanceof SharedArrayBuffer)
+    return cutOut(object, args, site)
+  if (callee.depth === 0 && !isGiven(object, args)) return Reflect.apply(called, object, args)
+  return outside(called, object, args, site, callee)
+}
+
+/** What `call` and the like call. What they do not take, the engine says. */
+function forwarded(called: Method, object: unknown, args: readonly unknown[]): Callee['bound'] {
+  const isReflected = called === Reflect.apply
+  const target = isReflected ? args[0] : object
+  if (typeof target !== 'function') return null
+  if (called === Function.prototype.call) return [target as Method, args[0], args.slice(1)]
+  if (!isReflected && called !== Function.prototype.apply) return null
+  const [self, list] = isReflected ? args.slice(1) : args
+  const isList = typeof list === 'object' && list !== null && (!isReflected || args.length > 2)
+  if (isList) return [target as Method, self, Array.from(list as ArrayLike<unknown>)]
+  return list === undefined || list === null ? (isReflected ? null : [target as Method, self, []]) : null
+}
+
+function boundOf(target: Method, [self, ...args]: readonly unknown[]): unknown {
+  const bound = Reflect.apply(Function.prototype.bind, target, [self, ...args]) as Method
+  remember(bound, outsider(null, null, [target, self, args]))
+  return bound
 }
 
 /** What Node does meanwhile ends in an event that no thread of a check has. */
-function refuseLater(called: Method, args: readonly unknown[], site: number): void {
-  const functions = functionsOfNode()
-  const name = functions.get(called)
-  const isLater = typeof args.at(-1) === 'function' || /^(spawn|fork|exec|execFile)$/.test(name ?? '')
-  if (name === undefined || !isLater) return
-  const twin = `${name}Sync`
-  const isTwin = [...functions.values()].includes(twin)
+export function refuseLater(called: Method, args: readonly unknown[], site: number): void {
+  const { name, later } = calleeOf(called)
+  if (later === null || current === soloThread) return
+  if (later === 'given' && typeof args.at(-1) !== 'function') return
+  const twin = `${name!}Sync`
+  const isTwin = 'fs crypto zlib child_process'.split(' ').some((module) => {
+    const functions = builtinModule!(module) as Functions
+    return functions[name!] === called && twin in functions
+  })
   const remedy = isTwin ? `use ${twin}()` : 'do it before the check begins'
-  refused(site, `${name}(), which calls back when an event of Node comes`, remedy)
+  refused(site, `${name!}(), which calls back when an event of Node comes`, remedy)
+}
+
+/** `memory.slice(start, end)` reads what it copies. */
+function cutOut(buffer: SharedArrayBuffer, args: readonly unknown[], site: number): unknown {
+  const copy = Reflect.apply(
+    SharedArrayBuffer.prototype.slice,
+    buffer,
+    args as [number?, number?],
+  ) as SharedArrayBuffer
+  const first = Math.trunc(Number(args[0] ?? 0)) || 0
+  const start = first < 0 ? Math.max(0, buffer.byteLength + first) : first
+  note(made(new Uint8Array(buffer)), start, start + copy.byteLength, false, site)
+  return copy
 }
 
 function outside(
@@ -169,15 +267,9 @@ function outside(
   object: unknown,
   args: readonly unknown[],
   site: number,
-  depth: number,
+  callee: Callee,
 ): unknown {
-  if (called === Function.prototype.call && typeof object === 'function')
-    return outside(object as Method, args[0], args.slice(1), site, depth)
-  if (called === Function.prototype.apply && typeof object === 'function')
-    return outside(object as Method, args[0], listOf(args[1]), site, depth)
-  if (called === Reflect.apply && typeof args[0] === 'function')
-    return outside(args[0] as Method, args[1], listOf(args[2]), site, depth)
-  if (isOfProgram(called) || handOn.has(called) || (Array.isArray(object) && ofArrays.has(called)))
+  if (handOn.has(called) || (Array.isArray(object) && ofArrays.has(called)))
     return seen(Reflect.apply(called, object, args))
   const ofElements = ofTypedArrays.get(called) ?? ''
   if (isShared(object) && bulkMethods.has(ofElements) && !Buffer.isBuffer(object))
@@ -185,7 +277,7 @@ function outside(
   const ofView = ofDataViews.get(called) ?? ''
   if (isShared(object) && viewMethod.test(ofView))
     return dataView(object as unknown as DataView & Watched, ofView, site, args)
-  return noteAround(called, object, args, site, depth)
+  return noteAround(called, object, args, site, callee)
 }
 
 /** `object[name](...args)`, where the name is computed; `method` is what was there before the arguments. */
@@ -204,19 +296,14 @@ export function computedCall(
   return outward(called, object, args, site, String(called))
 }
 
-function listOf(args: unknown): readonly unknown[] {
-  return args === undefined || args === null ? [] : Array.from(args as ArrayLike<unknown>)
-}
-
 /** Notes what is read and written, of that of which it is known; for others, compares what was there before. */
 function noteAround(
   called: Method,
   object: unknown,
   args: readonly unknown[],
   site: number,
-  depth: number,
+  { name, depth }: Callee,
 ): unknown {
-  const name = hostName(called)
   const known = name === null ? null : looksAtNone.test(name) ? [] : accessesOf(called, name, object, args)
   if (known !== null) {
     for (const { array, start, end, writes } of known) note(array, start, end, writes, site)

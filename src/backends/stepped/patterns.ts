@@ -1,5 +1,6 @@
 // Declaring variables and taking values apart.
 
+import { unpacked } from './by-number.ts'
 import type { Context } from './context.ts'
 import { isConstant, slot, slotOf } from './elements.ts'
 import type { Local } from './locals.ts'
@@ -24,7 +25,7 @@ export function pattern(c: Context, node: Node, declares = false): Node {
       return {
         ...node,
         left: pattern(c, node.left as Node, declares),
-        right: valueFor(c, node.left as Node, c.expression(node.right)),
+        right: valueFor(c, node.left as Node, unpacked(c, node.left as Node, c.expression(node.right))),
       } as Node
     case 'RestElement':
       return { ...node, argument: pattern(c, node.argument as Node, declares) } as Node
@@ -147,7 +148,9 @@ function take(c: Context, node: Node, declares: boolean, get: () => Node): void 
   let value = get()
   if (node.type === 'AssignmentPattern') {
     const given = c.keep(value)
-    const then = c.gather(() => c.emit(tree.does(tree.assign(given, defaultOf(c, node)))))
+    const then = c.gather(() =>
+      c.emit(tree.does(tree.assign(given, unpacked(c, target, defaultOf(c, node))))),
+    )
     c.push({ kind: 'if', test: tree.binary('===', given, tree.nothing()), yes: then, otherwise: [] })
     value = given
   }

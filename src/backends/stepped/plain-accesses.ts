@@ -273,16 +273,15 @@ function watchIteration(array: ArrayBufferView): void {
   Object.defineProperty(array, 'toString', watchedText)
 }
 
+const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
+
 /** Each element is read when it is asked for, as the engine does it. */
 function iterateWatched(array: Watched, site: number, entry: Entry): IterableIterator<unknown> {
   let index = 0
-  return {
-    [Symbol.iterator]() {
-      return this
-    },
+  return Object.assign(Object.create(iteratorPrototype) as object, {
     next() {
       if (index >= array.length) return { done: true, value: undefined }
       return { done: false, value: entry(array, index++, site) }
     },
-  }
+  }) as IterableIterator<unknown>
 }

@@ -1,5 +1,6 @@
 // Statements in the steppable form: of functions that can stop, as steps.
 
+import { unpacked } from './by-number.ts'
 import type { Context, Detour } from './context.ts'
 import { type Step, type Steps, Writer } from './form.ts'
 import { declareAs, pattern, earlyCells } from './patterns.ts'
@@ -143,18 +144,13 @@ function variables(c: Context, node: Node & { type: 'VariableDeclaration' }): vo
       const id = each.id as Node
       const value = each.init ? c.expression(each.init) : null
       if (value === null && node.kind === 'var') continue
-      const given = takesByNumber(id) ? c.help('unpacked', value!, c.site(each, 'pattern')) : value
-      declareAs(c, id, given ?? tree.nothing())
+      declareAs(c, id, value === null ? tree.nothing() : unpacked(c, id, value))
     }
     return
   }
   const declarations = node.declarations.map((each) => {
-    const init = each.init ? c.expression(each.init) : null
-    const given =
-      init !== null && takesByNumber(each.id as Node)
-        ? c.help('unpacked', init, c.site(each, 'pattern'))
-        : init
     const id = each.id as Node
+    const given = each.init ? unpacked(c, id, c.expression(each.init)) : null
     return { ...each, id: pattern(c, id, true), init: given && c.takenApart(id, given) }
   })
   c.emit({ ...node, declarations } as Node)
@@ -293,15 +289,27 @@ function plainTry(c: Context, node: Node & { type: 'TryStatement' }): Node {
   const bodyOf = (each: Node): Node[] =>
     asNodes(c.gather(() => statements(c, (each as Node & { type: 'BlockStatement' }).body)))
   const blockOf = (each: Node): Node => tree.block(bodyOf(each))
-  const handler = node.handler && {
-    ...node.handler,
-    param: node.handler.param ? pattern(c, node.handler.param as Node, true) : null,
-    body: tree.block([tree.does(c.help('caught')), ...bodyOf(node.handler.body)]),
+  const handlerOf = (given: Node & { type: 'CatchClause' }): Node => {
+    const param = given.param as Node | null
+    const isSeen = param !== null && takesByNumber(param)
+    const thrown = tree.name('$error')
+    const declared =
+      isSeen &&
+      ({ type: 'VariableDeclarator', id: pattern(c, param, true), init: unpacked(c, param, thrown) } as Node)
+    return {
+      ...given,
+      param: isSeen ? thrown : param && pattern(c, param, true),
+      body: tree.block([
+        tree.does(c.help('caught')),
+        ...(declared ? [tree.make('VariableDeclaration', { kind: 'let', declarations: [declared] })] : []),
+        ...bodyOf(given.body),
+      ]),
+    } as Node
   }
   return {
     ...node,
     block: blockOf(node.block),
-    handler,
+    handler: node.handler && handlerOf(node.handler as Node & { type: 'CatchClause' }),
     finalizer: node.finalizer ? blockOf(node.finalizer) : null,
   } as Node
 }
@@ -318,7 +326,7 @@ function catches(c: Context, node: Node & { type: 'TryStatement' }): void {
   ]
   c.push({ kind: 'try', body: tried, caught: { name: '$error', body: note }, last: null })
   const then = c.gather(() => {
-    if (param) declareAs(c, param as Node, thrown)
+    if (param) declareAs(c, param as Node, unpacked(c, param as Node, thrown))
     statement(c, body)
   })
   c.push({ kind: 'if', test: caught, yes: then, otherwise: [] })

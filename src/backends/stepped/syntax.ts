@@ -269,19 +269,39 @@ export function propertyName(key: Node, computed: boolean): string | null {
   return key.type === 'Literal' && typeof key.value === 'string' ? key.value : null
 }
 
-/** An object pattern that takes properties by number, by a computed name, or (`rest`) all together. */
+/** A pattern in which properties are taken by number, by a computed name, or (`rest`) all together. */
 export function takesByNumber(pattern: Node, rest = true): boolean {
-  if (pattern.type !== 'ObjectPattern') return false
-  return pattern.properties.some((property) => {
-    if (property.type === 'RestElement') return rest
-    const { key, computed } = property
-    return computed
-      ? !(key.type === 'Literal' && typeof key.value === 'string')
-      : key.type === 'Literal' && typeof key.value === 'number'
-  })
+  switch (pattern.type) {
+    case 'AssignmentPattern':
+      return takesByNumber(pattern.left as Node, rest)
+    case 'RestElement':
+      return takesByNumber(pattern.argument as Node, rest)
+    case 'ArrayPattern':
+      return elementsOf(pattern).some((each) => each !== null && takesByNumber(each, rest))
+    case 'ObjectPattern':
+      return pattern.properties.some((property) => {
+        if (property.type === 'RestElement') return rest
+        const { key, computed, value } = property
+        if (takesByNumber(value as Node, rest)) return true
+        if (key.type !== 'Literal') return computed
+        return /^\d+$/.test(String(key.value))
+      })
+    default:
+      return false
+  }
 }
 
 /** A parameter, or what the head of a loop declares, takes elements by number, which may be shared. */
 export function takesNumbers(target: Node): boolean {
-  return takesByNumber(target.type === 'AssignmentPattern' ? (target.left as Node) : target, false)
+  return takesByNumber(target, false)
+}
+
+/** Those of a pattern within it, after `...`, too. */
+export function elementsOf(node: Node & { type: 'ArrayPattern' }): (Node | null)[] {
+  return (node.elements as (Node | null)[]).flatMap((each) => {
+    if (each?.type !== 'RestElement') return [each]
+    return each.argument.type === 'ArrayPattern'
+      ? elementsOf(each.argument as Node & { type: 'ArrayPattern' })
+      : []
+  })
 }

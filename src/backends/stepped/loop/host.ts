@@ -16,6 +16,7 @@ import {
   ownsLoop,
   ownsScope,
   passOver,
+  refuseLater,
   refused,
   siteHere,
   state,
@@ -184,6 +185,9 @@ export const host = {
   refuse(what: string, remedy: string): never {
     return refused(siteHere(what), what, remedy)
   },
+  /** Ends the check if what is called calls back when an event of Node comes. */
+  refuseLater: (called: unknown, args: readonly unknown[]): void =>
+    refuseLater(called as never, args, siteHere('promisify')),
   choices(isNeeded: boolean): Choices {
     if (isNeeded && !choices!.isServed) endWith(new ChoicesNeeded())
     return choices!

@@ -1,6 +1,7 @@
 // What a stepped program has of `node:util` where it makes promises of callbacks: promises of threads.
 
 import native from 'node:util'
+import { host } from './host.ts'
 import { Promise } from './promise.ts'
 
 // What stands here comes before what is there.
@@ -17,6 +18,7 @@ export function promisify(original: Called): unknown {
         if (error) reject(error)
         else resolve(value)
       }
+      host.refuseLater(original, [settle])
       original.call(this, ...args, settle)
     })
   }
