@@ -43,6 +43,9 @@ const modulesLeft = new Set(
   ).split(' '),
 )
 
+/** How many modules were loaded when they were last read; -1: not yet. */
+let loadedCount = -1
+
 /** What is known of a function that is called. */
 interface Callee {
   /** It is of the program: that is stepped, and notes what it does. */
@@ -85,6 +88,8 @@ function outsider(name: string | null, later: Callee['later'] = null, bound: Cal
 /** The modules of Node that are loaded by now: a function that a program calls is of no other. */
 function readModules(): void {
   const loaded = process?.moduleLoadList
+  if (loaded?.length === loadedCount) return
+  loadedCount = loaded?.length ?? 0
   for (const name of modulesLeft) {
     if (loaded !== undefined && !loaded.includes(`NativeModule ${name}`)) continue
     modulesLeft.delete(name)

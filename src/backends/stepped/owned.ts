@@ -62,9 +62,10 @@ export function noteNew(called: unknown): void {
 
 /** As noteCall(), of what is called on an object. */
 export function noteCallOn(called: unknown, object: unknown): void {
-  if (isOfProgram(called) || isHarmless(called, object)) return
+  if (isHarmless(called, object)) return
+  // Most are of arrays: those are known without a look at their text.
   if (changesItsOwn.has(called)) changes(object)
-  else state.changes++
+  else if (!isOfProgram(called)) state.changes++
 }
 
 /** As noteCallOn(), of a method that is about to be called by its name. */
@@ -75,6 +76,10 @@ export function calling<T>(object: T, name: string): T {
 
 /** Without calling a getter. */
 function methodOf(object: object, name: PropertyKey): unknown {
+  if (Array.isArray(object) && owned.has(object) && !Object.hasOwn(object, name)) {
+    // A list that is no proxy.
+    if (Object.getPrototypeOf(object) === Array.prototype) return Array.prototype[name as never]
+  }
   for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
     const property = Object.getOwnPropertyDescriptor(at, name)
     if (property !== undefined) return property.value
