@@ -3,7 +3,7 @@
 // Principle: nothing in a file from outside is trusted. Its structure, names and numbers are validated before
 // anything runs; an error names its place in the file.
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { KernelConfig } from '../kernel/index.ts'
@@ -107,6 +107,7 @@ async function importModule(file: string): Promise<unknown> {
   try {
     return ((await import(pathToFileURL(resolve(file)).href)) as { default?: unknown }).default
   } catch (error) {
+    if (!existsSync(file)) throw new CampaignRefused(`there is no file ${file}`, 'check the path')
     throw new CampaignRefused(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
   }
 }

@@ -24,6 +24,7 @@ import {
   WOKEN,
   type Watched,
   operationNames,
+  placesOfStack,
   runThreads,
   setTracer,
   timeOut,
@@ -70,28 +71,53 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
   const hidden = subject.hidden ?? []
+  const { noun } = failed
   const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null, hidden)
   setTracer(recorder)
+  let error: unknown = null
   try {
-    runThreads(threads, bodies, recorder)
+    error = runThreads(threads, bodies, recorder).thrown?.error
   } finally {
     setTracer(null)
   }
   if (recorder.isLost) {
     throw new NotDeterministic('the failing execution runs differently when it is recorded')
   }
+  // In the other runs of this execution, errors have no stack: that takes time.
+  if (failed.kind === 'error' && noun === 'thread') error ??= thrownBy(() => subject.end())
   // Rows say which call they are about, by the numbers that calls get here.
   const told = recorder.told()
   const everything = told.everything()
   const { rows, leftOut } = told.rows()
-  const { noun, kind, message, race } = failed
-  const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : told.racing(race)
+  const { kind, message, race } = failed
+  const ofError = kind === 'error' && noun === 'thread' ? placeOfError(error) : []
+  const details = kind === 'deadlock' ? recorder.waiting() : race === null ? ofError : told.racing(race)
   const broken = { kind, message, details }
   const areLast = hidden.at(-1) === threads.length - 1
   const shown = areLast
     ? { threads: hidden[0]! }
     : { threads: threads.length, ...(hidden.length > 0 && { hidden }) }
   return { noun, ...shown, rows, ...everything, leftOut, broken }
+}
+
+function thrownBy(call: () => void): unknown {
+  try {
+    call()
+  } catch (error) {
+    return error
+  }
+  return null
+}
+
+/** Where the user's code has thrown it, as far as its stack tells: it may be none, or another than what was told. */
+function placeOfError(error: unknown): string[] {
+  if (!(error instanceof Error) || typeof error.stack !== 'string') return []
+  const place = placesOfStack(error.stack, '').find(({ file }) => !HARNESS.test(file) && !LOOP.test(file))
+  return place === undefined ? [] : [`at ${shortPlace(place)}: ${quoted(place.source)}`]
+}
+
+function quoted(source: string): string {
+  return source.length > QUOTE_MAX ? `${source.slice(0, QUOTE_MAX - 1)}…` : source
 }
 
 /** Follows a schedule and notes what happens. */
@@ -195,8 +221,7 @@ class Recorder extends Scheduler {
   }
 
   #quote(site: number): string {
-    const source = this.#sites[site]?.source ?? 'its next operation'
-    return source.length > QUOTE_MAX ? `${source.slice(0, QUOTE_MAX - 1)}…` : source
+    return quoted(this.#sites[site]?.source ?? 'its next operation')
   }
 
   #nameOf(thread: Thread): string {

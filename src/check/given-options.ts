@@ -88,7 +88,10 @@ export function refuseUnknown(kind: keyof typeof rules, caller: string, given: u
     }
     const [isUsable, allowed] = known[name]!
     if (value !== undefined && !isUsable(value))
-      throw new NoScenario(`'${name}' of ${caller} is ${inspect(value)}, and not ${allowed}`, 'give that')
+      throw new NoScenario(
+        `'${name}' of ${caller} is ${inspect(value)}, and not ${allowed}`,
+        `give ${allowed}`,
+      )
   }
 }
 

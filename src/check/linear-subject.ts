@@ -208,6 +208,7 @@ function linearSubject(
       } catch (error) {
         throw new SetupFailed(`create() of linearizable() throws ${String(error)}`, { cause: error })
       }
+      refuseMissing(object, program)
       const endedCalls = new Int32Array(new SharedArrayBuffer(program.length * 4))
       const bodies = program.map(
         (calls, thread) => () => perform(object, calls, thread, endedCalls, begun, performed),
@@ -228,6 +229,16 @@ function linearSubject(
         throw new NotLinearizable(`no order of the calls gives these results\n${told(program, history, cut)}`)
     },
   }
+}
+
+/** Throws NoScenario for an operation that is a method by its form, and that the object does not have. */
+function refuseMissing(object: unknown, program: CallProgram): void {
+  for (const { name, call } of program.flat())
+    if (call === null && typeof (object as Record<string, unknown> | null | undefined)?.[name] !== 'function')
+      throw new NoScenario(
+        `what create() of linearizable() makes has no method '${name}'`,
+        'name the operation as the method, or give a function that gets the object',
+      )
 }
 
 type Model = Record<string, ((...args: readonly unknown[]) => unknown) | undefined>

@@ -23,7 +23,7 @@ import { formatCount, formatDuration, plural } from '../report/index.ts'
 import { parseShard } from './check-options.ts'
 import { UsageError } from './failure.ts'
 import { parseCount } from './options.ts'
-import { pageLine, usableOutput, writeText } from './output-file.ts'
+import { pageLine, usablePage, writeText } from './output-file.ts'
 import { print, printLines } from './output.ts'
 import { clearProgress, showProgress } from './progress.ts'
 
@@ -138,7 +138,7 @@ async function runFile(
   workers: number | undefined,
   options: CampaignCommandOptions,
 ): Promise<void> {
-  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
+  const page = options.output === undefined ? null : usablePage(options.output)
   const { index, count } = options.shard === undefined ? { index: 1, count: 1 } : parseShard(options.shard)
   const { name, jobs: all, folder } = await readCampaign(file)
   const jobs = all.filter((_, number) => number % count === index - 1)

@@ -32,7 +32,7 @@ import { runPublished } from './check-published.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
-import { pageLine, usableOutput } from './output-file.ts'
+import { pageLine, usablePage } from './output-file.ts'
 import { showProgress } from './progress.ts'
 
 /** A day. */
@@ -142,7 +142,7 @@ async function runCommand(
   refuseCombinations(target, options)
   refuseMachine(target, options, isGiven)
   refuseUnwritable(options)
-  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
+  const page = options.output === undefined ? null : usablePage(options.output)
   const rss = parseRss(options.rss)
   if (options.conflicts === true) {
     await printConflicts(designs, rwsems, rss, options.json === true)
@@ -157,7 +157,10 @@ async function runCommand(
     return
   }
   if (target === undefined && options.all !== true) {
-    throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
+    throw new UsageError(
+      'nothing to check',
+      'give the name of a scenario, a file, --all or --mutants; --init writes a first file',
+    )
   }
   const given = (name: 'design' | 'rwsem' | 'rss'): string | undefined =>
     isGiven(name) ? options[name] : undefined

@@ -97,7 +97,7 @@ function endOf(error: CommanderError, program: Command): void {
   const [what, hint] = error.message.replace(/^error: /, '').split('\n')
   const remedy = hint
     ? hint.replace(/^\(Did you mean (.*)\?\)$/, "did you mean '$1'?")
-    : 'see faultline --help'
+    : `see ${['faultline', ...program.commands.map((each) => each.name()).filter((name) => name === process.argv[2])].join(' ')} --help`
   process.stderr.write(`faultline: ${what} — ${remedy}\n`)
 }
 

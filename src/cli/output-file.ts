@@ -22,6 +22,14 @@ export function usableOutput(given: string, option: string): string {
   return real
 }
 
+/** The path of a page. Its name says that it is one, or else a browser shows it as text. @throws UsageError */
+export function usablePage(given: string): string {
+  const file = usableOutput(given, '--output')
+  if (!/\.html?$/i.test(given))
+    throw new UsageError(`--output ${given} is not usable`, 'end its name in .html')
+  return file
+}
+
 /**
  * Writes beside the place and renames into it, so that a reader sees the old file or the new one.
  * @param write makes the file that it is given the path of

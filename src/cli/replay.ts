@@ -25,7 +25,7 @@ import {
   parseRwsemChoice,
   parseSize,
 } from './options.ts'
-import { pageLine, usableOutput, writeText } from './output-file.ts'
+import { pageLine, usablePage, writeText } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 import { resultHead } from './result-file.ts'
@@ -105,7 +105,7 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
   if (simulate !== null && path === '-')
     throw new UsageError('standard input cannot be read twice, as --what-if does', 'give a file')
 
-  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
+  const page = options.output === undefined ? null : usablePage(options.output)
   const detail = new DetailCollector()
 
   const trace = await readRecording(path, { process: which, observers: page === null ? [] : [detail] })

@@ -27,7 +27,7 @@ import {
 } from '../trace/index.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS } from './options.ts'
-import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
+import { pageLine, usableOutput, usablePage, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { isResult, readResult, resultHead } from './result-file.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
@@ -87,7 +87,7 @@ export function reportCommand(): Command {
 async function runCommand(paths: readonly string[], given: ReportCommandOptions): Promise<void> {
   // Nothing else here has designs.
   const options = given.design === undefined ? given : { ...given, whatIf: true }
-  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
+  const page = options.output === undefined ? null : usablePage(options.output)
   const perfetto = options.perfetto === undefined ? null : usableOutput(options.perfetto, '--perfetto')
   const kinds = paths.map((path) => ({ path, isResult: isResult(path) }))
   requireCombination(kinds, options)
@@ -117,7 +117,10 @@ function requireCombination(
   const { compare, output, perfetto } = options
   const recordings = kinds.filter(({ isResult: isJson }) => !isJson).length
   if (compare === true && kinds.length !== 2)
-    throw new UsageError(`--compare has ${kinds.length} inputs`, 'give two: before and after')
+    throw new UsageError(
+      `--compare has ${kinds.length === 1 ? 'one input' : `${kinds.length} inputs`}`,
+      'give two: before and after',
+    )
   if (compare !== true && recordings > 1)
     throw new UsageError(`there are ${recordings} recordings`, 'give one, or compare two with --compare')
   if (kinds.filter(({ path }) => path === '-').length > 1)

@@ -163,9 +163,11 @@ function holdersOf(before: TraceReport, after: TraceReport): ComparedHolder[] {
     waitedNs: number
   }
   const all = new Map<string, { name: string; call: string; before: Sum; after: Sum }>()
+  const other = isRenamed(before, after) ? after.program : null
   const add = (trace: TraceReport, side: 'before' | 'after'): void => {
+    const called = (name: string): string => (name === other ? before.program : name)
     for (const { comm, process, call, waits, waitedNs } of trace.locks.holders) {
-      const name = comm === process ? comm : `${comm} of ${process}`
+      const name = comm === process ? called(comm) : `${called(comm)} of ${called(process)}`
       const key = JSON.stringify([name, call])
       let entry = all.get(key)
       if (entry === undefined) {
@@ -213,7 +215,11 @@ function doubtsOf(before: TraceReport, after: TraceReport): string[] {
       : [`They are of different ${what}: ${printable(a)} and ${printable(b)}.`]
   return [
     ...lost,
-    ...(isOfOthers(before, after) ? differs('programs', before.program, after.program) : []),
+    ...(isRenamed(before, after)
+      ? [`${printable(after.program)} is compared as another build of ${printable(before.program)}.`]
+      : isOfOthers(before, after)
+        ? differs('programs', before.program, after.program)
+        : []),
     ...differs('kernels', before.kernel.release, after.kernel.release),
     ...differs(
       'numbers of CPUs',
@@ -221,6 +227,11 @@ function doubtsOf(before: TraceReport, after: TraceReport): string[] {
       after.cpus === 0 ? '' : `${after.cpus}`,
     ),
   ]
+}
+
+/** Each has one program, by another name: two builds of one, as `./server-old` and `./server-new`. */
+function isRenamed(before: TraceReport, after: TraceReport): boolean {
+  return before.programs.length === 1 && after.programs.length === 1 && isOfOthers(before, after)
 }
 
 /** No program is in both. */

@@ -46,6 +46,7 @@ describe('a size', () => {
     space.setLimit('data', '32 MiB')
     assert.equal(space.getLimit('data'), 32 * 2 ** 20)
     const at = space.mmap('64KiB')
+    assert.throws(() => space.mmap('1TiB'), { message: `mmap: ENOMEM (length: ${2 ** 40} bytes)` })
     const grown = space.mremap(at, '64KiB', '1MiB', { mayMove: true })
     assert.equal(space.residentPages(grown, '1MiB').length, 256)
     space.mlock(grown, '8KiB')

@@ -91,6 +91,7 @@ describe('the file of a campaign', () => {
     await assert.rejects(readCampaign(file('broken.json')), /broken\.json is not JSON/)
     writeFileSync(file('broken.mjs'), 'throw new Error("not today")')
     await assert.rejects(readCampaign(file('broken.mjs')), /cannot be loaded: Error: not today/)
+    await assert.rejects(readCampaign(file('none.mjs')), /there is no file .*none\.mjs/)
   })
 
   it('keeps a recording by what is in it, and not by where it lies', async () => {

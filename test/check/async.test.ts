@@ -273,9 +273,9 @@ export default { ${cells}, threads: [
     says: /a MessagePort that two threads use; give each thread one of the two/,
   },
   {
-    name: 'a promise of the engine',
+    name: 'a promise of the engine, whose rejection is nobody else’s',
     text: `import { readFile } from 'node:fs/promises'
-export default { ${cells}, threads: [async (cells) => { await readFile('/dev/null'); Atomics.load(cells, 0) }] }`,
+export default { ${cells}, threads: [async (cells) => { await readFile('/dev/null/no'); Atomics.load(cells, 0) }] }`,
     verdict: 'refused',
     says: /:2: a thread waits for a promise of the engine, which is not stepped; await what/,
   },

@@ -126,6 +126,15 @@ it('a specification that lacks an operation is refused', async () => {
   })
 })
 
+it('an operation that the object does not have is refused, and is no finding', async () => {
+  const checking = linearizable({
+    create,
+    operations: { isOn: [[]] },
+    specification: () => ({ isOn: () => false }),
+  })
+  await assert.rejects(checking, /what create\(\) of linearizable\(\) makes has no method 'isOn'/)
+})
+
 it('a file may export one', async () => {
   const { verdict, programs } = await checkFile(new URL('programs/latch.ts', import.meta.url))
   assert.deepEqual([verdict, programs], ['pass', { explored: 2, inAll: 2 }])

@@ -303,7 +303,7 @@ test('check', { concurrency: 2 }, async (t) => {
 })
 
 const refused = [
-  [['check'], /nothing to check — give the name/],
+  [['check'], /nothing to check — give the name.* --init writes a first file/],
   [['check', 'fault-munmap', '--all'], /--all excludes a scenario/],
   [
     ['check', 'fault-brk', '--mutants'],

@@ -105,7 +105,7 @@ test('the command', parallel, async (t) => {
 test('bench refuses wrong calls', async (t) => {
   const bench = (...values: string[]): string[] => ['bench', ...values]
   const cases: readonly (readonly [string[], RegExp, RegExp])[] = [
-    [bench(), /missing required argument 'workload'/, /--help/],
+    [bench(), /missing required argument 'workload'/, /see faultline bench --help/],
     [bench('pagefault1'), /unknown workload 'pagefault1'/, /did you mean 'page_fault1'\?/],
     [bench('mmap1', '--design', 'clasic'), /unknown design 'clasic'/, /did you mean 'classic'\?/],
     [

@@ -52,11 +52,12 @@ test('report refuses what it cannot do', async () => {
   const calls: readonly (readonly [string[], RegExp])[] = [
     [['no-such-file.txt'], /no such file/],
     [[trace, trace], /2 recordings — give one, or compare two/],
-    [['--compare', trace], /--compare has 1 inputs/],
+    [['--compare', trace], /--compare has one input — give two/],
     [[trace, wrong], /together make a page — name it with --output/],
     [[wrong], /is no result: trace\.path is no string/],
     [[trace, '--output', '/no/such/folder/x.html'], /there is no folder/],
     [[trace, '--output', folder], /is no plain file/],
+    [[trace, '--output', file('page')], /--output .*page is not usable — end its name in \.html/],
     [['--compare', trace, trace, '--perfetto', file('x.json')], /--perfetto is for one recording/],
     [['--compare', trace, trace, '--what-if'], /--what-if is for one recording/],
     [[trace, '--cpus', '3', '--machine', 'here'], /--cpus 3 is not usable — give a whole number of 1 to 2/],
@@ -147,6 +148,31 @@ test('report --compare tells two recordings apart, in text, JSON and on a page',
   assert.match(advice!.change, /^Keep cat /)
   assert.ok(advice!.beforeMs > 0 && advice!.afterMs === 0, JSON.stringify(advice))
   rmSync(page)
+})
+
+test('report --compare takes two builds of one program by different names as one', async () => {
+  // Thread 2 of the program munmaps, for which thread 1 waits with a fault.
+  const taken = 'mmap_lock:mmap_lock_acquire_returned: mm=0xffff888100000000 memcg_id=1'
+  const lines = [
+    'prog 1/2 [001]     1.000000: syscalls:sys_enter_munmap: addr: 0x7f0000100000, len: 0x00001000',
+    `prog 1/2 [001]     1.000001: ${taken} write=true success=true`,
+    'prog 1/1 [000]     1.000002: mmap_lock:mmap_lock_start_locking: mm=0xffff888100000000 memcg_id=1 write=false',
+    'prog 1/1 [000]     1.000003: lock:contention_begin: 0xffff888100000040 (flags=READ)',
+    'prog 1/2 [001]     1.005000: mmap_lock:mmap_lock_released: mm=0xffff888100000000 memcg_id=1 write=true',
+    'prog 1/1 [000]     1.005001: lock:contention_end: 0xffff888100000040 (ret=0)',
+    `prog 1/1 [000]     1.005002: ${taken} write=false success=true`,
+    'prog 1/1 [000]     1.005003: mmap_lock:mmap_lock_released: mm=0xffff888100000000 memcg_id=1 write=false',
+    'prog 1/2 [001]     1.005004: syscalls:sys_exit_munmap: 0x0',
+    'prog 1/1 [000]     1.005005: exceptions:page_fault_user: address=0x7f0000000000 ip=0x401000 error_code=0x6',
+  ]
+  const text = lines.join('\n')
+  const [before, after] = [file('before.perf.txt'), file('after.perf.txt')]
+  writeFileSync(before, `${text}\n`)
+  writeFileSync(after, `${text.replaceAll('prog ', 'next ')}\n`)
+  const { stdout, stderr } = await faultline(['report', '--compare', before, after])
+  assert.match(stdout, /prog: munmap .* the same\n/, stderr)
+  assert.match(stdout, /next is compared as another build of prog\./)
+  for (const name of [before, after]) rmSync(name)
 })
 
 test('report --perfetto writes slices of threads, which nest', async () => {

@@ -136,14 +136,16 @@ function framesLeft(value: unknown, site: number): readonly Frame[] {
 
 /** A promise of the engine is settled when the check is over. */
 function refuseOfEngine(value: unknown, site: number): void {
-  if (Object.prototype.toString.call(value) === '[object Promise]' && value instanceof Promise)
-    if (!('loop' in value))
-      refused(
-        site,
-        'a thread waits for a promise of the engine, which is not stepped',
-        'await what the thread does itself, and what other threads of the check send; those of packages are stepped ' +
-          'where the thread is a script: threads: [new URL(…)]',
-      )
+  if (Object.prototype.toString.call(value) !== '[object Promise]' || !(value instanceof Promise)) return
+  if ('loop' in value) return
+  // Nobody waits for it any more: a rejection of it would be another check's, or end the process.
+  value.catch(() => {})
+  refused(
+    site,
+    'a thread waits for a promise of the engine, which is not stepped',
+    'await what the thread does itself, and what other threads of the check send; those of packages are stepped ' +
+      'where the thread is a script: threads: [new URL(…)]',
+  )
 }
 
 /** What it waited for is there. */

@@ -448,7 +448,10 @@ export function messenger<T>(value: T, site: number): T {
 
 /** `promise.then(…)` and the like. */
 export function promised<T>(value: T, site: number): T {
-  return value instanceof Promise && !('loop' in value) ? later(value, site) : value
+  if (!(value instanceof Promise) || 'loop' in value || isAlone()) return value
+  // See refuseOfEngine() of coroutine.ts.
+  value.catch(() => {})
+  return later(value, site)
 }
 
 /** `process.nextTick(called, ...args)`. */

@@ -132,16 +132,21 @@ export function currentPlace(what: string, otherwise: string): Site {
   Error.stackTraceLimit = 100
   const { stack = '' } = new Error('where')
   Error.stackTraceLimit = stackTraceLimit
+  const [place = { file: otherwise, line: 1, column: 1, function: '(anonymous)', what, source: what }] =
+    placesOfStack(stack, what)
+  return place
+}
+
+/** The places of stepped programs on a stack, the innermost first. Slow. */
+export function placesOfStack(stack: string, what: string): Site[] {
   const places = stack.matchAll(
     /(?:at (?:async )?(?:new )?([^\s(]+) \()?(file:[^\s()]*?\?stepped=\d+):(\d+):(\d+)/g,
   )
-  const found = [...places].find(([, , address]) => loadedTexts.has(address!))
-  if (found === undefined)
-    return { file: otherwise, line: 1, column: 1, function: '(anonymous)', what, source: what }
-  const [, name = '(anonymous)', address] = found
-  const { line, column } = sourcePlace(address!, Number(found[3]), Number(found[4]))
-  const file = fileURLToPath(address!.slice(0, address!.lastIndexOf(QUERY)))
-  const source = readFileSync(file, 'utf8').split('\n')[line - 1] ?? ''
-  const own = name.split('.').at(-1)!
-  return { file, line, column, function: own, what, source: source.trim() }
+  return [...places].flatMap(([, name = '(anonymous)', address, atLine, atColumn]) => {
+    if (!loadedTexts.has(address!)) return []
+    const { line, column } = sourcePlace(address!, Number(atLine), Number(atColumn))
+    const file = fileURLToPath(address!.slice(0, address!.lastIndexOf(QUERY)))
+    const source = readFileSync(file, 'utf8').split('\n')[line - 1] ?? ''
+    return [{ file, line, column, function: name.split('.').at(-1)!, what, source: source.trim() }]
+  })
 }

@@ -112,11 +112,12 @@ export class AddressLayout extends AtomicAccess {
     let mapFlags = options.populate === true ? MAP_POPULATE : 0
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
     else if (fixed) mapFlags |= MAP_FIXED
-    const page = this.#call('mmap', (task, mm) => {
+    const body = (task: Task, mm: number): number => {
       const map = (_: Task, pointer: number): number =>
         mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE)
       return mapped === null ? map(task, 0) : mapped.use(task, map)
-    })
+    }
+    const page = this.#call('mmap', body, pages * PAGE_SIZE)
     if (options.contiguous === true) this.#makeContiguous(page * PAGE_SIZE, pages * PAGE_SIZE, vmFlags)
     return page * PAGE_SIZE
   }
@@ -351,8 +352,12 @@ export class AddressLayout extends AtomicAccess {
     return this.#run(call, body)
   }
 
-  #call(call: string, body: (task: Task, mm: number) => number): number {
-    return checkResult(this.#run(call, body), call)
+  /** `length` is that of the call, where an error is to tell it. */
+  #call(call: string, body: (task: Task, mm: number) => number, length?: number): number {
+    const result = this.#run(call, body)
+    return result >= 0 || length === undefined
+      ? checkResult(result, call)
+      : checkResult(result, call, `length: ${length} bytes`)
   }
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {

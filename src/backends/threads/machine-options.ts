@@ -28,6 +28,7 @@ import {
   checkString,
   checkWhole,
   readOptions,
+  typeError,
   unchecked,
 } from './arguments.ts'
 import { ConfigurationError } from './errors.ts'
@@ -149,7 +150,8 @@ export interface WritebackPlan {
 /** Throws ConfigurationError for a machine that cannot be, TypeError and RangeError for no option, size or number. */
 export function planMachine(given: MachineOptions): MachinePlan {
   const options = readOptions(given, 'Machine.create options', machineChecks)
-  checkNumber(options.cpus, 'cpus')
+  if (options.cpus === undefined)
+    typeError('cpus', options.cpus, `a whole number from 1 to ${CPUS_MAX}: one for each thread at work`)
   const frameCount = framesOf(options)
   const writeback = readWriteback(options.writeback ?? false, frameCount)
   const { cpus } = options

@@ -16,6 +16,8 @@ const units: Readonly<Record<string, number>> = {
   MiB: 2 ** 20,
   G: 2 ** 30,
   GiB: 2 ** 30,
+  T: 2 ** 40,
+  TiB: 2 ** 40,
 }
 
 const ALLOWED = 'a size: a whole number of bytes, or a text such as 256MiB'
