@@ -15,6 +15,8 @@ export class CampaignRefused extends TypeError {
 
 /** Longer lists are taken for a slip. */
 const LIST_MAX = 100_000
+/** So many names that there are fit in a message: more would hide what is wrong. */
+const NAMED_MAX = 30
 
 export class Reader {
   /** Undefined where the field is not there. */
@@ -61,7 +63,9 @@ export class Reader {
   known(name: string, names: readonly string[], noun: string): void {
     if (names.includes(name)) return
     const near = nearest(name, names)
-    const remedy = `${near === undefined ? '' : `did you mean '${near}'? `}There is ${names.join(', ')}`
+    const hint = near === undefined ? '' : `did you mean '${near}'? `
+    const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : ''
+    const remedy = `${hint}There is ${names.slice(0, NAMED_MAX).join(', ')}${more}`
     throw this.refuse(`has an unknown ${noun} '${name}'`, remedy)
   }
 

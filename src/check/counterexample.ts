@@ -24,9 +24,9 @@ import {
   WOKEN,
   type Watched,
   operationNames,
-  placesOfStack,
   runThreads,
   setTracer,
+  steppedHost,
   timeOut,
 } from '../backends/stepped/index.ts'
 import type { Counterexample } from './counterexample-data.ts'
@@ -112,7 +112,9 @@ function thrownBy(call: () => void): unknown {
 /** Where the user's code has thrown it, as far as its stack tells: it may be none, or another than what was told. */
 function placeOfError(error: unknown): string[] {
   if (!(error instanceof Error) || typeof error.stack !== 'string') return []
-  const place = placesOfStack(error.stack, '').find(({ file }) => !HARNESS.test(file) && !LOOP.test(file))
+  const place = steppedHost()
+    .placesOfStack(error.stack)
+    .find(({ file }) => !HARNESS.test(file) && !LOOP.test(file))
   return place === undefined ? [] : [`at ${shortPlace(place)}: ${quoted(place.source)}`]
 }
 

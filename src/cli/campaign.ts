@@ -66,7 +66,7 @@ export function campaignCommand(): Command {
         'Exit code 1: a job fails, or could not be done. After Ctrl-C the same command continues from the store.',
         '',
         'Examples:',
-        '  faultline campaign examples/campaigns/sweep.ts --store sweep.sqlite',
+        '  faultline campaign sweep.json --store sweep.sqlite',
         '  faultline campaign checks.json --store checks.sqlite --output checks.html',
         '  faultline campaign checks.json --store checks.sqlite --queue redis://queue-host',
         '  faultline campaign --work --queue redis://queue-host',

@@ -98,12 +98,6 @@ export function checkCommand(): Command {
         'Exit code 1: something fails, a mutant is not found, or a redundant one is. If the time runs out, or if a',
         "random strategy finds no failure, the verdict is 'incomplete' and the exit code 0.",
         '',
-        ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
-        ...wrap(
-          `Not part of --all, as they show the price of a design: ${priceNames.join(', ')}`,
-          HELP_WIDTH,
-        ),
-        '',
         'Examples:',
         '  faultline check --init',
         '  faultline check my-queue.check.ts',
@@ -113,6 +107,12 @@ export function checkCommand(): Command {
         '  faultline check fault-munmap --design kamezawa-2009-refcount --published',
         '  faultline check --mutants --json',
         '  faultline check --conflicts --design classic,lespinasse-2021',
+        '',
+        ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
+        ...wrap(
+          `Not part of --all, as they show the price of a design: ${priceNames.join(', ')}`,
+          HELP_WIDTH,
+        ),
       ].join('\n'),
     )
     .action(runCommand)

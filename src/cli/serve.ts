@@ -25,7 +25,7 @@ export function serveCommand(): Command {
       [
         '',
         'The pages run in the browser: they read a dropped recording there, and send it nowhere.',
-        'Ctrl-C ends it.',
+        'Ctrl-C ends it. Only in a checkout of the repository: the published package has no workbench.',
         '',
         'Examples:',
         '  faultline serve',

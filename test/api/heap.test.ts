@@ -164,6 +164,7 @@ describe('a heap', () => {
       holds(space, { address, size: 600_000, byte: 7 })
       heap.free(address)
       failsWith('EINVAL', () => heap.reallocate(address, 10))
+      assert.throws(() => heap.reallocate(address, 10), /^MemoryError: reallocate: EINVAL/)
       assert.equal(heap.usage().blocks, 0)
     })
   })

@@ -89,7 +89,9 @@ describe('campaign', () => {
 
   it('refuses what makes no sense', async () => {
     writeFileSync(file('wrong.json'), '{"name":"wrong","jobs":[{"check":["refcont"]}]}')
+    writeFileSync(file('unlike.json'), '{"name":"unlike","jobs":[{"check":["qqqq"]}]}')
     const calls = [
+      [['campaign', file('unlike.json')], /scenario 'qqqq' — There is fault-fault, .{1,900} and \d+ more\n$/],
       [['campaign'], /there is no campaign — give its file/],
       [['campaign', file('nowhere.json')], /nowhere\.json.* — check the path/],
       [['campaign', file('wrong.json')], /unknown scenario 'refcont' — did you mean 'refcount'\?/],

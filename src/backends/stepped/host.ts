@@ -6,6 +6,8 @@ import type { Site } from './sites.ts'
 export interface SteppedHost {
   /** The innermost place of a stepped program on the stack; `otherwise` stands for a file where there is none. Slow. */
   currentPlace(what: string, otherwise: string): Site
+  /** The places of stepped programs on a stack, the innermost first; none where it is not known. Slow. */
+  placesOfStack(stack: string): readonly Site[]
   /** It is a thread of this host, to which messages can be sent. */
   isWorker(value: unknown): boolean
   /** What it makes are such threads. */
@@ -25,6 +27,7 @@ let host: SteppedHost = {
     what,
     source: what,
   }),
+  placesOfStack: () => [],
   isWorker: () => false,
   makesWorkers: () => false,
   inspect: (value) => JSON.stringify(value) ?? String(value),

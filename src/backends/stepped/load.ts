@@ -35,7 +35,7 @@ import {
   setSites,
   setTouching,
 } from './runtime.ts'
-import { QUERY, type Site, currentPlace, loadedCommonjs, loadedTexts } from './sites.ts'
+import { QUERY, type Site, currentPlace, loadedCommonjs, loadedTexts, placesOfStack } from './sites.ts'
 import { loadThreadModules } from './thread-load.ts'
 import { whatWasLoaded } from './thread-modules.ts'
 
@@ -90,6 +90,7 @@ interface LoadedProgram {
 
 setHost({
   currentPlace,
+  placesOfStack,
   isWorker: (value) => value instanceof Worker,
   makesWorkers: (constructor) => constructor === Worker || constructor.prototype instanceof Worker,
   inspect: (value) => inspect(value, { breakLength: Infinity }),

@@ -73,6 +73,8 @@ export function followImport(
   if (standIn !== null) return standIn
   if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:') || isTestFramework(specifier))
     return null
+  // Also where the project has another copy of it than the one that runs, as with a command that is installed globally.
+  if (/^faultline(\/|$)/.test(specifier)) return null
   const isPath = /^(\.|file:|\/)/.test(specifier)
   if (isPath && kind === 'import') {
     const path = resolvePath(url, specifier)

@@ -132,13 +132,13 @@ export function currentPlace(what: string, otherwise: string): Site {
   Error.stackTraceLimit = 100
   const { stack = '' } = new Error('where')
   Error.stackTraceLimit = stackTraceLimit
-  const [place = { file: otherwise, line: 1, column: 1, function: '(anonymous)', what, source: what }] =
-    placesOfStack(stack, what)
-  return place
+  const [place = { file: otherwise, line: 1, column: 1, function: '(anonymous)', source: what }] =
+    placesOfStack(stack)
+  return { ...place, what }
 }
 
 /** The places of stepped programs on a stack, the innermost first. Slow. */
-export function placesOfStack(stack: string, what: string): Site[] {
+export function placesOfStack(stack: string): Site[] {
   const places = stack.matchAll(
     /(?:at (?:async )?(?:new )?([^\s(]+) \()?(file:[^\s()]*?\?stepped=\d+):(\d+):(\d+)/g,
   )
@@ -147,6 +147,6 @@ export function placesOfStack(stack: string, what: string): Site[] {
     const { line, column } = sourcePlace(address!, Number(atLine), Number(atColumn))
     const file = fileURLToPath(address!.slice(0, address!.lastIndexOf(QUERY)))
     const source = readFileSync(file, 'utf8').split('\n')[line - 1] ?? ''
-    return [{ file, line, column, function: name.split('.').at(-1)!, what, source: source.trim() }]
+    return [{ file, line, column, function: name.split('.').at(-1)!, what: '', source: source.trim() }]
   })
 }

@@ -197,7 +197,7 @@ export class Heap {
    */
   reallocate(address: number, size: number): number {
     checkBytes(size, 'size')
-    const before = this.sizeOf(address)
+    const before = this.#sizeFor('reallocate', address)
     if (size <= before && size * 2 > before) return address
     const moved = this.allocate(size)
     try {
@@ -213,9 +213,13 @@ export class Heap {
 
   /** How many bytes the block at `address` has: at least as many as were asked for. Errors: as of free(). */
   sizeOf(address: number): number {
+    return this.#sizeFor('sizeOf', address)
+  }
+
+  #sizeFor(call: string, address: number): number {
     checkAddress(address)
     const size = this.#core.sizeAt(address - this.#base)
-    if (typeof size !== 'number') throw refused('sizeOf', address, size)
+    if (typeof size !== 'number') throw refused(call, address, size)
     return size
   }
 
