@@ -39,7 +39,7 @@ describe('the page on the designs', () => {
     ])
     const headings = [
       'design',
-      'what keeps it alive',
+      'what keeps the VMA alive',
       'how a change is noticed',
       'how the fault commits',
       'what it writes to shared memory',

@@ -1,12 +1,12 @@
-// Speculative page faults as L. Dufour took them up in 2017 (RFC v1 to v5, on Zijlstra's patches of 2014).
+// Speculative page faults as L. Dufour continued them in 2017 (RFC v1 to v5, on Zijlstra's patches of 2014).
 //
-// The deadlock of 2014 is cured: the page-table lock is only tried, and a fault that does not get it is done the
-// classic way (patch "Try spin lock in speculative path"). What mprotect, madvise and others change is now written
-// with the VMA odd. Only anonymous memory is tried, and only where there is an anon_vma already, since making one
-// needs the neighbours of the VMA.
+// It removes the deadlock of 2014: a fault only tries the page-table lock, and takes the classic path if it does not
+// get it (patch "Try spin lock in speculative path"). The VMA is now odd also while mprotect, madvise and others change
+// it. Only faults on anonymous memory are tried, and only if there is an anon_vma already, since making one needs the
+// neighbours of the VMA.
 //
-// What it had left: call_srcu() cost about a fifth of the throughput on large machines, which is why the next version
-// counts references.
+// What remained: call_srcu() cost about a fifth of the throughput on large machines, so the next version counts
+// references.
 
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { VM_FAULT_RETRY } from '../mm/fault-context.ts'
@@ -29,10 +29,10 @@ export class Dufour2017 extends DufourDesign {
     author: 'Laurent Dufour, after Peter Zijlstra',
     rwsem: 'writer-spinning',
     source: 'Speculative page faults, RFC v5, 16 June 2017, linux-mm, 11 patches',
-    lookup: 'red-black tree under SRCU, again if the seqlock of the mm says that the tree changed',
+    lookup: 'red-black tree under SRCU, repeated if the seqlock of the mm shows that the tree changed',
     lifetime: 'VMAs are released after a grace period of SRCU',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
-    commit: 'try-lock of the page-table lock between two looks at the count',
+    commit: 'try-lock of the page-table lock between two checks of the count',
     sharedWrites: [],
   }
 

@@ -1,10 +1,10 @@
 // Speculative page faults of L. Dufour in 2018 (v6 to v11; here v10, 17 April 2018, the last that tries the page-table
 // lock once).
 //
-// SRCU is gone. A reader-writer lock guards the tree, and each VMA has a count of those who use it: `get_vma` looks up
-// and counts under the lock, so that a VMA that was found stays, and may even be handed to the classic path when the
-// try has failed, which saves it the lookup. Each fault now writes to two places that all threads share, the lock and
-// the count: P. Zijlstra's objection was that this is the contention of the mmap lock again.
+// There is no SRCU any more. A reader-writer lock guards the tree, and each VMA counts its users: `get_vma` looks up
+// and counts under the lock, so the VMA stays, and the classic path may even reuse it after a failed try, which saves
+// the lookup. Each fault now writes two words that all threads share, the lock and the count: P. Zijlstra objected that
+// this is the contention of the mmap lock again.
 
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { VM_FAULT_RETRY } from '../mm/fault-context.ts'
@@ -28,9 +28,9 @@ export class Dufour2018 extends DufourDesign {
     rwsem: 'writer-spinning',
     source: 'Speculative page faults, v10, 1523975611-15978-1-git-send-email-ldufour@linux.vnet.ibm.com',
     lookup: 'red-black tree under a reader-writer lock of its own',
-    lifetime: 'a reference count per VMA; the locked retry takes over the VMA that was found',
+    lifetime: 'a reference count per VMA; the retry under the mmap lock reuses the VMA',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
-    commit: 'try-lock of the page-table lock between two looks at the count',
+    commit: 'try-lock of the page-table lock between two checks of the count',
     sharedWrites: ['mm.mmRbLock', 'vma.refCount'],
   }
 

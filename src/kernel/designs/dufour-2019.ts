@@ -1,10 +1,10 @@
 // Speculative page faults of L. Dufour, v12 (16 April 2019, on 5.1-rc4; 31 patches), the last of his.
 //
-// The lock of the tree is gone again: the lookup runs under RCU, and a seqlock of the mm tells whether the tree changed
-// meanwhile. The reference count stays; the tree's own is dropped after a grace period, so that a fault may take one on
-// a VMA that it has found. Both VMAs of a mapping that moves stay odd until the entries have moved (patch 11/31, race
-// R2), those of a parent that forks until its TLBs are flushed (18/31, race R1). The page-table lock is tried over and
-// over, with interrupts enabled in between: the author was asked for a bound and never met the case (race R12).
+// The lock of the tree is gone again: the lookup runs under RCU, and a seqlock of the mm shows whether the tree changed
+// meanwhile. The reference count stays; the tree drops its reference after a grace period, so a fault may take one on
+// the VMA that it finds. Both VMAs of a moving mapping stay odd until the entries have moved (patch 11/31, race R2),
+// those of a forking parent until its TLBs are flushed (18/31, race R1). The fault tries the page-table lock over and
+// over, and enables interrupts in between: reviewers asked the author for a bound; he never met the case (race R12).
 
 import { cpuRelax, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
@@ -37,10 +37,10 @@ export class Dufour2019 extends DufourDesign {
     author: 'Laurent Dufour',
     rwsem: 'writer-spinning',
     source: 'Speculative page faults, v12, 20190416134522.17540-1-ldufour@linux.ibm.com',
-    lookup: 'red-black tree under RCU, again if the seqlock of the mm says that the tree changed',
-    lifetime: "a reference count per VMA; the tree's own is dropped after a grace period",
+    lookup: 'red-black tree under RCU, repeated if the seqlock of the mm shows that the tree changed',
+    lifetime: "a reference count per VMA; the tree drops its reference after a grace period",
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
-    commit: 'page-table lock, tried until it is free, between two looks at the count',
+    commit: 'page-table lock, tried until it is free, between two checks of the count',
     sharedWrites: ['vma.refCount'],
   }
 

@@ -1,5 +1,5 @@
-// What L. Dufour's designs have in common: what is tried at all, in which order it is checked, and the tracepoints that
-// tell why a fault was given up (`pagefault:spf_*`).
+// What L. Dufour's designs share: which faults they try, the order of the checks, and the tracepoints that say why a
+// fault gave up (`pagefault:spf_*`).
 
 import { handlePteFault } from '../fault/fault.ts'
 import { WALK_DONE, copyContainsPage } from '../fault/speculative.ts'

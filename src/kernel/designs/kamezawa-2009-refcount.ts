@@ -1,12 +1,12 @@
 // Asynchronous page fault: H. Kamezawa's second design, 25 December 2009 (on 2.6.33-rc2).
 //
-// The tree of VMAs is read under RCU, and a fault takes a reference on the VMA that it finds. There is no sequence
-// count and no version: whoever takes a VMA away drops the reference of the tree and sleeps until the last fault is
-// done, so that a fault that has its reference need not look again. It took more than twice the faults of the locked
-// path, and then the xadd rwsem took more than it.
+// A fault reads the tree of VMAs under RCU, and takes a reference on the VMA that it finds. There is no sequence count
+// and no version: a thread that removes a VMA drops the tree's reference and sleeps until the last fault has finished,
+// so a fault with a reference need not check again. It handled more than twice the faults of the locked path; then the
+// xadd rwsem handled more than it.
 //
-// What it does not see is a VMA that stays and changes. Mended here: whoever moves the borders of a VMA or changes its
-// flags waits in the same way, and faults are turned away meanwhile.
+// It misses changes of a VMA that stays in the tree. Corrected here: a thread that moves the borders of a VMA or
+// changes its flags waits in the same way, and no new fault gets a reference meanwhile.
 
 import { accessError, handlePteFault } from '../fault/fault.ts'
 import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../fault/speculative.ts'
@@ -37,8 +37,8 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
     rwsem: 'generic',
     source: 'asynchronous page fault, 25 December 2009, linux-kernel',
     lookup: 'red-black tree under RCU',
-    lifetime: 'a reference count per VMA; whoever unmaps it sleeps until nobody has one',
-    validation: 'none: what is referenced is not taken away',
+    lifetime: 'a reference count per VMA; an unmapping thread sleeps until it is 0',
+    validation: 'none: a referenced VMA is not removed',
     commit: 'page-table lock',
     sharedWrites: ['page.flags', 'page.refcount', 'vma.refCount'],
   }

@@ -1,11 +1,11 @@
 // Speculative page faults, the first: H. Kamezawa, 18 December 2009 (RFC, four patches).
 //
-// A version number per mm moves whenever somebody takes or gives up the mmap lock for write. Each thread remembers the
-// version that it saw when it last held the lock for reading; while that is the current one, nothing has changed for
-// it. The VMA is found without any lookup: whoever installs an entry leaves the VMA in the page-table page. A fault
-// counts itself as a user of the VMA; whoever takes a VMA away clears those places and waits until it has no user.
+// A version number per mm changes whenever a thread takes or releases the mmap lock for writing. Each thread remembers
+// the version that it read when it last held the lock for reading; while that is the current one, nothing has changed.
+// No lookup finds the VMA: a fault that installs an entry stores the VMA in the page-table page. A fault counts itself
+// as a user of the VMA; a thread that removes a VMA clears those places and waits until it has no user.
 //
-// After each change of the layout every thread takes one fault the classic way before it may try again.
+// After each change of the layout every thread takes one classic fault before it may try again.
 
 import { Design } from '../fault/design.ts'
 import { accessError, handlePteFault } from '../fault/fault.ts'
@@ -37,8 +37,8 @@ export class Kamezawa2009Version extends Design {
     rwsem: 'generic',
     source: 'RFC 1-4/4, mm accessor and speculative page fault, 18 December 2009, linux-kernel',
     lookup: 'none: the page-table page remembers the VMA',
-    lifetime: 'faults count themselves in the VMA; whoever unmaps it waits until there is none',
-    validation: 'a version number per mm, compared with what the thread saw under the mmap lock',
+    lifetime: 'faults count themselves in the VMA; an unmapping thread waits until the count is 0',
+    validation: 'a version number per mm, compared with the one read under the mmap lock',
     commit: 'page-table lock, then the version again',
     sharedWrites: ['page.flags', 'page.refcount', 'table.vma', 'vma.refCount'],
   }

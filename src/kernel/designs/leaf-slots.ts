@@ -1,31 +1,31 @@
-// Leaf slots, 2026: our own design. What is mapped stands in the page table itself, where a fault must go anyway.
+// Leaf slots, 2026: our own design. The page table itself records the mappings, where a fault must go anyway.
 //
-// A fault finds the pte table, guesses what is mapped there, prepares what it will need, locks the table, looks whether
-// a slot in its header says so too, stores the entry and unlocks (tables/leaf-slots.ts). The guess is what the last
-// fault of the thread found, or else what a slot seems to say. The fault touches neither the mmap lock nor the tree nor
-// the VMA, and writes no word that faults elsewhere write. It is disturbed by changes of its own pages only, and no
-// writer waits for it but for the lock of a table.
+// A fault finds the pte table, guesses the mapping, prepares what it will need, locks the table, checks that a slot in
+// its header agrees, stores the entry and unlocks (tables/leaf-slots.ts). The guess is what the thread's last fault
+// found, or else what a slot seems to say. The fault touches neither the mmap lock nor the tree nor the VMA, and writes
+// no word that faults elsewhere write. Only changes of its own pages disturb it, and a writer waits for it only at the
+// lock of a table.
 //
-// Nothing else keeps the file of a mapping for a fault: a page of it is looked for with the table locked, and who has
-// to wait for one takes a reference first (race R20). The mmap lock is not needed for that either.
+// Nothing else keeps the file of a mapping alive for a fault: the fault looks up a page with the table locked, and
+// takes a reference on the file before it waits for one (race R20). It needs no mmap lock for that either.
 //
-// Where no slot speaks of the page, the fault finds the VMA in the tree under RCU and fills one. Every write of a VMA
-// moves its sequence count (vma-sequence.ts), and a VMA that leaves the tree is marked. A writer marks first, closes
-// the slots then, and changes what is mapped after that. A fault that sees no mark, with the table locked, fills a slot
-// that the writer will find: its look into this very table comes after, and needs the lock. When all is done, the
-// writer fills slots itself for what it has made, since it is likely to be touched next.
+// If no slot covers the page, the fault finds the VMA in the tree under RCU and fills a slot. Every write of a VMA
+// moves its sequence count (vma-sequence.ts), and a VMA that leaves the tree is marked. A writer first marks, then
+// closes the slots, then changes the mapping. If a fault sees no mark with the table locked, the writer will find the
+// slot that it fills, since the writer visits this table later, and needs its lock. At the end the writer itself fills
+// slots for what it has made, since the program will probably touch that next.
 //
-// Missing tables are made in the same way: under the lock of the upper levels, if the VMA is not marked. A writer who
-// is about to take tables away passes through that lock first: what was linked before, its walk sees, and who comes
-// later sees the mark (races R5 and R14).
+// Missing tables are made in the same way: under the lock of the upper levels, if the VMA is not marked. A writer that
+// is about to remove tables first passes through that lock: its walk sees tables that were linked before, and later
+// faults see the mark (races R5 and R14).
 //
-// The first write in a mapping gives it an anon_vma, for which it reads the neighbours. They change under the mmap lock
-// held for write only, and whoever takes it so passes through the lock of the upper levels before, and leaves a mark
+// The first write in a mapping gives it an anon_vma, and reads the neighbours for that. They change only under the mmap
+// lock held for writing. A thread that takes it so first passes through the lock of the upper levels, and leaves a mark
 // there (race R23): under that lock, without the mark, a fault may read them.
 //
-// Faults that the kernel takes are handled like those of the program. On x86, the designs of Linux leave them to the
-// mmap lock because code of the kernel may fault while it holds it: it would wait for itself. A fault here waits for
-// locks of tables only, with none of which the kernel touches the program's memory.
+// Faults inside the kernel are handled like those of the program. On x86, the designs of Linux leave them to the mmap
+// lock because kernel code may fault while it holds that lock, and would wait for itself. A fault here waits only for
+// locks of tables, and the kernel holds none of them while it touches the program's memory.
 
 import { accessError, handlePteFault } from '../fault/fault.ts'
 import { NothingHeld } from '../fault/hold.ts'
@@ -81,10 +81,10 @@ export class LeafSlots extends VmaSequenceDesign {
     year: 2026,
     author: 'Faultline',
     rwsem: 'spinning',
-    source: 'docs/leaf-slots.md; after CortenMM (SOSP 2025), whose page tables hold what is mapped',
+    source: 'docs/leaf-slots.md; after CortenMM (SOSP 2025), whose page tables record the mappings',
     lookup: 'a slot in the page table; on a miss the range tree, under RCU',
     lifetime: 'VMAs are freed after a grace period; a file is used with the table locked, or by a reference',
-    validation: 'the slot, compared with the table locked; it is closed before its pages change',
+    validation: 'the slot, compared with the table locked; writers close it before its pages change',
     commit: 'page-table lock',
     sharedWrites: ['page.flags', 'page.refcount'],
   }

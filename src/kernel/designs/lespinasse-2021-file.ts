@@ -1,10 +1,11 @@
 // The branch of M. Lespinasse's patches that also takes faults on files (RFC of 7 April 2021, patches 23 to 33;
 // message-id 20210407014502.24091-1-michel@lespinasse.org): reads, and private copies on write.
 //
-// The file must stay while its pages are looked up: the VMA and its reference on the file are given up after a grace
-// period, and the fault enters RCU, looks at the count again, and only then touches the file. Hence it may not sleep:
-// a page that is not in the page cache is left to the classic path, and so are writes to shared mappings. The price was
-// found at once: after munmap() the file is in use until the grace period is over, and umount() fails (race R20).
+// The file must stay while the fault looks up its pages: the VMA and its reference on the file are released after a
+// grace period, and the fault enters RCU, checks the count again, and only then touches the file. Hence it may not
+// sleep: pages that are not in the page cache go to the classic path, and so do writes to shared mappings. Reviewers
+// found the price at once: after munmap() the file stays in use until the grace period ends, and umount() fails (race
+// R20).
 
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, FAULT_FLAG_WRITE } from '../mm/fault-context.ts'
@@ -37,7 +38,7 @@ export class Lespinasse2021File extends Lespinasse2021 {
     lookup: 'VMA cache of the thread, then red-black tree, under RCU',
     lifetime: 'VMAs and their files are released after a grace period; the fault works on a copy',
     validation: 'one sequence count per mm, odd while the mmap lock is held for writing',
-    commit: 'try-lock of the page-table lock between two looks at the count',
+    commit: 'try-lock of the page-table lock between two checks of the count',
     sharedWrites: ['page.flags', 'page.refcount'],
   }
 

@@ -3,10 +3,10 @@
 //
 // One sequence count per mm, hooked into the mmap lock: odd while a writer holds it. A fault reads it, looks up the
 // VMA under RCU, copies it, reads the count again, and from then on uses only the copy. It commits by try-locking the
-// page table between two more looks at the count. It writes nothing that another fault writes; the price is that any
+// page table between two more checks of the count. It writes nothing that another fault writes; the price is that any
 // writer anywhere in the address space makes it give up. What happens under the mmap lock held for *reading*
-// (MADV_DONTNEED, other faults) does not move the count: it is excluded by the page-table lock and by comparing the
-// entry with what was seen.
+// (MADV_DONTNEED, other faults) does not move the count: the page-table lock, and the comparison of the entry with the
+// value read before, exclude it.
 
 import { Design } from '../fault/design.ts'
 import { accessError, handlePteFault } from '../fault/fault.ts'
@@ -79,7 +79,7 @@ export class Lespinasse2021 extends Design {
     lookup: 'VMA cache of the thread, then red-black tree, under RCU',
     lifetime: 'VMAs are freed after a grace period; the fault works on a copy',
     validation: 'one sequence count per mm, odd while the mmap lock is held for writing',
-    commit: 'try-lock of the page-table lock between two looks at the count',
+    commit: 'try-lock of the page-table lock between two checks of the count',
     sharedWrites: [],
   }
 

@@ -1,9 +1,9 @@
 // Speculative page faults of M. Lespinasse, v2 (28 January 2022, on 5.17-rc1, 35 patches; message-id
 // 20220128131006.67712-1-michel@lespinasse.org), proposed for 5.18 and not merged.
 //
-// As v1 with three differences: the lookup does not go through the VMA cache of the thread; faults on swap entries are
-// never tried; and a copy on write holds the MMU-notifier lock of the mm, which whoever registers a notifier takes for
-// write, so that no observer of the page tables appears between the look for one and the change (race R17).
+// As v1 with three differences: the lookup bypasses the VMA cache of the thread; faults on swap entries are never
+// tried; and a copy on write holds the MMU-notifier lock of the mm. Registering a notifier takes this lock for writing,
+// so no observer of the page tables appears between the check for one and the change (race R17).
 
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
@@ -30,7 +30,7 @@ export class Lespinasse2022 extends Lespinasse2021 {
     lookup: 'red-black tree under RCU',
     lifetime: 'VMAs are freed after a grace period; the fault works on a copy',
     validation: 'one sequence count per mm, odd while the mmap lock is held for writing',
-    commit: 'try-lock of the page-table lock between two looks at the count',
+    commit: 'try-lock of the page-table lock between two checks of the count',
     sharedWrites: [],
   }
 

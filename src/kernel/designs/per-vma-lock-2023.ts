@@ -1,8 +1,8 @@
 // Per-VMA locks, Linux 6.4 (S. Baghdasaryan, v4, 27 February 2023; message-id
 // 20230227173632.3292573-1-surenb@google.com).
 //
-// What took the place of speculation: nothing is tried that could fail at the end. A fault locks its VMA for reading
-// and is done with it as if it held the mmap lock, page tables included (per-vma.ts).
+// They replaced speculation: no fault does work that could fail at the end. A fault locks its VMA for reading
+// and then works as if it held the mmap lock, page tables included (per-vma.ts).
 
 import { vmaLockKept } from '../fault/hold.ts'
 import { copyContainsPage, copyVma } from '../fault/speculative.ts'

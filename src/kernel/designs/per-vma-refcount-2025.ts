@@ -1,13 +1,13 @@
 // The reference count in the VMA, Linux 6.15 (S. Baghdasaryan, v10, 13 February 2025; message-id
-// 20250213224655.1680278-1-surenb@google.com), with what else is done under the lock of a VMA up to Linux 6.18.
+// 20250213224655.1680278-1-surenb@google.com), with the other uses of a VMA's lock up to Linux 6.18.
 //
-// The semaphore of 2023 has become one word: 0 for a VMA that is in no tree, 1 for one that is, one more for each
-// fault in it, and a high bit while a writer waits until the faults are done. VMAs are no longer freed through RCU but
-// lie in type-safe memory: a fault may find that the VMA which it has locked has become another's in the meantime, and
-// has to ask once it has it. All kinds of mapping are handled, pages of files and of the swap area included (6.6): who
-// must wait for one gives the lock up first. An anon_vma is made inside the fault, with the mmap lock if that is free
-// (6.10). A forbidden access is a signal at once (6.10). MADV_DONTNEED and MADV_FREE of pages of one VMA take its lock
-// and not the mmap lock (6.17). See docs/designs.md for what of 6.18 and later is not here.
+// The semaphore of 2023 has become one word: 0 for a VMA outside any tree, 1 for one in a tree, one more for each fault
+// in it, and a high bit while a writer waits for the faults to finish. VMAs are no longer freed through RCU but lie in
+// type-safe memory: the VMA that a fault has locked may belong to another mm by then, so the fault checks after it has
+// locked. All kinds of mapping are handled, pages of files and of the swap area included (6.6): a fault that must wait
+// for a page first releases the lock. The fault itself makes an anon_vma, with the mmap lock if that is free (6.10). A
+// forbidden access is a signal at once (6.10). MADV_DONTNEED and MADV_FREE of pages of one VMA take its lock and not
+// the mmap lock (6.17). docs/designs.md says what of 6.18 and later is missing here.
 
 import { accessSignal } from '../fault/fault.ts'
 import { vmaLockHeld } from '../fault/hold.ts'
@@ -47,8 +47,8 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     source:
       'reimplement per-vma lock as a refcount, v10, 20250213224655.1680278-1-surenb@google.com; as in Linux 6.18',
     lookup: 'range tree under RCU',
-    lifetime: 'a reference count per VMA, which writers wait for; freed VMAs stay VMAs',
-    validation: 'lock numbers of VMA and mm, then whose VMA it is, and the borders',
+    lifetime: 'a reference count per VMA, which writers wait for; freed memory is reused only for VMAs',
+    validation: 'lock numbers of VMA and mm, then the mm and the borders of the VMA',
     commit: 'page-table lock; nothing can have changed',
     sharedWrites: ['page.flags', 'page.refcount', 'vma.refCount'],
   }

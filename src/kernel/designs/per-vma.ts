@@ -1,11 +1,11 @@
-// What the per-VMA locks of Linux have in common. A fault locks its VMA for reading and does all of its work under that
-// lock. A writer, who holds the mmap lock, locks each VMA that it changes, waits until the faults in it are done, and
-// unlocks them all at once by giving up the mmap lock: a VMA is locked for write while its number is the one of its mm.
-// How the lock is made, the designs say.
+// What the per-VMA locks of Linux share. A fault locks its VMA for reading and does all of its work under that lock. A
+// writer, who holds the mmap lock, locks each VMA that it changes, waits until the faults in it have finished, and
+// unlocks all of them at once by releasing the mmap lock: a VMA is locked for writing while its number equals that of
+// its mm. The designs decide how the lock is made.
 //
-// A number that is equal by accident turns a fault away. Linux lets a writer rely on it too, and not wait where the
-// number says that it has locked the VMA before; here it waits each time, as the number may be an old one that has come
-// round.
+// If the numbers are equal by accident, a fault falls back. In Linux a writer relies on them too, and does not wait if
+// the number says that it locked the VMA before; here it always waits, since an old number may have wrapped to the
+// current value.
 
 import { Design } from '../fault/design.ts'
 import { accessError, handleMmFault } from '../fault/fault.ts'

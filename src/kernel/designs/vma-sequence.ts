@@ -1,8 +1,8 @@
 // What the designs of 2010 to 2019 share: a sequence count in each VMA, odd while the VMA or its entries change.
 //
-// A fault reads the count, takes what it needs, and at its commit looks whether the count is the same and the VMA still
-// part of the tree. Writers of other VMAs do not disturb it, which is what Lespinasse's count per mm gave up for
-// simplicity. The count says nothing of a VMA that has left the tree: for that there is the test for dead nodes.
+// A fault reads the count, reads what it needs, and at its commit checks that the count is the same and the VMA still
+// in the tree. Writers of other VMAs do not disturb it; Lespinasse's count per mm gave that up for simplicity. The
+// count says nothing about a VMA that has left the tree: the test for dead nodes does.
 
 import { accessError } from '../fault/fault.ts'
 import { copyVma, walkSpeculatively } from '../fault/speculative.ts'

@@ -1,8 +1,9 @@
-// Which changes of a VMA are writes for the designs that announce each write of a VMA and its end.
+// Which changes of a VMA are writes, for the designs that announce the begin and end of each write of a VMA.
 //
-// Most writes are short: borders move, flags change. One is long: a mapping that moves has two VMAs that must not be
-// used until the entries have moved, and the new one from the moment at which it can be found (race R2). They are known
-// by their first pages, since merging may have made the new one part of a neighbour, and splitting the old one.
+// Most writes are short: borders move, flags change. One is long: a moving mapping has two VMAs that must not be used
+// until the entries have moved, the new one from the moment at which a lookup can find it (race R2). They are
+// identified by their first pages, since a merge may have made the new one part of a neighbour, and a split the old
+// one.
 
 import { Design } from '../fault/design.ts'
 import { Mm } from '../mm/mm.ts'

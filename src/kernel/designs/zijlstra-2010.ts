@@ -1,14 +1,14 @@
-// Speculative page faults as P. Zijlstra answered Kamezawa with on 4 January 2010 ("-v3", eight patches).
+// Speculative page faults: P. Zijlstra's answer to Kamezawa of 4 January 2010 ("-v3", eight patches).
 //
-// The page-table lock comes first and the VMA second: while the lock is held, nobody can take the entries away, so that
-// what is then found out about the VMA and about the entry belongs together. VMAs carry a sequence count and are freed
-// through RCU; a node that has left the tree is known as dead. Every later lock of the entry looks at both again.
+// The page-table lock comes first and the VMA second: while the fault holds the lock, nobody can remove the entries, so
+// what it then reads of the VMA and of the entry belongs together. VMAs have a sequence count and are freed through
+// RCU; a node that has left the tree is marked dead. Every later lock of the entry checks both again.
 //
 // A hack came first, on 2 January (1262448844.6408.93.camel@laptop): it waited for the page-table lock with interrupts
-// disabled, which is the deadlock of race R11, and enabled them before it looked the VMA up, so that the table could be
+// disabled, which is the deadlock of race R11, and enabled them before it looked up the VMA, so the table could be
 // freed meanwhile (race R6). -v3 tries the lock, and enables interrupts before it tries again (patch 5/8); its last
-// patch keeps them disabled throughout the look-up. What remains are the gaps that the author named himself: a fault
-// that sleeps outlives RCU (here none sleeps), and the loop, his "ptl, irq and tlb-flush".
+// patch keeps them disabled throughout the lookup. The gaps that the author named himself remain: a fault that sleeps
+// outlives RCU (here none sleeps), and the loop, his "ptl, irq and tlb-flush".
 
 import { handlePteFault } from '../fault/fault.ts'
 import { WALK_DONE, copyContainsPage, walkSpeculatively } from '../fault/speculative.ts'
@@ -38,7 +38,7 @@ export class Zijlstra2010 extends VmaSequenceDesign {
     lookup: 'red-black tree under RCU, with the page-table lock held',
     lifetime: 'VMAs and their files are released after a grace period',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
-    commit: 'page-table lock, tried until it is free, between two looks at the count',
+    commit: 'page-table lock, tried until it is free, between two checks of the count',
     sharedWrites: ['page.flags', 'page.refcount'],
   }
 

@@ -1,10 +1,10 @@
-// Speculative page faults as P. Zijlstra brought them back on 20 October 2014 (six patches on 3.18-rc1).
+// Speculative page faults: P. Zijlstra's second attempt of 20 October 2014 (six patches on 3.18-rc1).
 //
-// SRCU is held over the whole fault, so that it may sleep, and keeps VMAs and their files. The tree of VMAs is guarded
-// by a seqlock of the mm, since a rotation can hide a VMA from a walk without locks (race R33); the VMA cache of the
-// thread is not used, as it may only be trusted under the mmap lock (race R31). Page tables are walked as gup_fast()
-// does, and nothing is allocated. The commit waits for the page-table lock with interrupts disabled: its author found
-// the deadlock the next day (race R11).
+// The fault holds SRCU throughout, so it may sleep, and SRCU keeps VMAs and their files alive. A seqlock of the mm
+// guards the tree of VMAs, since a rotation can hide a VMA from a walk without locks (race R33); the fault does not use
+// the VMA cache of the thread, which may be trusted only under the mmap lock (race R31). It walks page tables as
+// gup_fast() does, and allocates nothing. The commit waits for the page-table lock with interrupts disabled: the author
+// found the deadlock the next day (race R11).
 
 import { handlePteFault } from '../fault/fault.ts'
 import { WALK_DONE, copyContainsPage } from '../fault/speculative.ts'
@@ -40,10 +40,10 @@ export class Zijlstra2014 extends VmaSequenceDesign {
     author: 'Peter Zijlstra',
     rwsem: 'writer-spinning',
     source: 'Another go at speculative page faults, 20 October 2014, linux-kernel, patches 4/6 and 5/6',
-    lookup: 'red-black tree under SRCU, again if the seqlock of the mm says that the tree changed',
+    lookup: 'red-black tree under SRCU, repeated if the seqlock of the mm shows that the tree changed',
     lifetime: 'VMAs and their files are released after a grace period of SRCU',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
-    commit: 'page-table lock, waited for with interrupts disabled, between two looks at the count',
+    commit: 'page-table lock, taken with interrupts disabled, between two checks of the count',
     sharedWrites: ['page.flags', 'page.refcount'],
   }
 
