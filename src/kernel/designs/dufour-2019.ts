@@ -38,7 +38,7 @@ export class Dufour2019 extends DufourDesign {
     rwsem: 'writer-spinning',
     source: 'Speculative page faults, v12, 20190416134522.17540-1-ldufour@linux.ibm.com',
     lookup: 'red-black tree under RCU, repeated if the seqlock of the mm shows that the tree changed',
-    lifetime: "a reference count per VMA; the tree drops its reference after a grace period",
+    lifetime: 'a reference count per VMA; the tree drops its reference after a grace period',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
     commit: 'page-table lock, tried until it is free, between two checks of the count',
     sharedWrites: ['vma.refCount'],
