@@ -148,13 +148,13 @@ function textOf(recorded: Recorded): string[] {
     lines.push(`the command ended with ${command.signal ?? `exit code ${command.code}`}`)
   if (command !== null && leftRunning > 0)
     lines.push(
-      `${plural(leftRunning, 'thread')} of what the command started went on when it ended, and ${leftRunning === 1 ? 'is' : 'are'} not recorded from there: ` +
+      `${plural(leftRunning, 'thread')} that the command started ${leftRunning === 1 ? 'is' : 'are'} still running, and no longer recorded: ` +
         'record processes by number (-p), or all (-a)',
     )
   if (lost > 0) {
-    const again = runs > 1 ? `, ${runs} times recorded` : ''
+    const again = runs > 1 ? `, in ${runs} recordings` : ''
     lines.push(
-      `events are lost with buffers of ${formatBytes(bufferBytes)} for each processor${again}: record for a shorter ` +
+      `events were lost with buffers of ${formatBytes(bufferBytes)} for each processor${again}: record for a shorter ` +
         'time, or one process (-p)',
     )
   }

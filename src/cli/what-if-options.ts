@@ -8,7 +8,7 @@ import { showProgress } from './progress.ts'
 
 /** What is asked besides the CPUs of the recording. */
 const WHAT_IF_CPUS = '8,64'
-/** Two sockets of a server whose kernel was measured with locks of single mappings. */
+/** Two sockets of a server whose kernel was measured with per-VMA locks. */
 const WHAT_IF_MACHINE = 'icelake-2s'
 /** Some minutes. */
 const MOST_EVENTS = '2000000'

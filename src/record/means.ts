@@ -84,7 +84,7 @@ function checkPermission(host: Host): void {
   if (paranoid === null) {
     throw new RecordError(
       'this kernel has no perf events (there is no /proc/sys/kernel/perf_event_paranoid)',
-      'record under a kernel with CONFIG_PERF_EVENTS; gVisor, for one, has none',
+      'record under a kernel with CONFIG_PERF_EVENTS; gVisor, for example, has none',
     )
   }
   if (Number(paranoid) < 0) return
@@ -92,7 +92,7 @@ function checkPermission(host: Host): void {
   if (isCapable && isInUserNamespace(host)) {
     throw new RecordError(
       `this user may not record tracepoints (perf_event_paranoid is ${Number(paranoid)}, and CAP_PERFMON is that of a user namespace)`,
-      'record outside, as root, with the number that the process has there (faultline record -p PID)',
+      'record outside, as root, with the process number there (faultline record -p PID)',
     )
   }
   if (isCapable) return
@@ -138,7 +138,7 @@ function choose(present: readonly string[]): Omit<Means, 'perf' | 'isInPidNamesp
   if (!has('syscalls')) {
     throw new RecordError(
       'this kernel has no tracepoints of system calls',
-      'record under a kernel with CONFIG_FTRACE_SYSCALLS, as those of the distributions are',
+      'record under a kernel with CONFIG_FTRACE_SYSCALLS, as distributions build it',
     )
   }
   const countsFaultsOnly = !has('exceptions')
@@ -153,13 +153,13 @@ function choose(present: readonly string[]): Omit<Means, 'perf' | 'isInPidNamesp
     .map((event) => `this kernel has no tracepoint ${event}`)
   if (countsFaultsOnly) {
     warnings.push(
-      'this kernel has no tracepoints of page faults (that of x86 has), only the event page-faults, which does ' +
-        'not tell what the access was: report reads the recording, replay cannot',
+      'this kernel has no tracepoints of page faults (x86 kernels have), only the event page-faults, which does ' +
+        'not show the kind of access: report reads the recording, replay cannot',
     )
   }
   if (!has('mmap_lock')) {
     warnings.push(
-      'this kernel has no tracepoints of the mmap lock (Linux 5.11 and newer have): who waits for it is not recorded',
+      'this kernel has no tracepoints of the mmap lock (Linux 5.11 and newer have): waits are not recorded',
     )
   }
   return {

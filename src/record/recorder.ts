@@ -146,7 +146,7 @@ export class Recorder {
       const without = await this.#tryOut(bufferBytes)
       if (without === null)
         this.#request.onNotice(
-          `perf cannot sample the CPU here (${complaint}), so that only the least that page faults cost is known`,
+          `perf cannot sample the CPU here (${complaint}), so only a lower bound of the cost of page faults is known`,
         )
       complaint = without
     }
@@ -158,7 +158,7 @@ export class Recorder {
       throw new RecordError(`${what} has ended`, 'record it from its start: faultline record -- COMMAND')
     throw new RecordError(
       `perf cannot record ${what}: ${complaint}`,
-      `see what it tells: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
+      `see what it says: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
     )
   }
 
@@ -199,7 +199,7 @@ export class Recorder {
       const bytes = largerBuffer(this.#host, last.bufferBytes)
       if (bytes === null) break
       this.#request.onNotice(
-        `perf lost ${last.lost} of ${last.events + last.lost} events: once more, with buffers of ` +
+        `perf lost ${last.lost} of ${last.events + last.lost} events: recording again, with buffers of ` +
           `${bytes / 2 ** 20} MiB for each processor`,
       )
       runs++
@@ -307,7 +307,7 @@ function compressorFor(output: string): NodeJS.ReadWriteStream {
 
 function writeError(error: NodeJS.ErrnoException): Error {
   if (error.code !== 'ENOSPC') return error
-  return new RecordError('there is no room on the disk for the text', 'make room, or give another --output')
+  return new RecordError('there is no space on the disk for the text', 'make space, or give another --output')
 }
 
 /** perf writes its file at the end; where that is empty, it could not record at all. */
@@ -316,7 +316,7 @@ function requireData(data: string, { code, signal }: Ending): void {
   if (size > 0) return
   throw new RecordError(
     `perf recorded nothing, and ended with ${signal ?? `exit code ${code}`}`,
-    'see what it said above',
+    'see its message above',
   )
 }
 

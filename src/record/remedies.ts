@@ -47,17 +47,17 @@ export function isContainer(host: Host): boolean {
 }
 
 const IN_CONTAINER =
-  'record on the host, with the number that the process has there (faultline record -p PID), or start the ' +
+  'record on the host, with the process number there (faultline record -p PID), or start the ' +
   'container with --cap-add PERFMON -v /sys/kernel/tracing:/sys/kernel/tracing:ro --user root'
 
 const MOUNT = 'mount -t tracefs nodev /sys/kernel/tracing'
 
 /** How to be allowed to record. */
 export function howToBeAllowed(host: Host): string {
-  if (isContainer(host)) return host.user === 0 ? IN_CONTAINER : `try it as root; else ${IN_CONTAINER}`
-  if (host.user === 0) return 'give the process CAP_PERFMON, or record outside the sandbox that it is in'
+  if (isContainer(host)) return host.user === 0 ? IN_CONTAINER : `try as root; otherwise ${IN_CONTAINER}`
+  if (host.user === 0) return 'give the process CAP_PERFMON, or record outside its sandbox'
   return (
-    'put sudo env "PATH=$PATH" before the command, or allow it to all until the next boot: sudo sysctl ' +
+    'put sudo env "PATH=$PATH" before the command, or allow it to all users until the next boot: sudo sysctl ' +
     'kernel.perf_event_paranoid=-1 && sudo mount -o remount,mode=755 /sys/kernel/tracing'
   )
 }

@@ -18,7 +18,7 @@ export type { Advice } from './less-work.ts'
 
 /** Changes that save less than this share of the recorded time are not worth naming. */
 const LEAST_SHARE = 0.005
-const OWN_PROCESSES = 'Make processes of the threads: each process has an mmap lock of its own.'
+const OWN_PROCESSES = 'Use processes instead of threads: each process has an mmap lock of its own.'
 
 /** Everything that would help, the most first; last what costs time of its own that no recording tells. */
 export function adviceFor(trace: TraceReport): Advice[] {
@@ -109,12 +109,12 @@ function otherProcesses(trace: TraceReport, mostMs: number): Advice[] {
     change: `Keep ${foreignName(whose)} from taking this program's mmap lock, or let it do so less often.`,
     savesMs: hundredths(Math.min(mostMs, delayedNs / 1e6) + elapsed(trace, shortNs)),
     how:
-      `${whose.processes === 1 ? 'It' : 'They'} held the mmap lock of another process (${printable(call)}), which had to wait for it ${plural(waits, 'time')}` +
-      (shortNs > 0 ? `, and for ${formatDuration(shortNs)} threads lacked a processor meanwhile. ` : '. ') +
+      `${whose.processes === 1 ? 'It' : 'They'} held the mmap lock of another process (${printable(call)}), which waited for it ${plural(waits, 'time')}` +
+      (shortNs > 0 ? `; for ${formatDuration(shortNs)} of that, threads lacked a processor. ` : '. ') +
       (whose.process === 'khugepaged'
-        ? 'It makes huge pages of small ones, of memory that may have them: madvise(MADV_NOHUGEPAGE), or what is in ' +
+        ? 'It merges small pages into huge ones where memory may have them: use madvise(MADV_NOHUGEPAGE), or the settings in ' +
           '/sys/kernel/mm/transparent_hugepage/khugepaged.'
-        : 'Readers of /proc/PID/maps and smaps and debuggers do so; the trace does not tell which of them it is.'),
+        : 'Readers of /proc/PID/maps and smaps and debuggers do so; the trace does not show which.'),
   }))
 }
 
@@ -134,10 +134,10 @@ function newerKernel(trace: TraceReport): Advice[] {
   return [
     {
       change: hasVmaLocks(trace.kernel)
-        ? 'Run a kernel with CONFIG_PER_VMA_LOCK: it takes page faults under locks of single mappings.'
-        : 'Run Linux 6.7 or later: it takes page faults under locks of single mappings.',
+        ? 'Run a kernel with CONFIG_PER_VMA_LOCK: it takes page faults under per-VMA locks.'
+        : 'Run Linux 6.7 or later: it takes page faults under per-VMA locks.',
       savesMs: elapsedOwnWaits(trace, ns),
-      how: `${formatCount(user.lockedFaults)} faults of the program took the mmap lock; these are waits for them and by them.`,
+      how: `${formatCount(user.lockedFaults)} faults of the program took the mmap lock; the saving is waits for them and by them.`,
     },
   ]
 }
@@ -162,8 +162,8 @@ function ownProcesses(trace: TraceReport): Advice[] {
       change: OWN_PROCESSES,
       savesMs,
       how:
-        `Threads waited for each other ${plural(waits, 'time')}. It is the most that this can save: what it takes to start processes, ` +
-        'and the memory that they do not share, is not counted, and may be more.',
+        `Threads waited for each other ${plural(waits, 'time')}. This is an upper bound: the cost of starting processes, ` +
+        'and of memory that they do not share, is not counted, and may be larger.',
     },
   ]
 }

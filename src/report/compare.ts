@@ -97,7 +97,7 @@ const MEASURES: readonly Measure[] = [
   ['faults', 'page faults', faultsOf, formatCount],
   ['faultsPerSecond', 'page faults per second', (trace) => faultsOf(trace) / secondsOf(trace), formatCount],
   ['faultNs', 'time in page faults, of all processes', faultNsOf, nanoseconds],
-  ['kernelFaults', 'taken by the kernel, of all processes', kernelOf, formatCount],
+  ['kernelFaults', 'inside the kernel, of all processes', kernelOf, formatCount],
   [
     'lockedFaults',
     'page faults under the mmap lock',
@@ -199,7 +199,7 @@ function stateOf(before: number, after: number): ComparedHolder['now'] {
 const WHICH_PROCESSES = / \((?:process \d+|[\d,]+ processes)\)/
 /** Calls that take most stand first: which these are differs too. */
 const WHICH_CALLS = /Call (?!mprotect)[\w, ]+(?= less often)/
-const CHANCE = 'One recording each does not tell how much of this is chance: record both several times.'
+const CHANCE = 'One recording each does not show how much of this is chance: record both several times.'
 /** Holders for which less than this share of the time was waited are not named in sentences. */
 const LEAST_NAMED = 0.01
 
@@ -212,7 +212,7 @@ function doubtsOf(before: TraceReport, after: TraceReport): string[] {
   const differs = (what: string, a: string, b: string): string[] =>
     a === b || a === '' || b === ''
       ? []
-      : [`They are of different ${what}: ${printable(a)} and ${printable(b)}.`]
+      : [`They have different ${what}: ${printable(a)} and ${printable(b)}.`]
   return [
     ...lost,
     ...(isRenamed(before, after)
@@ -276,7 +276,7 @@ function promisesOf(numbers: readonly ComparedNumber[], advice: readonly Compare
   const { before, after } = numbers.find(({ key }) => key === 'durationNs')!
   const less = before! - after!
   return [
-    `Before, ${savingsOf(first)[0]} less were estimated for: ${printable(first.change)} ` +
+    `Before, the estimate was ${savingsOf(first)[0]} less for: ${printable(first.change)} ` +
       `Of that, ${first.afterMs === 0 ? 'nothing' : formatDuration(first.afterMs * 1e6)} is left, and the recording is ` +
       `${formatDuration(Math.abs(less))} ${less < 0 ? 'longer' : 'shorter'}.`,
   ]
@@ -300,7 +300,7 @@ function sentencesOf(numbers: readonly ComparedNumber[], holders: readonly Compa
     `Time recorded: ${tell('durationNs')}.`,
     `Page faults: ${tell('faults')}.`,
     waited.before === null || waited.after === null
-      ? 'What was waited for the mmap lock is not in both recordings.'
+      ? 'Only recordings with mmap_lock events show waits: not both have them.'
       : waited.before === 0 && waited.after === 0
         ? 'Neither waited for the mmap lock.'
         : `Waited for the mmap lock: ${tell('waitedNs')}.`,

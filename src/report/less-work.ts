@@ -72,9 +72,7 @@ const COPYING_CALLS = new Set(
 /** What one fault takes, and how that is known. */
 function eachText(ns: number, samples: number): string {
   const each = `${formatDuration(ns)} each`
-  return samples > 0
-    ? `${each}, by ${formatCount(samples)} samples`
-    : `${each} at least, as far as the recording tells`
+  return samples > 0 ? `${each}, by ${formatCount(samples)} samples` : `at least ${each}`
 }
 
 /** The same of faults of one kind. */
@@ -126,9 +124,9 @@ function reuseBuffers(trace: TraceReport): Advice[] {
         change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
         savesMs: savedMs(trace, { delayedNs: avoidableDelayedNs, waitedNs: avoidableWaitedNs }),
         how:
-          `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
+          `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; with only the largest buffer of each thread, ` +
           `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
-          `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, with what they took (${eachText(avoidableNs / avoidableFaults, samples)}).`,
+          `(${formatShare(avoidableFaults / Math.max(1, all))}) go away (${eachText(avoidableNs / avoidableFaults, samples)}).`,
       }),
     )
 }
@@ -154,8 +152,8 @@ function keepMapped(trace: TraceReport): Advice[] {
       savesMs: savedMs(trace, withCalls(mappedAgain, { mmap, munmap })),
       how:
         `${formatCount(mappedAgain.faults)} of ${plural(all, 'fault')} mapped a page of a file that had been mapped before ` +
-        `(${eachOf(mappedAgain)}); saved are these, munmap, and ` +
-        'as many calls of mmap as of munmap. What it takes to read files instead is not counted.',
+        `(${eachOf(mappedAgain)}); the saving is these faults, munmap, and ` +
+        'as many calls of mmap as of munmap. The cost of reading files instead is not counted.',
     },
   ]
 }
@@ -170,18 +168,18 @@ function keepMemory(trace: ProgramTrace): Advice[] {
     change: startsThreads(trace)
       ? 'Keep threads for later work, in a pool, instead of starting one each time.'
       : trace.allocators[0] === 'reserved'
-        ? 'Use one WebAssembly memory again, or what else reserves a large range, instead of a new one each time.'
+        ? 'Use one WebAssembly memory again, or another large reserved range, instead of a new one each time.'
         : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
     savesMs: savedMs(trace, withCalls(user, trace.faultCensus.calls)),
     how:
-      `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
-      `been given back before; saved are these faults (${eachOf(user)}), ` +
+      `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory after as much had ` +
+      `been given back; the saving is these faults (${eachOf(user)}), ` +
       `munmap, madvise, ${over === undefined ? '' : `${MMAP_OVER}, `}and as many calls of mmap as of munmap. ` +
       (startsThreads(trace)
-        ? `It is that of ${plural(trace.brief.threads, 'thread')}, of their stacks and heaps.`
+        ? `The memory is the stacks and heaps of ${plural(trace.brief.threads, 'thread')}.`
         : keepingText(trace.allocators)) +
       (isShort(trace.kernel.counts)
-        ? ' Memory may have been short: what is kept is lacking elsewhere, and may be taken away.'
+        ? ' Memory may have been short: memory that one program keeps is missing elsewhere, and may be reclaimed.'
         : ''),
   }
   return [startsThreads(trace) ? withStarts(trace, advice) : withReuse(trace, advice)]
@@ -192,8 +190,8 @@ function withStarts({ brief }: ProgramTrace, advice: Advice): Advice {
   return withMore(
     advice,
     brief.delayedNs / 1e6 - advice.savesMs,
-    'At most saved is all that these threads did, as what it takes to start and end them is not told from their tasks; ' +
-      'recorded it is more, as perf watches each of them anew (not with record -a).',
+    'At most, the saving is everything that these threads did, since the recording does not separate their start and end from their tasks; ' +
+      'recording makes it larger, as perf starts anew for each of them (not with record -a).',
   )
 }
 
@@ -205,10 +203,10 @@ function withReuse(trace: ProgramTrace, advice: Advice): Advice {
   return withMore(
     advice,
     freshMs + collectedMs,
-    'At most saved, where memory is used again before more is taken, are ' +
-      `${plural(fresh.faults, 'fault')} on other new memory, too (${formatDuration(freshMs * 1e6)})` +
+    'At most, if memory is used again before new memory, it includes ' +
+      `${plural(fresh.faults, 'fault')} on other new memory (${formatDuration(freshMs * 1e6)})` +
       (collectedMs > 0
-        ? `, and what its collector took (${formatDuration(trace.collectedNs)}), which runs less often with more memory.`
+        ? `, and the garbage collector (${formatDuration(trace.collectedNs)}), which runs less often with more memory.`
         : '.'),
   )
 }
@@ -216,11 +214,11 @@ function withReuse(trace: ProgramTrace, advice: Advice): Advice {
 /** How an allocator is told to keep memory. */
 const KEEPING: Readonly<Record<Allocator, string>> = {
   reserved:
-    'Most of it was unmapped with ranges of 4 GiB or more, as WebAssembly has them. A program that allocates gigabytes at a time frees them so, too.',
+    'Most of it was unmapped in ranges of 4 GiB or more, as WebAssembly does, and programs that allocate gigabytes at a time.',
   java: 'Java keeps its heap with -Xms as large as -Xmx, or a larger -XX:MaxHeapFreeRatio.',
   go:
-    'Go keeps what its collector frees with a larger GOGC, and then a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
-    'gives all back.',
+    'Go keeps freed memory with a larger GOGC, and with it a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
+    'gives all of it back.',
   php: "PHP's own allocator has no setting for it: keep large arrays and use them again.",
   jemalloc: 'jemalloc has dirty_decay_ms and muzzy_decay_ms for it, in MALLOC_CONF.',
   tcmalloc: 'tcmalloc has TCMALLOC_RELEASE_RATE for it.',
@@ -291,8 +289,8 @@ function callsAdvice(trace: ProgramTrace, costs: readonly CallCost[], mostWaited
   const [count, ns, waits] = [sum((one) => one.count), sum((one) => one.ns), sum((one) => one.waits)]
   const instead =
     costs[0]!.name === 'mprotect'
-      ? 'of larger pieces at a time, or with the memory mapped twice, once to write and once to run or read'
-      : 'larger chunks at a time, or memory that is kept'
+      ? 'for larger pieces at a time, or map the memory twice, once to write and once to run or read'
+      : 'allocate larger chunks at a time, or keep memory'
   const told = [
     ...(count > 0
       ? [
@@ -315,7 +313,7 @@ function callsAdvice(trace: ProgramTrace, costs: readonly CallCost[], mostWaited
   return withMore(
     advice,
     savedMs(trace, fresh),
-    `At most saved, where memory is kept and used again, are the ${plural(fresh.faults, 'fault')} on new pages, too (${eachOf(fresh)}).`,
+    `At most, if memory is kept and used again, it includes the ${plural(fresh.faults, 'fault')} on new pages (${eachOf(fresh)}).`,
   )
 }
 
@@ -331,9 +329,9 @@ function hugePages(trace: ProgramTrace): Advice[] {
       change: 'Use huge pages for large new memory.',
       savesMs: savedMs(trace, dense),
       how:
-        `${formatCount(dense.faults)} of ${plural(all, 'fault')} brought in new memory, page after page, where at least half of 2 MiB was used ` +
-        `(${eachOf(dense)}): a huge page takes one fault for all of it. To clear it takes time ` +
-        `still, which is not counted. MADV_POPULATE_WRITE brings in small pages, and saves little but the traps. ${hugeText(setting, trace.allocators)}`,
+        `${formatCount(dense.faults)} of ${plural(all, 'fault')} brought in new memory page by page, in areas of 2 MiB of which at least half was used ` +
+        `(${eachOf(dense)}): a huge page takes one fault for all of it. The time to clear it ` +
+        `is not counted. MADV_POPULATE_WRITE brings in small pages, and saves little but the traps. ${hugeText(setting, trace.allocators)}`,
     },
   ]
 }
@@ -359,11 +357,11 @@ function forkLess(trace: ProgramTrace): Advice[] {
   if (areFew(afterFork, all)) return []
   return [
     {
-      change: 'Fork less often, from a smaller process, or by posix_spawn where exec follows at once.',
+      change: 'Fork less often, from a smaller process, or by posix_spawn if exec follows at once.',
       savesMs: savedMs(trace, withForks(trace, afterFork)),
       how:
         `${formatCount(afterFork.faults)} of ${plural(all, 'fault')} wrote to pages that a fork had made read-only ` +
-        `(${eachOf(afterFork)}); saved are these, ${forksText(trace)}, and what the forked processes took of CPUs that others ` +
+        `(${eachOf(afterFork)}); the saving is these faults, ${forksText(trace)}, and CPU time of the forked processes that others ` +
         `lacked (${formatDuration(forkedDelayedNs)}).`,
     },
   ]
@@ -394,11 +392,11 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
           'Keep processes for later work, in a pool (of workers, or of connections), instead of forking one each time.',
         savesMs,
         how:
-          `${formatCount(processes)} processes were forked, and ended soon; ${formatCount(forked.faults)} of ${plural(all, 'fault')} were ` +
-          `those of such processes (${eachOf(forked)}), and are saved, with ${forksText(trace)}.`,
+          `${formatCount(processes)} processes were forked, and ended soon; the saving is their ${formatCount(forked.faults)} of ${plural(all, 'fault')} ` +
+          `(${eachOf(forked)}), and ${forksText(trace)}.`,
       },
       delayedNs / 1e6 - savesMs,
-      'At most saved is all that these processes did, as what it takes to end them is not told from their tasks.',
+      'At most, it is everything that these processes did, since the recording does not separate their end from their tasks.',
     ),
   ]
 }
@@ -424,15 +422,15 @@ export function startLess(programs: readonly ProgramSummary[]): Advice[] {
     withMore(
       {
         change:
-          'Start programs less often: do what they do in the program that starts them, or for several inputs at once.',
+          'Start programs less often: do their work in the program that starts them, or for several inputs at once.',
         savesMs,
         how:
-          `${formatCount(count)} processes were started for a program each (${named.join(', ')}). Each had a CPU for ${formatDuration(cpuNs / count)}, ` +
-          `${formatDuration(startNs / count)} of that until it was loaded and to end, which is saved.`,
+          `${formatCount(count)} processes were started, one for each program run (${named.join(', ')}). Each had a CPU for ${formatDuration(cpuNs / count)}; ` +
+          `the saving is ${formatDuration(startNs / count)} of that, for loading and ending it.`,
       },
       aliveNs / 1e6 - savesMs,
-      'At most saved is all of the time in which any of them was there: if their work itself is little, and all else waits for them. ' +
-        'Recorded it is more, as perf watches each of them anew (not with record -a).',
+      'At most, it is all of the time in which one of them existed, if their own work is little and everything else waits for them. ' +
+        'Recording makes it larger, as perf starts anew for each of them (not with record -a).',
     ),
   ]
 }

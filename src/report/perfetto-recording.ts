@@ -32,7 +32,7 @@ export class PerfettoRecording implements ImportObserver {
       mapping: this.#file(user.mapping),
       heldBy:
         holder === null
-          ? 'nobody that the trace tells'
+          ? 'a holder that the trace does not show'
           : `${this.#name(holder.comm)} (${holder.tid}), ${holder.call}`,
     }
     this.#slice('waits for the mmap lock', 'wait', this.#trackOf(user), startNs, endNs, args)

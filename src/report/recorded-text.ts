@@ -91,7 +91,7 @@ function holderRows({ locks }: TraceReport, all: readonly HeldBy[]): CountRow[] 
   return [
     ...shown.map((one): CountRow => [`${one.comm} of ${one.process} (${one.pid})`, one]),
     ...(all.length > ROWS ? [['all others', { ...others, call: '' }] as const] : []),
-    ...(unseen.waits > 0 ? [['nobody that is seen', { ...unseen, call: 'a try failed' }] as const] : []),
+    ...(unseen.waits > 0 ? [['no visible holder', { ...unseen, call: 'a try failed' }] as const] : []),
   ]
 }
 
@@ -122,7 +122,7 @@ function longestLines({ locks }: TraceReport, style: Style, width: number): stri
     ...rows.flatMap(({ line, waitedNs, waiter, holder }) =>
       wrap(
         `${formatDuration(waitedNs)}: ${nameOf(waiter)}${waiter.mapping === '' ? '' : ` on ${printable(waiter.mapping)}`}; ` +
-          `held by ${holder === null ? 'nobody that the trace tells' : nameOf(holder)} (line ${line})`,
+          `held by ${holder === null ? 'a holder that the trace does not show' : nameOf(holder)} (line ${line})`,
         width,
         2,
       ),
@@ -157,7 +157,7 @@ export function recordedLines(trace: TraceReport, style: Style, width: number): 
     ['lock waits, writers', waitsRecorded(linux, 'writers')],
   ]
   return [
-    style.heading('RECORDED') + style.faint('  what Linux did and met'),
+    style.heading('RECORDED') + style.faint('  by Linux'),
     ...formatTable([
       { heading: [], align: 'left', cells: rows.map(([label]) => label) },
       { heading: [], align: 'left', cells: rows.map(([, value]) => value) },
@@ -170,9 +170,8 @@ export function recordedLines(trace: TraceReport, style: Style, width: number): 
 
 /** Which kernel, and how that is known. */
 export function kernelText({ kernel }: TraceReport): string {
-  const form =
-    kernel.design === 'classic' ? 'every fault under the mmap lock' : 'faults under locks of single mappings'
-  const nearest = isExact(kernel) || !kernel.isKnown ? '' : '; the form that is simulated is a later one'
+  const form = kernel.design === 'classic' ? 'every fault under the mmap lock' : 'faults under per-VMA locks'
+  const nearest = isExact(kernel) || !kernel.isKnown ? '' : '; the simulation uses a later form'
   return `${printable(kernel.release)}, ${form} (${kernel.design}): ${printable(kernel.evidence)}${nearest}`
 }
 

@@ -123,7 +123,7 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
       ),
     })),
     { label: '  classic, under mmap lock', value: count((design) => design.classicFaults) },
-    { label: '    taken by the kernel', value: count((design) => design.kernelFaults) },
+    { label: '    inside the kernel', value: count((design) => design.kernelFaults) },
     ...lockedRows(designs),
     { label: 'fault latency' },
     { label: '  p50', value: duration((design) => design.faultLatencyNs.p50) },

@@ -109,12 +109,13 @@ function causeText(cause: string): string {
 
 function bendWords({ design, rwsem, cpus, cause, share, transfersPerFault }: Bend, counts: string): string {
   const who = `${design}/${rwsem}`
-  if (cpus === null) return `${who} does not bend: each step of more CPUs brings more than half of its share.`
+  if (cpus === null)
+    return `${who} does not bend: each step to more CPUs brings more than half of the ideal gain.`
   const line = cause.replace(/^line /, '')
   const what =
     transfersPerFault === null
       ? `${causeText(cause)} takes ${formatShare(share)} of the time`
-      : `${line} travels ${transfersPerFault.toFixed(1)} times for each of the ${counts}, and waiting for it takes ` +
+      : `${line} makes ${transfersPerFault.toFixed(1)} trips for each of the ${counts}, and waiting for it takes ` +
         `${formatShare(share)} of the time`
   return `${who} bends at ${cpus} CPUs: from there on, ${what}.`
 }

@@ -60,7 +60,7 @@ function recordedWords({ trace }: TraceSimulateResult): string {
   const on = cpus === 0 ? '' : ` on ${cpus} CPUs`
   const waits = linux.recorded
     ? `${formatCount(readers.count + writers.count)} waits for the mmap lock, ${milliseconds((readers.total + writers.total) / 1e6)} ` +
-      `in all, of which ${formatCount(heldWaits.count)}, ${milliseconds(heldWaits.totalMs)}, for somebody who is seen to hold it; ` +
+      `in all, of which ${formatCount(heldWaits.count)}, ${milliseconds(heldWaits.totalMs)}, have a visible holder; ` +
       `${formatCount(linux.faultsUnderMmapLock)} faults under it`
     : 'no events of the mmap lock'
   return `Recorded${on}: ${milliseconds(durationMs)}, ${waits}; ${threads} threads, ${lanes} of them at once.`
@@ -69,13 +69,13 @@ function recordedWords({ trace }: TraceSimulateResult): string {
 function gapWords({ trace }: TraceSimulateResult): string {
   const { faultNs, eventNs, blockedAfterNs, hasSwitches } = trace
   const taken =
-    'Calls and faults take, and hold the mmap lock, no shorter than recorded; a fault whose end is not in the ' +
-    `recording takes ${(faultNs / 1000).toFixed(1)} µs, and to write an event of the lock ${(eventNs / 1000).toFixed(1)}.`
+    'Calls and faults take, and hold the mmap lock, at least as long as recorded; a fault whose end is not in the ' +
+    `recording takes ${(faultNs / 1000).toFixed(1)} µs, and writing an event of the lock ${(eventNs / 1000).toFixed(1)} µs.`
   if (hasSwitches)
-    return `Between two events a thread computes, but for the time that the recording has it switched out. ${taken}`
+    return `Between two events a thread computes, except while the recording has it switched out. ${taken}`
   return (
-    'What a thread did between two events is not in the recording: with gaps that are computing, it computed unless ' +
-    'another was seen on its CPU, for which it waited; with gaps that are blocking, it slept then, and where they are ' +
+    'The recording does not show what a thread did between two events. With gaps “computing”, it computed, and waited ' +
+    'while another thread was seen on its CPU; with gaps “blocking”, it slept then, and in gaps ' +
     `longer than ${milliseconds(blockedAfterNs / 1e6)}. ` +
     taken
   )
@@ -89,7 +89,9 @@ function fidelityWords({ runs, trace }: TraceSimulateResult): string {
   const failed = Object.entries(failures).map(([what, count]) => `${count} × ${what}`)
   return [
     `${formatCount(reproduced)} of ${formatCount(recorded)} faults are reproduced (${worst.design}, ${worst.cpus} CPUs).`,
-    corrected === 0 ? '' : ` Before ${formatCount(corrected)}, the state of the page was corrected.`,
-    failed.length === 0 ? '' : ` Failed although Linux had performed it: ${failed.join(', ')}.`,
+    corrected === 0
+      ? ''
+      : ` Before ${formatCount(corrected)} of them, the simulator corrected the state of the page.`,
+    failed.length === 0 ? '' : ` Failed here but not in Linux: ${failed.join(', ')}.`,
   ].join('')
 }

@@ -13,8 +13,8 @@ export function simulatedKernelWords(options: KernelOptions): string {
 }
 
 function accountingWords(accounting: string, prefetches: boolean): string {
-  const first = prefetches ? ', and asks for the line of the mmap lock before anything else' : ''
+  const first = prefetches ? ', and first requests the line of the mmap lock' : ''
   return accounting === 'none'
-    ? 'A fault writes what this kernel needs, and no lists, charges and counters as in Linux: --accounting.'
+    ? 'A fault writes only what this kernel needs, without the lists, charges and counters of Linux: --accounting.'
     : `A fault also writes the lists, charges and counters of Linux since ${accounting}${first}: --accounting.`
 }

@@ -143,8 +143,8 @@ export function lostSentence({ lostEvents, events }: TraceReport): string | null
   const all = lostEvents + events
   if (!losesTooMuch(lostEvents, events)) return null
   return (
-    `perf lost ${formatCount(lostEvents)} of ${plural(all, 'event')} (${formatShare(lostEvents / all)}), so nothing ` +
-    'can be judged: record again with a larger buffer (perf record -m), or fewer events.'
+    `perf lost ${formatCount(lostEvents)} of ${plural(all, 'event')} (${formatShare(lostEvents / all)}), so there is ` +
+    'no verdict: record again with a larger buffer (perf record -m), or fewer events.'
   )
 }
 
@@ -161,16 +161,16 @@ export function holderSentences(trace: TraceReport): string[] {
   if (first === undefined || total === 0) return []
   const of = `${printable(first.comm)} of ${printable(first.process)} (${first.pid})`
   const share = formatShare(first.waitedNs / total)
-  const sentences = [`${of} held it for ${share} of the time that others waited: ${first.call}.`]
+  const sentences = [`${of} held the lock for ${share} of the time that others waited, in ${first.call}.`]
   const { held, unseen } = trace.locks.totals
   if (unseen.waits > held.waits)
     sentences.push(
       `Most of the waits (${formatCount(unseen.waits)}, ${formatDuration(unseen.waitedNs)} in all) were tries that ` +
-        'failed though nobody is seen to give the lock back: somebody else queued for it.',
+        'failed although no thread is seen to release the lock: another thread was in the queue.',
     )
   if (keptNs.writersByWriters > total / 2 && hurtsAsRecorded(trace) !== false) {
     sentences.push(
-      `Writers waited for writers ${formatShare(keptNs.writersByWriters / total)} of that time: no design of page faults can help there.`,
+      `Writers waited for writers ${formatShare(keptNs.writersByWriters / total)} of that time: no fault design can help there.`,
     )
   }
   return sentences
@@ -204,8 +204,8 @@ function kernelSentences(trace: TraceReport): string[] {
   const { copied } = trace.faultCensus
   const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
   return [
-    `${formatCount(all)} of the ${plural(locked, 'fault')} under the lock were taken by the kernel, most while it copied for ${call} ` +
-      `(${into}). Locks of single mappings do not help these: a newer kernel changes nothing.`,
+    `${formatCount(all)} of the ${plural(locked, 'fault')} under the lock were taken inside the kernel, most while it copied for ${call} ` +
+      `(${into}). Per-VMA locks do not help these: a newer kernel changes nothing.`,
   ]
 }
 
@@ -226,8 +226,8 @@ function harmSentences(trace: TraceReport): string[] {
   if (saved < NEGLIGIBLE_SHARE) return [`The mmap lock does not hurt ${whom}.`]
   return [
     `${several ? 'These programs hardly wait' : 'This program hardly waits'} for the mmap lock, but ${several ? 'their' : 'its'} ` +
-      'page faults and memory calls take time themselves: ' +
-      `${formatShare(saved)} of the time recorded could be saved.`,
+      'page faults and memory calls take time: ' +
+      `${formatShare(saved)} of the recorded time could be saved.`,
   ]
 }
 
@@ -237,8 +237,8 @@ function foreignSentences({ locks }: TraceReport): string[] {
   const names = [...new Set(locks.foreign.map(({ process }) => printable(process)))]
   const ns = locks.foreign.reduce((sum, { waitedNs }) => sum + waitedNs, 0)
   return [
-    `The replay leaves out what other processes held the lock for (${names.join(', ')}), for which the program ` +
-      `waited ${formatDuration(ns)} when it was recorded.`,
+    `The replay leaves out other processes that held the lock (${names.join(', ')}); the recorded program ` +
+      `waited ${formatDuration(ns)} for them.`,
   ]
 }
 
@@ -250,8 +250,8 @@ function correctionSentences({ designs }: ReplayReport, minimumFidelity: number)
   if (corrected <= (1 - minimumFidelity) * worst.recorded) return []
   return [
     `Of ${plural(worst.recorded, 'recorded fault')}, ${formatCount(corrected)} (${formatShare(corrected / worst.recorded)}) ` +
-      'were reproduced only after a correction: the replay first brought the page into the state that they tell of. ' +
-      'Of these, fidelity says nothing.',
+      'were reproduced only after a correction: the replay first brought the page into the recorded state. ' +
+      'The fidelity says nothing about these.',
   ]
 }
 
@@ -261,7 +261,7 @@ function pressureSentence(
   best: DesignReport | undefined,
 ): string {
   const share = classic.mmapLockWaitShare
-  const whose = `Replayed without the computing in between, ${plural(report.replayThreads, 'thread')}`
+  const whose = `In the replay, without the computing in between, ${plural(report.replayThreads, 'thread')}`
   const waited = `waited for it ${formatShare(share.median)} of their time under ${nameOf(classic)}`
   if (best === undefined) return `${whose} ${waited}.`
   const other = best.mmapLockWaitShare
@@ -275,7 +275,7 @@ function pressureSentence(
 function unfaithful(report: ReplayReport, minimumFidelity: number): string {
   const failed = Math.max(...report.designs.map(({ fidelity }) => fidelity.failed))
   if (failed > 0) {
-    return `This replay is wrong: ${plural(failed, 'access').replace(/ss(s)$/, 'sses')} failed that Linux had allowed.`
+    return `This replay is wrong: ${plural(failed, 'access').replace(/ss(s)$/, 'sses')} failed that Linux allowed.`
   }
   const [worst] = report.designs
     .map(({ fidelity }) => fidelity)
@@ -283,13 +283,13 @@ function unfaithful(report: ReplayReport, minimumFidelity: number): string {
   const { recorded, contradictory, ratio } = worst!
   if (ratio >= minimumFidelity) {
     return (
-      `This recording contradicts itself too often to judge by: ${formatCount(contradictory)} of ${plural(recorded, 'fault')} ` +
-      `(${formatShare(contradictory / recorded)}) found their page missing and write-protected by turns, with nothing ` +
-      'between that did it.'
+      `This recording contradicts itself too often for a verdict: ${formatCount(contradictory)} of ${plural(recorded, 'fault')} ` +
+      `(${formatShare(contradictory / recorded)}) found their page missing and write-protected by turns, and nothing ` +
+      'in the recording explains it.'
     )
   }
-  const wanted = `${formatShare(minimumFidelity)} are asked for`
-  return `This replay is not faithful enough to judge by: ${formatShare(ratio)} of the recorded faults were reproduced, ${wanted}.`
+  const wanted = `the minimum is ${formatShare(minimumFidelity)}`
+  return `This replay is not faithful enough for a verdict: ${formatShare(ratio)} of the recorded faults were reproduced, ${wanted}.`
 }
 
 function elapsedSentence(classic: DesignReport, best: DesignReport, hurts: boolean | null): string {
@@ -301,10 +301,10 @@ function elapsedSentence(classic: DesignReport, best: DesignReport, hurts: boole
   }
   if (overlaps(before, after)) {
     const runs = `the ${classic.repetitions} runs of one design`
-    return `Elapsed time (${times}) differs no more than it does between ${runs}: no difference is shown.`
+    return `Elapsed time (${times}) differs no more than between ${runs}: no difference is shown.`
   }
   if (hurts === false) {
-    return `Elapsed time of the replay was ${times}: the designs differ where faults follow each other at once, which those of this program do not.`
+    return `Elapsed time of the replay was ${times}: the designs differ if faults follow each other at once, but in this program they do not.`
   }
   const change = Math.abs(1 - after.median / before.median)
   return `${best.design} took ${formatShare(change)} ${after.median < before.median ? 'less' : 'more'} time (${times}, beyond the spread of ${classic.repetitions} runs).`
@@ -312,11 +312,11 @@ function elapsedSentence(classic: DesignReport, best: DesignReport, hurts: boole
 
 function linuxSentence(trace: TraceReport): string {
   if (!trace.linux.recorded) {
-    return 'The trace has no mmap_lock events, so it does not tell what Linux itself waited, nor whether the lock hurts.'
+    return 'The trace has no mmap_lock events, so it does not show whether Linux waited, nor whether the lock hurts.'
   }
   const { readers, writers } = trace.linux.lockWaitNs
   const waits = readers.count + writers.count
-  if (waits === 0) return 'When it was recorded, Linux itself never had to wait for the lock.'
+  if (waits === 0) return 'During the recording, Linux never waited for the lock.'
   const acquisitions = trace.linux.lockAcquisitions.readers + trace.linux.lockAcquisitions.writers
   const often = `${formatCount(waits)} of ${plural(acquisitions, 'time')} that it took the lock`
   const ofAll = shareOfAll(trace)
@@ -324,5 +324,5 @@ function linuxSentence(trace: TraceReport): string {
   const busiest = plural(trace.hotThreads.count, 'busiest thread')
   const hot = ofHot > ofAll ? `, and ${formatShare(ofHot)} of that of the ${busiest}` : ''
   const long = `${formatDuration(readers.total + writers.total)} in all, ${formatShare(ofAll)} of its threads' time${hot}`
-  return `When it was recorded, Linux itself waited ${often}, ${long}.`
+  return `During the recording, Linux waited ${often}, ${long}.`
 }

@@ -105,7 +105,7 @@ function moreCpus(whatIf: WhatIf): Saving | null {
 
 function kernelOf(design: string): string {
   if (design === 'classic') return 'a kernel that takes every fault under the mmap lock (classic)'
-  if (design.startsWith('per-vma')) return `a kernel with locks of single mappings (${design})`
+  if (design.startsWith('per-vma')) return `a kernel with per-VMA locks (${design})`
   return `a kernel with speculative page faults (${design})`
 }
 
@@ -114,7 +114,7 @@ export function whatIfAdvice(whatIf: WhatIf): Advice[] {
   const { recorded, machine } = whatIf
   const doubt = isPromise(whatIf)
     ? ''
-    : ` The simulation is beside the recording by a factor of ${worstFactor(whatIf.error).toFixed(1)}: no promise.`
+    : ` The simulation differs from the recording by a factor of ${worstFactor(whatIf.error).toFixed(1)}: no promise.`
   const advice = ({ before, after, ms }: Saving, change: string): Advice => ({
     change,
     savesMs: Math.round(ms * 100) / 100,
@@ -142,16 +142,16 @@ export function whatIfSentences(whatIf: WhatIf, trace: TraceReport): string[] {
       sentences.push(
         `On ${plural(after.cpus, 'CPU')}, ${kernelOf(after.design)}: −${formatDuration(ms * 1e6)} of ${elapsedText(before)}.`,
       )
-    if (helpful.length === 0) sentences.push(`No design of faults helps: ${whyNone(whatIf, trace)}.`)
+    if (helpful.length === 0) sentences.push(`No fault design helps: ${whyNone(whatIf, trace)}.`)
   }
   const cpus = moreCpus(whatIf)
   if (cpus !== null)
     sentences.push(
-      `On ${plural(cpus.after.cpus, 'CPU')} instead of ${cpus.before.cpus}, by the same kernel: −${formatDuration(cpus.ms * 1e6)}.`,
+      `On ${plural(cpus.after.cpus, 'CPU')} instead of ${cpus.before.cpus}, with the same kernel: −${formatDuration(cpus.ms * 1e6)}.`,
     )
   if (whatIf.leftOut.length > 0) {
     const names = whatIf.leftOut.map(({ design, cpus: count }) => `${design} on ${count}`)
-    sentences.push(`Left out, as too many events: ${names.join(', ')} (see --most-events).`)
+    sentences.push(`Left out because of too many events: ${names.join(', ')} (see --most-events).`)
   }
   return sentences
 }
@@ -167,10 +167,10 @@ function errorSentence(whatIf: WhatIf): string {
   const near =
     factor <= FACTOR_MAX
       ? `within a factor of ${Math.max(1.01, Math.ceil(factor * 100) / 100)}`
-      : `beside each other by a factor of ${factor.toFixed(1)}, so that these figures are no promise`
+      : `different by a factor of ${factor.toFixed(1)}, so these figures are no promise`
   return (
     `The recorded kernel and its ${plural(recorded.cpus, 'CPU')}: recorded, ${formatDuration(recorded.elapsedMs * 1e6)}${wereWaits}; ` +
-    `simulated as ${nameOf(first)}, ${elapsedText(first)}${areWaits}: by all seeds, ${near}. Another seed changes the time by up to ` +
+    `simulated as ${nameOf(first)}, ${elapsedText(first)}${areWaits}; over all seeds, ${near}. Another seed changes the time by up to ` +
     `${formatShare(seedSpread)}.`
   )
 }
@@ -182,16 +182,16 @@ function whyNone({ runs }: WhatIf, { locks, faultCensus }: TraceReport): string 
       bounds.map(({ waits, elapsedMs }) => waits.totalMs / Math.max(1e-9, elapsedMs)),
     ),
   )
-  if (waited < HARDLY) return 'hardly anything waits for the lock'
+  if (waited < HARDLY) return 'threads hardly wait for the lock'
   const kept = Object.values(locks.keptNs).reduce((sum, ns) => sum + ns, 0)
   if (locks.keptNs.writersByWriters > kept / 2) return 'writers wait for writers'
   const byKernel = Object.values(faultCensus.kernel).reduce((sum, { lockedFaults }) => sum + lockedFaults, 0)
   if (byKernel > faultCensus.user.lockedFaults)
-    return 'the faults under the lock are the kernel’s own, which no design takes without it'
+    return 'the faults under the lock are those inside the kernel, which every design takes under it'
   const before = runs[0]!
   const others = runs.filter((run) => run !== before && run.cpus === before.cpus)
-  if (others.every((run) => savedMs(before, run) < 0)) return 'that of the recorded kernel does best'
-  return 'what they save of waiting is less than chance makes'
+  if (others.every((run) => savedMs(before, run) < 0)) return 'the recorded kernel’s own does best'
+  return 'they save less waiting than chance changes'
 }
 
 export function whatIfLines(whatIf: WhatIf, trace: TraceReport, style: Style, width: number): string[] {
@@ -219,8 +219,7 @@ export function whatIfLines(whatIf: WhatIf, trace: TraceReport, style: Style, wi
   )
   return [
     '',
-    style.heading('WHAT IF') +
-      style.faint(`  simulated on ${machine.name}; waits while somebody is seen to hold the lock`),
+    style.heading('WHAT IF') + style.faint(`  simulated on ${machine.name}; waits with a visible holder`),
     ...table,
     ...wrap(whatIfSentences(whatIf, trace).join(' '), width, 2),
   ]

@@ -64,7 +64,9 @@ export class DetailCollector implements ImportObserver {
     this.#timeline.span(lane.waited, startNs, endNs)
     const ns = endNs - startNs
     const kept =
-      holder === null ? 'kept by nobody that the trace tells' : `kept by ${holder.comm}: ${holder.call}`
+      holder === null
+        ? 'kept by a holder that the trace does not show'
+        : `kept by ${holder.comm}: ${holder.call}`
     this.#byCall.add([processOf(user), user.comm, user.call, kept], ns)
     this.#closeStack()
     this.#open = { user, ns }

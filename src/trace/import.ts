@@ -139,7 +139,7 @@ function finish(
       'missing-events',
       file,
       undefined,
-      `none of the ${faults} page faults of ${whole ? 'the trace' : `process ${chosen.pid}`} is in a mapping that the trace tells of`,
+      `none of the ${faults} page faults of ${whole ? 'the trace' : `process ${chosen.pid}`} is in a mapping that the trace shows`,
       howToRecord(['PERF_RECORD_MMAP2 (perf record -d, perf script --show-mmap-events)']),
     )
   }
@@ -277,7 +277,7 @@ function requireEvents(file: string, importer: Importer, isReplayed: boolean): v
       file,
       undefined,
       'the page faults were recorded by the event page-faults, without error codes',
-      'faultline report reads this, a replay cannot: it needs the tracepoints of page faults, which x86-64 has.',
+      'faultline report reads this; a replay needs the tracepoints of page faults, which x86-64 has.',
     )
   const counts = importer.scanner.counts(true)
   if (importer.faults.count === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
@@ -287,8 +287,8 @@ function requireEvents(file: string, importer: Importer, isReplayed: boolean): v
       'missing-events',
       file,
       undefined,
-      'there is no page fault and no memory call in it: who was recorded had nothing to do with memory meanwhile',
-      'Record for longer, or while it is at work.',
+      'there is no page fault and no memory call in it: the recorded program did nothing with memory',
+      'Record for longer, or while the program is busy.',
     )
   if (!entered && !exited) {
     // A program that was there before may fault for as long as it is watched, and call nothing.
@@ -361,31 +361,30 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   }
   if (importer.locks.count === 0) {
     all.push(
-      'the trace has no mmap_lock events: what Linux met at the lock is not known, and calls are ordered by their enter and exit',
+      'the trace has no mmap_lock events: waits for the lock are unknown, and calls are ordered by their enter and exit',
     )
   }
   if (importer.faults.bare > 0) {
     all.push(
-      'page faults have no error codes (event page-faults): which of them wrote, and which copied a page, is not known',
+      'page faults have no error codes (event page-faults): it is unknown which of them wrote, and which copied a page',
     )
   }
-  if (scanner.isCut)
-    all.push('the text ends within a line: that is left out, and what came then is not there')
+  if (scanner.isCut) all.push('the text ends within a line, which is left out; anything after it is missing')
   if (scanner.threadsAlone > 1) {
     all.push(
-      `the lines name no processes (perf script -F pid; options/record-tgid of ftrace): ${scanner.threadsAlone} threads that were there before are taken for processes of their own`,
+      `the lines name no processes (perf script -F pid; options/record-tgid of ftrace): ${scanner.threadsAlone} threads from before the recording count as processes of their own`,
     )
   }
   if (scanner.hasForeignNumbers) {
     all.push(
-      'it was recorded in a PID namespace, as a container has, where tracepoints number threads as the machine does: which thread created which is not known; print it with perf script --show-task-events',
+      'it was recorded in a PID namespace, as in a container, where tracepoints number threads as the machine does: it is unknown which thread created which; print it with perf script --show-task-events',
     )
   }
   if (importer.mapRecords === 0) {
-    all.push('the trace has no PERF_RECORD_MMAP2: what exec maps and which files are mapped is not known')
+    all.push('the trace has no PERF_RECORD_MMAP2: the mappings of exec and the mapped files are unknown')
   }
   if (replayed.some(({ threads }) => threads.length > 1) && importer.newTasks === 0) {
-    all.push('the trace has no task:task_newtask: the order of thread creation is not known')
+    all.push('the trace has no task:task_newtask: the order of thread creation is unknown')
   }
   if (importer.calls.impliedMappings > 0) {
     all.push(
@@ -398,16 +397,16 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
     )
   }
   if (importer.calls.entered.every((count) => count === 0)) {
-    all.push('no memory call is in the trace: if calls were recorded, the program made none')
+    all.push('the trace has no memory call: if calls were recorded, the program made none')
   }
   if (importer.faults.unhandled > 0) {
     all.push(
-      `${counted(importer.faults.unhandled, 'fault', 'faults')} of the kernel: probes that it did not handle (page faults disabled), not counted`,
+      `${counted(importer.faults.unhandled, 'fault', 'faults')} inside the kernel with page faults disabled, which it did not handle: not counted`,
     )
   }
   if (importer.calls.openCalls > 0)
     all.push(
-      `${counted(importer.calls.openCalls, 'call has', 'calls have')} no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
+      `${counted(importer.calls.openCalls, 'call has', 'calls have')} no exit in the trace: calls whose arguments show the effect count as successful, others are left out`,
     )
   const [first] = replayed
   if (!whole && first!.images.length > 1) {

@@ -137,7 +137,7 @@ class PerfTrace {
         'limit',
         this.#file,
         this.lineCount,
-        'this is what perf trace prints, and too long: its lines have to be kept in memory to be put in order',
+        'this output of perf trace is too long: its lines must be kept in memory to be sorted',
         'Record for a shorter time, or with: faultline record.',
       )
     const lost = LOST.exec(line)

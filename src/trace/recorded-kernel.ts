@@ -26,7 +26,7 @@ export interface RecordedKernel {
   readonly counts: Readonly<Record<string, number>>
 }
 
-/** Linux 6.4 has locks of single mappings for anonymous memory, 6.15 counts who uses a mapping instead. */
+/** Linux 6.4 has per-VMA locks for anonymous memory, 6.15 a count of a VMA's users instead. */
 const FIRST = [6, 4] as const
 const COUNTED = [6, 15] as const
 /** Files followed with 6.7: from there on the later design is nearer. */
@@ -98,20 +98,20 @@ export function memoryWarnings(
   if (byFault + collapsed > 0 || hugeAdvised > 0) {
     const told =
       byFault + collapsed > 0
-        ? `meanwhile the machine brought in ${counted(byFault)} by a fault each, made ${counted(collapsed)} of small pages, and split ${counted(of('thp_split_pmd'))}`
-        : `the program asked for them (MADV_HUGEPAGE, ${hugeAdvised} times), and how many it got is not recorded`
+        ? `during the recording, the machine brought in ${counted(byFault)} by a fault each, merged small pages into ${counted(collapsed)}, and split ${counted(of('thp_split_pmd'))}`
+        : `the program asked for them (MADV_HUGEPAGE, ${hugeAdvised} times), and the recording does not show how many it got`
     warnings.push(
-      `huge pages: ${told}; a fault that brings one in counts as one, with what it costs, and a replay, which has small pages only, takes it for one of 4 KiB`,
+      `huge pages: ${told}; a fault that brings one in counts as one fault with its full cost; a replay has only small pages, and brings in 4 KiB`,
     )
   }
   if (reportsFreePages && isDense) {
     warnings.push(
-      'huge pages are not advised: the hypervisor of this machine takes free memory back in such units (free page reporting of virtio_balloon), and a new huge page may take longer than the 512 faults that it saves',
+      'huge pages are not advised: the hypervisor of this machine takes free memory back in units of that size (free page reporting of virtio_balloon), and a new huge page may take longer than the 512 faults that it saves',
     )
   }
   if (isShort(counts)) {
     warnings.push(
-      `memory was short, or files were new: meanwhile the machine read for ${counted(of('pgmajfault'))} faults from files or swap, ${counted(of('pswpin'))} pages from swap, and took ${counted(of('pgsteal_direct'))} pages from others for who needed them; what faults cost has no time that threads slept for that, and a replay reads without waiting`,
+      `memory was short, or files were new: during the recording, the machine read from files or swap for ${counted(of('pgmajfault'))} faults, read ${counted(of('pswpin'))} pages from swap, and reclaimed ${counted(of('pgsteal_direct'))} pages for threads that needed memory; the cost of faults excludes the sleep for that, and a replay reads without waiting`,
     )
   }
   return warnings
@@ -152,22 +152,20 @@ function designOf(
   if (tells && lockedFaults < faults / 2) {
     const design = version === null ? 'per-vma-refcount-2025' : formOf(version)
     if (version !== null && !isBefore(version, FIRST) && faults >= FAULTS_MIN)
-      return { design, isKnown: true, evidence: `known from ${name}, and as ${share}` }
+      return { design, isKnown: true, evidence: `known from ${name}, and because ${share}` }
     const which =
-      version === null
-        ? `its form is not known, as ${name}`
-        : `${name}, is older: see --header of perf script`
+      version === null ? `the form is unknown, as ${name}` : `${name}, is older: see --header of perf script`
     return {
       design,
       isKnown: false,
-      evidence: `assumed because ${share}, as since Linux 6.4; ${version !== null && !isBefore(version, FIRST) ? `these are few, but ${name}, agrees` : which}`,
+      evidence: `assumed because ${share}, as since Linux 6.4; ${version !== null && !isBefore(version, FIRST) ? `they are few, but ${name}, agrees` : which}`,
     }
   }
   if (version !== null && isBefore(version, FIRST))
     return {
       design: 'classic',
       isKnown: true,
-      evidence: `known from ${name}: locks of single mappings came with 6.4`,
+      evidence: `known from ${name}: per-VMA locks came with 6.4`,
     }
   if (config === 'n')
     return {
@@ -191,11 +189,11 @@ function designOf(
     design: 'classic',
     isKnown: false,
     evidence:
-      'assumed because neither its release nor events of the mmap lock are recorded, which Linux has since 5.11',
+      'assumed because neither its release nor events of the mmap lock (in Linux since 5.11) are recorded',
   }
 }
 
-/** Whether a kernel of this release can have locks of single mappings for all kinds of memory. */
+/** Whether a kernel of this release can have per-VMA locks for all kinds of memory. */
 export function hasVmaLocks({ release }: RecordedKernel): boolean {
   const version = versionOf(release)
   return version !== null && !isBefore(version, FILES)

@@ -69,8 +69,8 @@ function planFor(trace: ImportedTrace, threads: number | undefined): Plan {
       'limit',
       trace.path,
       undefined,
-      `${threads} threads are asked for`,
-      `A machine has CPUs for 1 to ${MAX_REPLAY_THREADS} of them; recorded threads share those when they are more.`,
+      `${threads} threads were requested`,
+      `A machine has CPUs for 1 to ${MAX_REPLAY_THREADS}; more recorded threads share them.`,
     )
   }
   const busy = busyThreads(trace.seats)

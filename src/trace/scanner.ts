@@ -462,7 +462,7 @@ export class Scanner extends EventReader {
       if (REST_OF_EXIT.test(this.#text(start, end))) return
       const error = this.error(
         'malformed',
-        `this is no line that perf script prints: ${quote(buffer, start, end)}`,
+        `this is not a line of perf script: ${quote(buffer, start, end)}`,
         `Remove it, or print the trace again: ${scriptCommand}.`,
       )
       if (this.#fragment !== null || end - at >= COMM_WIDTH) throw this.#fragment ?? error
@@ -493,7 +493,7 @@ export class Scanner extends EventReader {
       this.file,
       lines > 0 ? 1 : this.line || undefined,
       lines > 0
-        ? `none of the first ${lines === 1 ? 'lines' : `${lines} lines`} is one that perf script prints`
+        ? `none of the first ${lines === 1 ? 'lines' : `${lines} lines`} is a line of perf script`
         : 'there is no event in it',
       `Print a trace with: ${scriptCommand}.`,
     )

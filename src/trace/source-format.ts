@@ -22,19 +22,19 @@ const KNOWN_BEGINNINGS: readonly { bytes: readonly number[]; at: number; what: s
     bytes: [0xff, 0xd8, 0xff],
     at: 0,
     what: 'is a JPEG picture',
-    remedy: `Give the text that this prints: ${scriptCommand}`,
+    remedy: `Give the output of: ${scriptCommand}`,
   },
   {
     bytes: [0x89, 0x50, 0x4e, 0x47],
     at: 0,
     what: 'is a PNG picture',
-    remedy: `Give the text that this prints: ${scriptCommand}`,
+    remedy: `Give the output of: ${scriptCommand}`,
   },
   {
     bytes: [0x7f, 0x45, 0x4c, 0x46],
     at: 0,
     what: 'is an ELF program',
-    remedy: `Give the text that this prints: ${scriptCommand}`,
+    remedy: `Give the output of: ${scriptCommand}`,
   },
 ]
 

@@ -97,7 +97,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.match(stdout, /classic\/spinning +6 /)
       assert.match(
         stdout,
-        /bends at 2 CPUs: from there on, the word travels 0\.5 times for each of the\s+operations, and/,
+        /bends at 2 CPUs: from there on, the word makes 0\.5 trips for each of the\s+operations, and/,
       )
       assert.ok(
         stdout.split('\n').every((line) => line.length <= 100),
@@ -125,7 +125,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.match(text.stdout, /classic\/spinning +2 +blocking +0\.\d\d ms/)
       assert.match(text.stdout, /9 of 9 faults are reproduced/)
       const words = text.stdout.replaceAll(/\s+/g, ' ')
-      assert.match(words, /no lists, charges and counters as in Linux: --accounting\. /)
+      assert.match(words, /without the lists, charges and counters of Linux: --accounting\. /)
       assert.match(words, / Spinlocks are test-and-set: --spinlock\. Memory is one node\./)
     }),
     t.test('charts: on the terminal, and as files', async () => {

@@ -55,7 +55,7 @@ describe('it cannot be recorded', () => {
   test('in a container without the capability', () => {
     const container = { capabilities: '00000000a80425fb', isContainer: true }
     assert.match(refusal(container).remedy, /^record on the host.*--cap-add PERFMON/)
-    assert.match(refusal({ ...container, user: 1000 }).remedy, /^try it as root; else record on the host/)
+    assert.match(refusal({ ...container, user: 1000 }).remedy, /^try as root; otherwise record on the host/)
   })
 
   test('in a user namespace, whose root is none', () => {

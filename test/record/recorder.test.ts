@@ -171,7 +171,7 @@ describe('when events are lost', () => {
     const { recorder, notices } = recorderOn(host, { target: all, seconds: 0 })
     const { lost, runs, bufferBytes } = await recorder.record()
     assert.deepEqual([lost, runs, bufferBytes], [0, 2, 2 ** 27])
-    assert.match(notices.join('\n'), /lost 5 of 6 events: once more, with buffers of 128 MiB/)
+    assert.match(notices.join('\n'), /lost 5 of 6 events: recording again, with buffers of 128 MiB/)
   })
 
   test('it is told when they always are, and the best is kept', async () => {

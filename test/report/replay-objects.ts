@@ -78,7 +78,8 @@ const trace: TraceReport = {
     release: '6.18.5',
     design: 'per-vma-refcount-2025',
     isKnown: true,
-    evidence: 'known from its release, 6.18.5, and as 44160 of 44472 faults of the program took no mmap lock',
+    evidence:
+      'known from its release, 6.18.5, and because 44160 of 44472 faults of the program took no mmap lock',
     hugePages: 'madvise',
     reportsFreePages: false,
     counts: {},
@@ -203,7 +204,7 @@ export const failed = reportOf(
     processes: 1,
     processChoice: 'only',
     processThreads: 1,
-    warnings: ['the trace has no mmap_lock events: what Linux met at the lock is not known'],
+    warnings: ['the trace has no mmap_lock events: waits for the lock are unknown'],
     linux: {
       recorded: false,
       timeResolutionNs: 1000,

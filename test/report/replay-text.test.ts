@@ -76,7 +76,7 @@ test('a replay says that it leaves out the holders of other processes', () => {
     foreign: [{ ...cat, processes: 1, delayedNs: 0, shortNs: 0 }],
   }
   const text = verdictOf({ ...harmed, trace: { ...trace, locks } }, 0.98).sentences.join(' ')
-  assert.match(text, /leaves out what other processes held the lock for \(cat\), .* waited 5\.00 ms/)
+  assert.match(text, /leaves out other processes that held the lock \(cat\); .* waited 5\.00 ms/)
   assert.doesNotMatch(verdictOf(harmed, 0.98).sentences.join(' '), /leaves out/)
 })
 

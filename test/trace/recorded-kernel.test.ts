@@ -30,7 +30,7 @@ test('what is known of the recorded kernel, and what is assumed', () => {
       true,
       'per-vma-refcount-2025',
       true,
-      /6\.18\.44-fc, and as 980 of 1,000/,
+      /6\.18\.44-fc, and because 980 of 1,000/,
     ],
     [
       ['# os release : 6.5.0-14-generic'],
@@ -42,7 +42,7 @@ test('what is known of the recorded kernel, and what is assumed', () => {
       /^known from its release/,
     ],
     [[`${OURS}6.8.0`], 1000, 20, true, 'per-vma-refcount-2025', true, /^known from/],
-    [[`${OURS}5.15.0`], 1000, 990, true, 'classic', true, /locks of single mappings came with 6\.4/],
+    [[`${OURS}5.15.0`], 1000, 990, true, 'classic', true, /per-VMA locks came with 6\.4/],
     [
       [`${OURS}6.12.0`, '# faultline: CONFIG_PER_VMA_LOCK n'],
       1000,
@@ -126,8 +126,8 @@ test('huge pages and memory that was short are told with what they mean', () => 
   )
   assert.match(
     huge!,
-    /brought in 640 by a fault each, made 5 of small pages, and split 8;.*a replay, which has small pages only/,
+    /brought in 640 by a fault each, merged small pages into 5, and split 8;.*a replay has only small pages/,
   )
-  assert.match(short!, /read for 5,700 faults from files or swap/)
+  assert.match(short!, /read from files or swap for 5,700 faults/)
   assert.match(memoryWarnings(judge([], 1000, 20), 2, false)[0]!, /asked for them \(MADV_HUGEPAGE, 2 times\)/)
 })

@@ -1,4 +1,4 @@
-// What the calls of an address space are told, and what they tell: options and how they are checked, limits, mappings.
+// Arguments and results of the calls of an address space: options and their checks, limits, mappings.
 
 import {
   MADV,

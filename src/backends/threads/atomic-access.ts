@@ -1,10 +1,9 @@
 // Atomic operations on words of an address space, and waiting for them.
 //
-// They are those of Atomics on the machine's memory, at the place where the page is at that moment. Who waits has the
-// page pinned, so that it stays at that place, and waits in the kernel (sync/futex.ts); the place is what a waiter and
-// who wakes it have in common, whatever address spaces they are in, as the key of a shared futex is a page of a file
-// (`get_futex_key`, kernel/futex/core.c). Other than there, a private mapping of a page that only one address space has
-// needs no key of its own.
+// They are those of Atomics on the machine's memory, at the present place of the page. A waiter pins the page, so that
+// it stays there, and waits in the kernel (sync/futex.ts). The place connects waiter and waker, whatever address spaces
+// they use, as the key of a shared futex is a page of a file (`get_futex_key`, kernel/futex/core.c). Unlike there, a
+// private mapping of a page that only one address space has needs no key of its own.
 
 import {
   accessDone,

@@ -1,8 +1,8 @@
-// What stands in the place of Node in a browser: see node-host.ts, whose names these are.
+// The substitute for Node in a browser: see node-host.ts, which has the same names.
 //
 // There are no files, unless a program gives a thread a storage (Machine.setStorage): each operation of the file system
-// is ENODEV. Nobody tells that a worker has ended or is about to: it has to detach before. The page itself may not wait
-// (Atomics.wait), so that only workers can use a machine.
+// is ENODEV. Nothing reports that a worker has ended or is about to: it must detach before. The page itself may not
+// wait (Atomics.wait), so only workers can use a machine.
 
 /** An operation that a browser does not have. */
 function missing(name: string): () => never {

@@ -1,5 +1,5 @@
-// What is done with many bytes of an address space at once, beyond reading and writing them: comparing, searching,
-// moving. It goes through the memory of this thread, a part at a time, and so is no atomic operation.
+// Operations on many bytes of an address space at once, beyond reading and writing: comparing, searching, moving. They
+// go through the memory of this thread, a part at a time, and so are not atomic.
 
 import { checkAddress, checkBytes, checkUnsigned, viewedBytes } from './arguments.ts'
 import { MemoryAccess } from './memory-access.ts'

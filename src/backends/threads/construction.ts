@@ -1,5 +1,5 @@
-// Who may make objects of this library: its own functions. That a constructor is private only TypeScript knows; one
-// that was called with places of the heap that somebody has made up would lead the kernel there.
+// Only functions of this library may make its objects. That a constructor is private only TypeScript knows; a program
+// that called one with made-up places of the heap would lead the kernel there.
 
 /** What the own functions give to a constructor, and nobody else has. */
 export const OWN = Symbol('faultline')

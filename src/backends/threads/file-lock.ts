@@ -1,12 +1,12 @@
-// Files on disk that a machine has open are locked for other machines, of this process and of others: each machine has
-// a page cache of its own, so that one would write over what the other has written.
+// A machine locks its open files on disk against other machines, of this process and of others: each machine has a page
+// cache of its own, so one would overwrite what the other has written.
 //
-// Who has which file, known by device and inode, stands in a state that all processes of the user share, see
+// A state that all processes of the user share records who has which file, known by device and inode: see
 // lock-journal.ts. A machine lives in one process, and holds its files for as long as one of its threads is attached.
-// Each of them has, for that, a file open whose name has the number of the machine; its entry in a folder is removed at
-// once, so that nothing stays of it but the descriptor, which the operating system closes with the thread or the
-// process. Whoever wants to know whether a machine lives looks for it among the descriptors of its process
-// (/proc/PID/fd). Where there is no /proc, only the life of the process is known.
+// Each of these threads keeps a file open whose name has the number of the machine. The thread removes the file's entry
+// in the folder at once, so only the descriptor remains, which the operating system closes with the thread or the
+// process. To learn whether a machine lives, a thread looks for it among the descriptors of its process (/proc/PID/fd).
+// Without /proc, it can only see whether the process lives.
 
 import {
   closeSync,

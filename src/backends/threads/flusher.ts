@@ -1,7 +1,7 @@
 // The flusher of a machine (kernel/cache/flusher.ts): a worker thread that writes files back while programs compute.
 //
-// It has a CPU of its own, which nobody else gets, and sleeps outside the kernel. It goes when the last thread leaves
-// the machine, and ends with the thread that made the machine; without it, all is as if there were none.
+// It has a CPU of its own, and sleeps outside the kernel. It leaves when the last thread leaves the machine, and ends
+// with the thread that made the machine; after that, the machine works as if there had been none.
 
 import { Worker } from 'node:worker_threads'
 import {

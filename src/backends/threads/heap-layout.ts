@@ -1,7 +1,7 @@
-// Where a heap keeps what it knows, in words from its beginning, and which sizes its blocks have.
+// Where a heap keeps its state, in words from its beginning, and the sizes of its blocks.
 //
-// What is said of blocks stands apart from them, as in Mesh (Powers, Tench, Berger, McGregor, PLDI 2019) and jemalloc:
-// who writes beyond a block damages a neighbour, never the heap; and what was given back to the kernel is still known.
+// The state is apart from the blocks, as in Mesh (Powers, Tench, Berger, McGregor, PLDI 2019) and jemalloc: a write
+// beyond a block damages a neighbour, never the heap, and the state of memory given back to the kernel remains.
 
 /** What is handed out or taken back as a whole, in bytes, at the real size. */
 export const SPAN_BYTES = 65_536

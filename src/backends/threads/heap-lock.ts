@@ -1,8 +1,8 @@
-// The lock of a heap. It is robust: where its holder has ended, the next thread takes it over.
+// The lock of a heap. It is robust: if its holder has ended, the next thread takes it over.
 //
-// It is the mutex of Ulrich Drepper, "Futexes Are Tricky" (2011), whose word says who holds it, as the robust futexes
-// of Linux do (`Documentation/locking/robust-futexes.rst`): 0 is free, else the holder, and in the lowest bit whether
-// somebody may be asleep.
+// It is the mutex of Ulrich Drepper, "Futexes Are Tricky" (2011), whose word names the holder, as the robust futexes of
+// Linux do (`Documentation/locking/robust-futexes.rst`): 0 is free, else the holder, and in the lowest bit whether a
+// thread may be asleep.
 
 /** The words of a heap, each of 0 to 2^32 - 1. What only the holder of the lock uses is read and written plainly. */
 export interface HeapWords {

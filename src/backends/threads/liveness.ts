@@ -1,12 +1,12 @@
-// The ends of threads: hearing of them, and having a say before.
+// The ends of threads: noticing them, and acting before them.
 //
-// A thread that is terminated cannot say so. Two ways lead to the news: the thread that started it gets an 'exit'
-// event; and where the operating system lists the threads of the process (Linux), any thread that waits long can
-// look. The second is needed because the first does not reach a thread that is itself asleep in the kernel, waiting
-// for what the dead one holds.
+// A terminated thread cannot report its end. There are two ways to notice: the thread that started it gets an 'exit'
+// event; and if the operating system lists the threads of the process (Linux), any thread that waits long can look. The
+// second is needed because the first does not reach a thread that is itself asleep in the kernel, waiting for something
+// that the dead one holds.
 //
-// Node tells nobody before it terminates a worker. Hence `terminate` of its class Worker is replaced in every thread
-// that attaches to a machine: the worker is given the time to finish what it does in the kernel of a machine.
+// Node gives no notice before it terminates a worker. Hence `terminate` of its class Worker is replaced in every thread
+// that attaches to a machine: the worker gets the time to finish its work in the kernel of a machine.
 
 import { existsSync, readlinkSync } from 'node:fs'
 import { Worker, getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads'

@@ -1,8 +1,8 @@
 // Who holds a lock, and whether they live: machines, processes and threads, as others on this host can see them.
 //
-// A process is known by its number and when it began, in the namespace of its number; a thread by the same of its own,
-// besides. That is what files in the lock folder have in their names that are there for a moment only: whoever comes
-// across one whose maker has died removes it.
+// A process is known by its number and its start time, in the namespace of its number; a thread also by its own number
+// and start time. Short-lived files in the lock folder have these in their names: a thread that finds one whose maker
+// has died removes it.
 
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { nativeThreadId } from './liveness.ts'

@@ -1,8 +1,8 @@
-// What this thread has waited for the mmap lock, told to an observer once the thread has left the kernel.
+// Reports this thread's waits for the mmap lock to an observer, once the thread has left the kernel.
 //
-// The kernel notes a wait where Linux has its tracepoints, that is inside, with the lock in its hands. The observer is
-// code of the user: inside, it could hold everybody up, or end the thread in the middle of a call. So it is told at the
-// end of the call; of a wait of an access, at the end of the next call or in the next microtask, whichever comes first.
+// The kernel notes a wait where Linux has its tracepoints: inside, with the lock held. The observer is code of the
+// user: inside, it could block every thread, or end the thread in the middle of a call. So it gets the wait at the end
+// of the call; a wait of an access, at the end of the next call or in the next microtask, whichever comes first.
 
 import type { Tracepoints } from '../../kernel/index.ts'
 

@@ -1,12 +1,12 @@
 // Atomic operations on the kernel heap as instructions.
 //
-// The kernel says `Atomics.add(cpu.heap, word, 1)`. V8 calls a builtin for that, which looks at the typed array anew
-// each time (7.2 ns for a load, 13.6 ns for an addition on Node 24). It calls an exported WebAssembly function that is
-// nothing but the instruction directly (2.5 ns and 10.3 ns). So the heap of this backend is a shared WebAssembly
-// memory, and the build puts `cpu.lockedAdd(word, 1)` into the bundled kernel wherever it can prove that the array is
-// the heap of a CPU in scope (scripts/locked-rewrite.ts). There, every Cpu has such a method, which does what `Atomics`
-// does; the CPUs of this backend have the instructions in the place of these methods. Meaning and order stay the same:
-// either way a sequentially consistent access to a signed 32-bit word.
+// The kernel says `Atomics.add(cpu.heap, word, 1)`. V8 calls a builtin for that, which checks the typed array again
+// each time (7.2 ns for a load, 13.6 ns for an addition on Node 24). V8 directly calls an exported WebAssembly function
+// that contains only the instruction (2.5 ns and 10.3 ns). So the heap of this backend is a shared WebAssembly memory,
+// and the build puts `cpu.lockedAdd(word, 1)` into the bundled kernel wherever it can prove that the array is the heap
+// of a CPU in scope (scripts/locked-rewrite.ts). Every Cpu has such methods, which do what `Atomics` does; the CPUs of
+// this backend replace them by the instructions. Meaning and order stay the same: either way a sequentially consistent
+// access to a signed 32-bit word.
 
 import { type DesignHooks, type PhysicalMemory, type SharedMemory, Task } from '../../kernel/index.ts'
 

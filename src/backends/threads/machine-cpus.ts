@@ -1,4 +1,4 @@
-// The CPUs of a machine and the threads on them: taking one, giving it back, and what is done when a thread ends.
+// The CPUs of a machine and the threads on them: taking one, giving it back, and cleaning up when a thread ends.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'

@@ -1,8 +1,8 @@
-// Arrays of the kernel's own. Inside the kernel a method of a typed array is called by its name (`heap.fill`), which
-// leads to a prototype that a program may change; what it puts there would run in the middle of a call, with locks held
-// and nobody to catch what it throws. So the arrays that the kernel of this backend works on have prototypes of their
-// own, with the methods as they were when this module was loaded, and nobody can change these. It costs nothing: each
-// place of the kernel goes on seeing arrays of one kind.
+// Arrays of the kernel's own. Inside the kernel a call of a typed array's method (`heap.fill`) leads to a prototype
+// that a program may change. A replaced method would run in the middle of a call, with locks held, and nothing would
+// catch its exceptions. So the arrays that the kernel of this backend works on have prototypes of their own, with the
+// methods as they were when this module was loaded, and no program can change these. It costs nothing: each place of
+// the kernel still sees arrays of one kind.
 
 import { PAGE_SIZE, PhysicalMemory, type SharedMemory, viewOf } from '../../kernel/index.ts'
 

@@ -1,8 +1,8 @@
-// Memory of an address space as arrays: pages that stay where they are as long as a function runs.
+// Memory of an address space as arrays: pages that stay in place as long as a function runs.
 //
-// A view is of the machine's memory itself. What keeps it right are pins (kernel/fault/pin.ts); JavaScript cannot take
-// a view back, nor hand out one that can only be read. A machine that was made with `checkRanges` hands out copies
-// instead, which it can take back, and so finds who breaks either rule.
+// A view is of the machine's memory itself, and pins (kernel/fault/pin.ts) keep it right. JavaScript cannot take a view
+// back, nor make one read-only. A machine that was made with `checkRanges` hands out copies instead, which it can take
+// back, and so finds programs that break either rule.
 
 import {
   Header,

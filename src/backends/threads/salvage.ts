@@ -1,6 +1,6 @@
-// What is left to do for the files of a machine that is lost: a thread died inside the kernel, and what it held stays
-// held, so that nobody can enter any more. At the end of the process their dirty pages are written as they stand,
-// without any lock: the tree of a file can be read at any time, and a page in it that is up to date is a page of it.
+// The files of a lost machine: a thread died inside the kernel, and what it held stays held, so no thread can enter any
+// more. At the end of the process their dirty pages are written as they stand, without any lock: the tree of a file can
+// be read at any time, and a page in it that is up to date is a page of it.
 
 import {
   FILE_HOST,

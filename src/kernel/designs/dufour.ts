@@ -31,7 +31,7 @@ export abstract class DufourDesign extends VmaSequenceDesign {
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
   override readonly events: readonly VmEventName[] = dufourEvents
 
-  /** A thread alone has nobody to wait for. */
+  /** A single thread has no other to wait for. */
   protected isAlone(cpu: Task, fault: FaultContext): boolean {
     return Atomics.load(cpu.heap, fault.mm + Mm.users) === 1
   }

@@ -43,7 +43,7 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
     sharedWrites: ['page.flags', 'page.refcount', 'vma.refCount'],
   }
 
-  /** Gives up the reference of the tree, without which nobody gets another, and waits for those who have one. */
+  /** Drops the tree's reference, without which no fault gets another, and waits until all others are dropped. */
   protected override begin(cpu: Task, vma: number): void {
     if (Atomics.load(cpu.heap, vma + Vma.refCount) !== 0) Atomics.sub(cpu.heap, vma + Vma.refCount, 1)
     rcuwaitUntil(cpu, vma + Vma.waiter, vma + Vma.refCount, 0)
@@ -58,7 +58,7 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
   }
 
   override vmaLinked(cpu: Task, vma: number): void {
-    // One that mremap has just made must wait for its entries.
+    // A VMA that mremap has just made must wait for its entries.
     if (!isMoving(cpu, vma)) this.end(cpu, vma)
   }
 
@@ -80,12 +80,12 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
     return result
   }
 
-  /** `vma_put`: when no reference is left, not even that of the tree, somebody waits for it. */
+  /** `vma_put`: when no reference is left, not even the tree's, a thread is waiting for that. */
   protected putVma(cpu: Task, vma: number): void {
     if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)
   }
 
-  /** Nobody takes away the page tables of a VMA that is referenced: the lock may be waited for. */
+  /** The page tables of a referenced VMA are never removed, so the fault may wait for the lock. */
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
     spinLock(cpu, fault.table + PageTable.ptl)
     return true

@@ -108,7 +108,7 @@ export class Kamezawa2009Version extends Design {
     return VM_FAULT_RETRY
   }
 
-  /** `vma_release`: the last user wakes whoever waits to take the VMA away. */
+  /** `vma_release`: the last user wakes the thread that waits to remove the VMA. */
   protected putUser(cpu: Task, vma: number, _result: number): void {
     if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)
   }
@@ -128,14 +128,14 @@ export class Kamezawa2009Version extends Design {
   }
 }
 
-/** The mmap lock is held for write. The turns move first: who compares looks at them last (see sync/seqcount.ts). */
+/** The mmap lock is held for write. The turns move first: a comparing thread reads them last (see sync/seqcount.ts). */
 function moveVersion(cpu: Task, mm: number): void {
   const { heap } = cpu
   if (Atomics.load(heap, mm + Mm.version) === -1) Atomics.add(heap, mm + Mm.versionTurns, 1)
   Atomics.add(heap, mm + Mm.version, 1)
 }
 
-/** `mm_version_check`: nobody held the mmap lock for write since this thread last held it for reading. */
+/** `mm_version_check`: no thread held the mmap lock for writing since this one last held it for reading. */
 export function isCurrent(cpu: Task, mm: number): boolean {
   return cpu.versionMm === mm && !readSeqcountRetry(cpu, mm + Mm.version, cpu.version, cpu.versionTurns)
 }

@@ -94,7 +94,7 @@ export class LeafSlots extends VmaSequenceDesign {
 
   /** A fault that gives a VMA its anon_vma and reads the neighbours for it is done, or finds the mark (race R23). */
   override mmapWriteLocked(cpu: Task, mm: number): void {
-    // What this thread's last fault has found may be what is about to change.
+    // The mapping that this thread's last fault found may be about to change.
     cpu.fault.vmEnd = 0
     spinLock(cpu, mm + Mm.pageTableLock)
     Atomics.store(cpu.heap, mm + Mm.layoutChanging, 1)
@@ -249,7 +249,7 @@ export class LeafSlots extends VmaSequenceDesign {
     return true
   }
 
-  /** Copies the VMA of the page, if nobody has begun to change it. Returns as {@link #find}. */
+  /** Copies the VMA of the page, if no writer has begun to change it. Returns as {@link #find}. */
   #copyVma(cpu: Task, fault: FaultContext): number {
     const vma = findVmaRcu(cpu, fault.mm, fault.page)
     if (vma === 0) return VmEvent.leaf_abort_unmapped
@@ -259,12 +259,12 @@ export class LeafSlots extends VmaSequenceDesign {
     return this.hasChanged(cpu, fault) ? noteChange(fault) : 0
   }
 
-  /** Nobody has begun to change the VMA that the fault has copied. */
+  /** No writer has begun to change the VMA that the fault has copied. */
   override vmaStands(cpu: Task, fault: FaultContext): boolean {
     return !this.hasChanged(cpu, fault)
   }
 
-  /** The commit: whoever changes what is mapped here has to close the slot first, for which it needs the lock. */
+  /** The commit: a writer that changes the mapping here must first close the slot, for which it needs the lock. */
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
     if (this.#lockTable(cpu, fault, true)) return true
     fault.changed = true
@@ -282,7 +282,7 @@ export class LeafSlots extends VmaSequenceDesign {
     return false
   }
 
-  /** With interrupts disabled nobody frees a table that is found; then nobody may wait for a lock (race R11). */
+  /** With interrupts disabled no table that is found is freed; but then this CPU may not wait for a lock (race R11). */
   #lockTableWithoutRcu(cpu: Task, fault: FaultContext, bySlot: boolean): boolean {
     const lock = fault.table + PageTable.ptl
     for (;;) {

@@ -83,7 +83,7 @@ export class Lespinasse2021 extends Design {
     sharedWrites: [],
   }
 
-  /** `mmap_write_lock`: the lock is held, so that there is one writer at a time (invariant I10). */
+  /** `mmap_write_lock`: the lock is held, so there is one writer at a time (invariant I10). */
   override mmapWriteLocked(cpu: Task, mm: number): void {
     writeSeqcountBegin(cpu, mm + Mm.mmapSeq)
   }
@@ -96,7 +96,7 @@ export class Lespinasse2021 extends Design {
     writeSeqcountEnd(cpu, mm + Mm.mmapSeq)
   }
 
-  /** With one user there is nobody who could be looking at the VMA without the lock. */
+  /** With one user, no other thread can be looking at the VMA without the lock. */
   override releaseVma(cpu: Task, vma: number): void {
     if (Atomics.load(cpu.heap, cpu.heap[vma + Vma.vmMm] + Mm.users) <= 1) releaseVmaNow(cpu, vma)
     else this.releaseVmaLater(cpu, vma)
@@ -120,7 +120,7 @@ export class Lespinasse2021 extends Design {
   override speculativeFault(cpu: Task, errorCode: number): number {
     const { fault } = cpu
     const { mm } = fault
-    // A thread alone has nobody to wait for; not counted as an attempt.
+    // A single thread has no other to wait for; not counted as an attempt.
     if (Atomics.load(cpu.heap, mm + Mm.users) === 1) return VM_FAULT_RETRY
     countVmEvent(cpu, VmEvent.spf_attempt)
     fault.turns = readSeqcountTurns(cpu, mm + Mm.mmapSeq)
@@ -157,7 +157,7 @@ export class Lespinasse2021 extends Design {
     // could starve (R12).
     if (!spinTryLock(cpu, fault.table + PageTable.ptl))
       return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_PTL)
-    // Whoever changes this entry from now on needs the lock that this fault holds (I3, I8).
+    // From now on, changing this entry needs the lock that this fault holds (I3, I8).
     if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns)) {
       spinUnlock(cpu, fault.table + PageTable.ptl)
       return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ2)

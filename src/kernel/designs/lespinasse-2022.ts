@@ -47,7 +47,7 @@ export class Lespinasse2022 extends Lespinasse2021 {
     return true
   }
 
-  /** Also where the commit failed: v2 mends race R18. */
+  /** Also if the commit failed: v2 corrects race R18. */
   override copyEnd(cpu: Task, fault: FaultContext, _committed: boolean): void {
     invalidateRangeEnd(cpu, fault.mm)
     percpuUpRead(cpu, cpu.heap[fault.mm + Mm.mmuNotifierLock])

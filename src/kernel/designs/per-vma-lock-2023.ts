@@ -63,7 +63,7 @@ export class PerVmaLock2023 extends PerVmaDesign {
 
   /**
    * Whether the fault may be done with the lock of the VMA, which it has. mremap(DONTUNMAP) can take the anon_vma away
-   * before: making a new one reads neighbours that nobody holds (race R23, commit 657b5146955e).
+   * before: making a new one reads neighbours without their locks (race R23, commit 657b5146955e).
    */
   protected keeps(fault: FaultContext): boolean {
     return fault.anonVma !== 0
@@ -73,7 +73,7 @@ export class PerVmaLock2023 extends PerVmaDesign {
     vmaEndRead(cpu, vma)
   }
 
-  /** The fault is done again with the mmap lock, and asks anew. */
+  /** The fault restarts with the mmap lock, and checks again. */
   protected override accessRefused(cpu: Task, _errorCode: number, _vmFlags: number): number {
     countVmEvent(cpu, VmEvent.spf_abort)
     return VM_FAULT_RETRY
@@ -82,7 +82,7 @@ export class PerVmaLock2023 extends PerVmaDesign {
 
 /** `vma_start_read`. */
 function vmaStartRead(cpu: Task, mm: number, vma: number): boolean {
-  // Before the semaphore is touched: most often this is where a writer is noticed.
+  // Before it touches the semaphore: most faults notice a writer here.
   if (isWriteLocked(cpu, mm, vma)) return false
   if (!downReadTryLock(cpu, vma + Vma.vmLock)) return false
   if (!isWriteLocked(cpu, mm, vma)) return true
@@ -115,7 +115,7 @@ function lockVmaUnderRcu(cpu: Task, fault: FaultContext): number {
   return 0
 }
 
-/** Only anonymous memory, and only where no anon_vma has to be made. */
+/** Only anonymous memory, and only if no anon_vma must be made. */
 function isEligible(cpu: Task, fault: FaultContext, vma: number): boolean {
   fault.vma = vma
   return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0 && Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0

@@ -64,17 +64,17 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     else super.vmaWriteBegin(cpu, vma, change)
   }
 
-  /** `__vma_start_write`. It waits also where the number says that the VMA is locked, see per-vma.ts. */
+  /** `__vma_start_write`. It also waits if the number says that the VMA is locked, see per-vma.ts. */
   protected override vmaStartWrite(cpu: Task, vma: number): void {
     const { heap } = cpu
-    // New readers are turned away by the bit until the number does it.
+    // The bit keeps new readers out until the number does.
     Atomics.add(heap, vma + Vma.refCount, WRITER)
     rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)
     setLockNumber(cpu, vma)
     Atomics.sub(heap, vma + Vma.refCount, WRITER)
   }
 
-  /** `vma_mark_attached`, the last thing that is done to a new VMA. It stays locked until the mmap lock is given up. */
+  /** `vma_mark_attached`, the last step for a new VMA. It stays locked until the mmap lock is released. */
   override vmaLinked(cpu: Task, vma: number): void {
     Atomics.store(cpu.heap, vma + Vma.refCount, 1)
   }
@@ -101,14 +101,14 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     vmaEndRead(cpu, vma)
   }
 
-  /** The VMA was locked, so that what it said was true (commit bc7996c864ff of 6.10). */
+  /** The VMA was locked, so its fields were valid (commit bc7996c864ff of 6.10). */
   protected override accessRefused(cpu: Task, errorCode: number, vmFlags: number): number {
     countVmEvent(cpu, VmEvent.vma_lock_success)
     return accessSignal(errorCode, vmFlags)
   }
 }
 
-/** The VMA is locked for write from now on, until the mmap lock is given up. */
+/** From now on the VMA is locked for writing, until the mmap lock is released. */
 function setLockNumber(cpu: Task, vma: number): void {
   const { heap } = cpu
   Atomics.store(heap, vma + Vma.vmLockSeq, Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq))

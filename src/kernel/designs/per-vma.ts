@@ -72,7 +72,7 @@ export abstract class PerVmaDesign extends Design {
     this.vmaStartWrite(cpu, vma)
   }
 
-  /** `mm_take_all_locks`: no fault is in any VMA, and none gets in until the mmap lock is given up. */
+  /** `mm_take_all_locks`: no fault is in any VMA, and none gets in until the mmap lock is released. */
   override notifierRegistering(cpu: Task, mm: number): void {
     const { heap } = cpu
     for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) this.vmaStartWrite(cpu, vma)

@@ -74,7 +74,7 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   }
 
   /**
-   * Whether the VMA, as the fault has copied it, allows the access. Where it does not, the classic path decides (I1).
+   * Whether the VMA, as the fault has copied it, allows the access. If it does not, the classic path decides (I1).
    */
   protected allows(fault: FaultContext, errorCode: number): boolean {
     return !accessError(errorCode, fault.vmFlags)

@@ -110,7 +110,7 @@ export class Zijlstra2014 extends VmaSequenceDesign {
   }
 }
 
-/** `find_vma_srcu`: what a tree at rest contains. It waits for a writer of the tree, who is never long at work. */
+/** `find_vma_srcu`: what a tree at rest contains. It waits for a writer of the tree, which never takes long. */
 export function findVmaSrcu(cpu: Task, mm: number, page: number): number {
   for (;;) {
     const turns = readSeqcountTurns(cpu, mm + Mm.mmSeq)

@@ -1,16 +1,16 @@
 // Calls to other CPUs: smp_call_function_many().
 //
-// A CPU makes one call at a time. Its bit in the mailbox of a target says that it waits for that one. The target does
-// what it is called for and then clears the bit, in one atomic operation, which is the answer. A call that is not
-// answered therefore stays in the mailbox. If the thread of the target dies in between, another thread answers the call
-// once more in its place; that does no harm, since nobody uses the TLB of the dead thread.
+// A CPU makes one call at a time. Its bit in the mailbox of a target says that it waits for that target. The target
+// executes the call and then clears the bit, in one atomic operation, which is the answer. A call that is not answered
+// therefore stays in the mailbox. If the target's thread dies in between, another thread answers the call again in its
+// place; that does no harm, since nobody uses the TLB of the dead thread.
 //
-// A caller that finds the target outside clears the bit itself. The target may have come back meanwhile and be at work
+// A caller that finds the target outside clears the bit itself. The target may have come back meanwhile and be working
 // on the call: then the target clears the bit late, but never the bit of a later call. For the caller makes its next
 // call only when the target has cleared the bit, which the target does once for each time that it has read it (it
 // answers with interrupts disabled, so not within an answer), or when the caller has seen the target outside, where the
-// target answers nothing. And if the caller puts the same call in once more, what the target has done for it is still
-// right: the arguments are the same, and the translations were withdrawn before.
+// target answers nothing. And if the caller repeats the same call, what the target has done for it is still right: the
+// arguments are the same, and the translations were removed before.
 
 import { CALL_FLUSH_TLB, CPU_FLUSH, CPU_INSIDE, CPU_INTERRUPT, type Cpu, cpuWait, perCpuBase } from './cpu.ts'
 import { bugOn } from './errors.ts'

@@ -1,17 +1,16 @@
 // The memory management unit: turns a page number into an entry of the page table, by the TLB or by walking.
 //
-// It takes no lock. What it has walked it keeps in the TLB until the kernel flushes it, so that whoever withdraws a
+// It takes no lock. It keeps the result of a walk in the TLB until the kernel flushes it, so a thread that removes a
 // translation must flush before the frame can be used for anything else. It sets the accessed and dirty bits with a
-// compare-and-swap of the whole entry, as x86 does with a locked cycle: an entry that changed meanwhile is walked
-// again.
+// compare-and-swap of the whole entry, as x86 does with a locked cycle: if the entry changed meanwhile, it walks again.
 //
-// A fault drops this CPU's translation of the page, as a fault does on x86 (SDM volume 3A, 4.10.4.1), where an access
-// that is refused is not refused again for what the TLB has kept. x86 drops what the paging-structure cache has of the
-// page as well. Here that stays, for speed: a table is taken away only where nothing is mapped, and whoever takes it
-// away flushes before anything is mapped there again.
+// A fault drops this CPU's translation of the page, as on x86 (SDM volume 3A, 4.10.4.1): an access that was refused is
+// not refused again because of a stale TLB entry. x86 also drops the page's entries of the paging-structure cache.
+// Here these stay, for speed: a table is removed only if nothing is mapped in it, and the thread that removes it
+// flushes before anything is mapped there again.
 //
-// A page with a protection key is there for instruction fetches only. The TLB keeps it without PTE_PRESENT, which loads
-// and stores look for.
+// A page with a protection key is present for instruction fetches only. The TLB keeps it without PTE_PRESENT, which
+// loads and stores check.
 
 import { type Cpu, TLB_MASK, WALK_CACHE_MASK } from './cpu.ts'
 import {

@@ -1,7 +1,7 @@
-// Errors that several have to be told of, each once (lib/errseq.c, Linux 4.13).
+// Errors of which several observers each get notice once (lib/errseq.c, Linux 4.13).
 //
-// A word holds the last error and a number that changes with each one that comes after somebody has looked. Who wants
-// to be told keeps a copy of the word as it was when it last looked: where the two differ, there was an error since.
+// A word holds the last error and a number that changes with each error that comes after an observer has looked. An
+// observer keeps a copy of the word from its last look: if the two differ, there was an error since.
 
 import type { Cpu } from '../machine/cpu.ts'
 

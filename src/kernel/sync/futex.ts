@@ -1,12 +1,12 @@
-// Waiting for a word of memory (kernel/futex): threads that wait, by the place of the word, and who wakes them.
+// Waiting for a word of memory (kernel/futex): the waiting threads, by the place of the word, and how they are woken.
 //
-// A thread that waits says so here, then looks at the word, and sleeps on a word of its own CPU. Who wakes has changed
-// the word before: it finds the thread here, or the thread sees the change. That the sleep is on a word of the heap
-// which is changed by whoever ends it, and not on the one that is waited for, is what lets the loss of the machine and
-// the look for dead threads end it too, without a wake-up that is missed in between.
+// A waiter enters itself here, then reads the word, and sleeps on a word of its own CPU. A waker has changed the word
+// before: it finds the waiter here, or the waiter sees the change. The waiter sleeps not on the awaited word but on a
+// word of the heap, which changes when the sleep ends. Thus the loss of the machine and the check for dead threads can
+// also end the sleep, and no wake-up is missed in between.
 //
-// A thread sleeps outside the kernel, and has nothing undone: one that is ended there costs nobody the machine, and
-// whoever buries it takes it off the list.
+// A thread sleeps outside the kernel, and has left nothing undone: if it is ended there, the machine is not lost, and
+// the thread that cleans up after it takes it off the list.
 
 import { type Cpu, FUTEX_WAITING, perCpuBase, throwIfCpuLost } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'

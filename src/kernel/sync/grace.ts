@@ -1,4 +1,4 @@
-// What a call that may free something does at its end for those who wait for grace periods, of RCU and of SRCU.
+// The end of a call that may free something: it advances the grace periods of RCU and of SRCU.
 
 import type { Cpu } from '../machine/cpu.ts'
 import { rcuBarrier, rcuPoll } from './rcu.ts'

@@ -1,17 +1,16 @@
-// The queue of those that spin for a sleeping lock: kernel/locking/osq_lock.c, since Linux 3.16 (fb0527bd5ea9), as in
-// 4.20.
+// The queue of spinners for a sleeping lock: kernel/locking/osq_lock.c, since Linux 3.16 (fb0527bd5ea9), as in 4.20.
 //
-// An MCS lock that one can leave: each CPU waits on a node of its own for the CPU in front of it to write there, and
-// who has waited long enough takes itself out of the middle of the queue. Only the first of the queue looks at the
-// sleeping lock, so that its line goes to one spinner at a time.
+// An MCS lock that a waiter can leave: each CPU waits on a node of its own for the CPU in front of it to write there,
+// and a CPU that has waited long enough removes itself from the middle of the queue. Only the first of the queue looks
+// at the sleeping lock, so its line goes to one spinner at a time.
 //
-// A CPU needs one node only: it spins for one lock at a time, and not in an interrupt.
+// A CPU needs only one node: it spins for one lock at a time, and not in an interrupt.
 //
-//   tail        CPU number + 1 of the last of the queue, 0 when nobody queues
+//   tail        CPU number + 1 of the last of the queue, 0 if the queue is empty
 //   next, previous   of a node, the neighbours by the same number, 0 for none
 //   isFirst     of a node, 1 when its turn has come
 //
-// Linux waits until the scheduler wants the CPU. As that is not known on worker threads, rounds are counted too.
+// Linux waits until the scheduler wants the CPU. Worker threads cannot know that, so rounds are counted too.
 
 import { type Cpu, cpuRelax, needResched, perCpuBase } from '../machine/cpu.ts'
 import { PerCpu } from '../machine/per-cpu.ts'

@@ -1,7 +1,7 @@
-// Reader-writer spinlock, fair as `qrwlock` is (kernel/locking/qrwlock.c): who comes while somebody queues, queues.
+// Reader-writer spinlock, fair as `qrwlock` is (kernel/locking/qrwlock.c): while a thread queues, newcomers queue too.
 //
-// The designs of 2018 guard the VMA tree with one, so that every fault adds to a word of its mm twice: the contention
-// for it is what the next version of those patches removed.
+// The designs of 2018 guard the VMA tree with one, so every fault adds to a word of its mm twice; the next version of
+// those patches removed the contention for it.
 
 import { type Cpu, cpuWait } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'

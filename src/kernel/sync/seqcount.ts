@@ -1,13 +1,13 @@
 // Sequence counts: a word that is odd while a writer is at work, so that a reader needs to write nothing.
 //
-// Two writers at once would turn it even while both are at work (race R9), so that writing needs a lock of its own;
-// the assertions below hold the callers to it. `Atomics` orders everything around it, so no further barrier is
+// Two writers at once would make it even while both are at work (race R9), so writing needs a lock of its own; the
+// assertions below check that callers have it. `Atomics` orders everything around it, so no further barrier is
 // written here.
 //
-// Linux lets the count come round at 2^32. A reader here is a thread that the host may not run for hours, while others
-// write the count millions of times a second; so the word behind it counts its turns. A reader reads that one first; a
-// writer moves it while the count is odd, so that an even count and the turns that were read before belong together, or
-// the turns differ when they are looked at again.
+// In Linux the count wraps at 2^32. A reader here is a thread that the host may not run for hours, while others write
+// the count millions of times a second, so a second word counts the wraps. A reader reads that word first; a writer
+// moves it while the count is odd. Thus an even count belongs to the wraps that were read before, or the wraps differ
+// when the reader checks them again.
 
 import { bugOn } from '../machine/errors.ts'
 import { type Cpu, cpuWait } from '../machine/cpu.ts'

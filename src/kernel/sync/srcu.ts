@@ -1,13 +1,13 @@
 // Sleepable RCU: readers may sleep, and pay for it with two counters of their own CPU (kernel/rcu/srcutree.c, reduced
 // to one level).
 //
-// A domain has an index of which the lowest bit says which of two pairs of counters new readers use. A grace period
-// waits until the readers of the other pair are gone, flips the index, and waits for those of the pair that was in use
-// until then. Sections begun are counted apart from sections ended, so that a reader that ends on another CPU does no
-// harm, and the ended ones are summed first: a sum that is equal then was equal at one moment.
+// The lowest bit of a domain's index says which of two pairs of counters new readers use. A grace period waits until
+// the readers of the other pair are gone, flips the index, and waits for those of the pair that was in use until then.
+// Begun and ended sections are counted separately, so a reader may end on another CPU; the ended ones are summed first:
+// sums that are equal then were equal at one moment.
 //
 // There is one domain here, `vma_srcu`, which P. Zijlstra's patches of 2014 introduced. As with RCU, nothing runs in
-// the background: whoever has done a call that may free something takes the grace period a step further.
+// the background: a thread that has finished a call that may free something advances the grace period.
 
 import { type Cpu, cpuRelax, perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'

@@ -1,11 +1,11 @@
 // Ticket spinlock: x86 from Linux 2.6.25 (314cdbefd1fd) to 4.1.
 //
-// Who comes draws a ticket, and has the lock when its number is served: they get it in the order in which they came.
-// All of them look at the one word, so that each release sends its line to every CPU that waits.
+// A CPU draws a ticket, and has the lock when its number is served: CPUs get it in the order in which they came.
+// All of them look at the one word, so each release sends its line to every waiting CPU.
 //
 //   bits 0..14   the number that is served
-//   bit 15       where that runs over into; it means nothing
-//   bits 16..30  the number of the next ticket; what it runs over into means nothing either
+//   bit 15       its overflow; means nothing
+//   bits 16..30  the number of the next ticket; its overflow means nothing either
 //
 // The lock is free when both are the same.
 

@@ -1,16 +1,16 @@
-// Leaf slots: each pte table remembers what is mapped in parts of its 2 MiB, behind its own lock: two of these parts in
-// the cache line of that.
+// Leaf slots: each pte table records the mappings of parts of its 2 MiB, behind its own lock: two of these parts in
+// the cache line of the lock.
 //
-// A slot speaks of pages that lie in one VMA: the VMA's flags, its file, where in the file they are, and its anon_vma.
-// It is written, and believed, only with the table locked. Who is about to change what some pages are first takes them
-// out of the slots (hook rangeChanging); so what an open slot says is true as long as the lock is held, whoever owns
-// the mmap lock. Changes that leave the pages what they were, such as a border of the VMA that moves elsewhere, close
+// A slot describes pages of one VMA: the VMA's flags, its file, their place in the file, and its anon_vma. Threads
+// write it, and rely on it, only with the table locked. A writer that is about to change the mapping of pages first
+// removes them from the slots (hook rangeChanging); so an open slot is true as long as the table is locked, whoever
+// holds the mmap lock. Changes that leave the pages' mapping alone, such as moving a border of the VMA elsewhere, close
 // nothing.
 //
-// A fault has to know what to prepare before it has the lock. What it goes by then is a guess: if it reads a slot, that
-// may be put together from two mappings. With the table locked it compares all of it with what the slot says now. No
-// count is needed: if the slot was closed and filled again with the same words, they are as true as they were (race R3
-// is the business of the handlers, which hold a reference on the page that they copy).
+// A fault must know what to prepare before it has the lock. Until then it has a guess, which may mix two mappings if it
+// comes from a slot. With the table locked the fault compares the whole guess with the slot. No count is needed: if the
+// slot was closed and filled again with the same words, they are as true as before (race R3 is the business of the
+// handlers, which hold a reference on the page that they copy).
 
 import { layout } from '../machine/layout.ts'
 import { PMD_SHIFT, PTRS_PER_TABLE, PageTable, TABLE_INDEX_MASK } from '../machine/pte.ts'

@@ -1,16 +1,16 @@
-// MMU notifiers: observers of the translations of an address space, which are told before translations are withdrawn
-// and afterwards (mm/mmu_notifier.c; the observer is KVM's, virt/kvm/kvm_main.c of Linux 5.12).
+// MMU notifiers: observers of the translations of an address space, which the kernel notifies before and after it
+// removes translations (mm/mmu_notifier.c; the observer is KVM's, virt/kvm/kvm_main.c of Linux 5.12).
 //
-// An observer is a secondary MMU: it translates pages of the program by itself, keeps what it has found in a shadow
-// table, and takes no references on the frames. What keeps them is the protocol. Whoever withdraws translations calls
-// `invalidateRangeStart` first, which drops them from the shadow table and says that they must not come back;
-// `invalidateRangeEnd` counts and takes that back. Who looks a page up notes the count before, and enters what it has
-// found only if no invalidation of the page is under way and the count is the same.
+// An observer is a secondary MMU: it translates pages of the program by itself, keeps the results in a shadow table,
+// and takes no references on the frames. The protocol keeps the frames alive. A thread that removes translations first
+// calls `invalidateRangeStart`, which drops them from the shadow table and forbids new ones; `invalidateRangeEnd`
+// counts and allows them again. An observer that looks up a page notes the count before, and enters its result only
+// if no invalidation of the page is under way and the count is the same.
 //
-// That holds only if whoever withdraws translations sees every observer. Registration holds the mmap lock for write,
-// which keeps those away who hold it, and for a moment the lock of the list, which keeps reclaim away. A copy on write
-// by a fault without the mmap lock is kept away by the design (`copyBegin`, `notifierRegistering`): without that, it
-// may begin before there is an observer, and end when there is one (race R17).
+// That holds only if a thread that removes translations sees every observer. Registration holds the mmap lock for
+// writing, which excludes the holders of that lock, and for a moment the lock of the list, which excludes reclaim. The
+// design excludes a copy on write by a fault without the mmap lock (`copyBegin`, `notifierRegistering`): otherwise the
+// copy may begin before there is an observer, and end when there is one (race R17).
 
 import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'

@@ -1,14 +1,14 @@
-// Memory protection keys: what may only be executed, cannot be read (arch/x86/mm/pkeys.c and
+// Memory protection keys: memory that may only be executed cannot be read (arch/x86/mm/pkeys.c and
 // arch/x86/include/asm/pkeys.h of Linux 6.17).
 //
-// Every page has the number of a key, and the register PKRU of each thread says what it must not do to the data of
-// pages with which key. mmap() and mprotect() give what has PROT_EXEC alone the execute-only key of the address space,
-// which is taken from the 16 that there are when it is first needed; where none is left, as on a processor without
-// keys, such memory can be read. All of it counts only on a machine with X86_INTEL_MEMORY_PROTECTION_KEYS.
+// Every page has the number of a key, and the register PKRU of each thread says which accesses to the data of pages
+// with that key are forbidden. mmap() and mprotect() give memory with PROT_EXEC alone the execute-only key of the
+// address space, taken from the 16 keys at its first use; if none is left, as on a processor without keys, such memory
+// can be read. All of it counts only on a machine with X86_INTEL_MEMORY_PROTECTION_KEYS.
 //
-// PKRU is a constant here. A program starts with INIT_PKRU, its threads and children inherit it, and what would change
-// it, WRPKRU and pkey_alloc() with rights, does not exist; execute_only_pkey() sets what is set already. Nor is there a
-// pkey_mprotect(), by which a mapping could have yet another key.
+// PKRU is a constant here. A program starts with INIT_PKRU, and its threads and children inherit it. Nothing here can
+// change it: WRPKRU and pkey_alloc() with rights do not exist, and execute_only_pkey() sets what is set already. Nor is
+// there a pkey_mprotect(), which could give a mapping another key.
 
 import { FAULT_INSTRUCTION, FAULT_REMOTE } from '../machine/pte.ts'
 import { Mm } from '../mm/mm.ts'

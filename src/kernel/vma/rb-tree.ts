@@ -1,9 +1,9 @@
 // The red-black tree of VMAs, ordered by address, with the largest gap of each subtree (lib/rbtree.c, mm/mmap.c).
 //
 // A reader may walk it beside a writer. All changes of child pointers are single stores in an order that leaves no
-// loop at any time (lib/rbtree.c, "Notes on lockless lookups"), so such a walk ends; but while a rotation is under
-// way a subtree can be out of sight, so it may miss a VMA that is there (race R33). A miss must therefore never mean
-// more than "ask again with the lock". Who holds the mmap lock sees a tree at rest.
+// loop at any time (lib/rbtree.c, "Notes on lockless lookups"), so such a walk ends. But during a rotation a subtree
+// can be out of sight, so the walk may miss a VMA that is there (race R33). A miss must therefore never mean more than
+// "look again with the lock". A thread that holds the mmap lock sees a tree at rest.
 
 import { ENOMEM } from '../mm/errno.ts'
 import { Mm } from '../mm/mm.ts'

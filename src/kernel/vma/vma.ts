@@ -1,8 +1,8 @@
 // `vm_area_struct`: a run of pages with one protection and one backing.
 //
-// Fields change only under the mmap lock held for write (anonVma: under the page table lock). Who holds the mmap lock
-// reads them plainly. A speculative fault holds nothing, so what it reads is written with `Atomics.store` and checked
-// by the design afterwards.
+// Fields change only under the mmap lock held for writing (anonVma: under the page table lock). A thread that holds the
+// mmap lock reads them plainly. A speculative fault holds nothing, so writers use `Atomics.store` for the fields that
+// it reads, and the design checks them afterwards.
 
 import { layout } from '../machine/layout.ts'
 import { slabAlloc, slabFree } from '../memory/slab.ts'

@@ -50,7 +50,7 @@ function numbersTable(numbers: readonly ComparedNumber[]): Markup {
 
 function holdersTable(holders: readonly ComparedHolder[]): Markup {
   return table(
-    'Who held the lock while others waited, and for how long they waited',
+    'Who held the lock while others waited, and for how long',
     [
       { heading: 'holder' },
       { heading: 'call' },

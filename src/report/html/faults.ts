@@ -27,7 +27,7 @@ function kindTable(kinds: readonly FaultKind[]): Markup {
     kinds.reduce((sum, { faults }) => sum + faults, 0),
   )
   return table(
-    `${plural(total, 'fault')}, by who took them, for what, why and where`,
+    `${plural(total, 'fault')}, by origin, access, reason and memory`,
     [
       { heading: 'taken by' },
       { heading: 'access' },
@@ -70,7 +70,7 @@ function censusTable({ faultCensus: { user, kernel } }: TraceReport): Markup | n
   if (rows.length === 0) return null
   const total = rows.reduce((sum, [, { faults }]) => sum + faults, 0)
   return table(
-    'Faults by the call in which the kernel took them',
+    'Faults inside the kernel, by call',
     [
       { heading: 'call' },
       { heading: 'faults', isNumber: true },

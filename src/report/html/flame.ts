@@ -32,7 +32,7 @@ export function flameSection({ detail }: PageContent): Section | null {
   return {
     id: 'flame',
     title: 'Where the waiting went',
-    body: markup`${byStack === null ? markup`<p>No stacks were recorded (<code>faultline record --stacks</code>), so the rows are process, thread, call, and who kept it for most of the time.</p>` : graph('stack', 'Waits by stack', byStack)}
+    body: markup`${byStack === null ? markup`<p>No stacks were recorded (<code>faultline record --stacks</code>), so the rows are process, thread, call, and the holder for most of the time.</p>` : graph('stack', 'Waits by stack', byStack)}
     ${graph('call', 'Waits by call and holder', byCall)}
     ${byStack === null ? null : pathTable('Stacks with the most time waited', byStack)}
     ${pathTable('Calls and holders with the most time waited', byCall)}`,

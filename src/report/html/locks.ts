@@ -26,7 +26,7 @@ export function locksSection({ trace }: PageContent): Section | null {
       holders.map((one) => ({ ...one, name: `${one.comm} of ${one.process} (${one.pid})` })),
       totals,
     )}
-    ${foreign.length === 0 ? null : markup`<p>Of these, other processes than the one whose lock it is: ${foreign.map(foreignName).join(', ')}.</p>`}
+    ${foreign.length === 0 ? null : markup`<p>Of these, processes that hold the lock of another: ${foreign.map(foreignName).join(', ')}.</p>`}
     ${countTable(
       'Who waited for it',
       'thread',
@@ -83,7 +83,7 @@ function countTable(
 function othersOf(shown: readonly NamedCount[], { held, unseen }: LockAnalysis['totals']): NamedCount[] {
   const others = [
     { name: 'all others', call: '', ...othersThan(shown, held) },
-    { name: 'nobody that is seen', call: 'a try failed', ...unseen },
+    { name: 'no visible holder', call: 'a try failed', ...unseen },
   ]
   return others.filter(({ waits }) => waits > 0)
 }
@@ -151,7 +151,7 @@ function longestTable(longest: PageContent['trace']['locks']['longest']): Markup
     longest.map(({ line, waitedNs, waiter, holder }) => [
       formatDuration(waitedNs),
       nameOf(waiter),
-      holder === null ? 'nobody that the trace tells' : nameOf(holder),
+      holder === null ? 'a holder that the trace does not show' : nameOf(holder),
       formatCount(line),
     ]),
   )

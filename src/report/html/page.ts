@@ -39,7 +39,7 @@ const SECTIONS: readonly SectionMaker[] = [
   designsSection,
   fidelitySection,
 ]
-/** What a recording with holes tells of nothing but itself: as its verdict says, nothing can be judged. */
+/** For a recording with lost events: its verdict says that there is none. */
 const SECTIONS_WITH_HOLES: readonly SectionMaker[] = [verdictSection, recordedSection, fidelitySection]
 
 /** The scripts of sections. */

@@ -7,7 +7,7 @@ import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
 import type { PageContent, Section } from './section.ts'
 
-const MOODS = { good: 'good', notable: 'worth a look', bad: 'not judged, or wrong' }
+const MOODS = { good: 'good', notable: 'worth a look', bad: 'no verdict, or wrong' }
 
 export function verdictSection(content: PageContent): Section {
   const { trace } = content
@@ -25,7 +25,7 @@ export function verdictSection(content: PageContent): Section {
       ${
         trace.warnings.length === 0
           ? null
-          : markup`<h3>What the recording does not tell</h3>
+          : markup`<h3>What the recording does not show</h3>
               <ul>
                 ${trace.warnings.map((warning) => markup`<li>${warning}</li>`)}
               </ul>`
@@ -41,8 +41,8 @@ function verdictFor({ trace, replays, minimumFidelity }: PageContent): Verdict {
 /** What is said where no change is named, by whether the lock hurts. */
 const NO_ADVICE: ReadonlyMap<boolean | null, string> = new Map([
   [true, 'The recording shows no single change that would help much.'],
-  [false, 'Nothing has to be changed for its sake.'],
-  [null, 'What would help, this recording does not tell.'],
+  [false, 'The lock gives no reason to change anything.'],
+  [null, 'This recording does not show what would help.'],
 ])
 
 function savingSentence(advice: Advice, durationMs: number): string {
@@ -79,7 +79,7 @@ export function adviceSection(content: PageContent): Section | null {
     id: 'advice',
     title: 'What would help',
     body: table(
-      `Changes, the most first, with what each alone would save of ${formatDuration(durationMs * 1e6)}: estimates`,
+      `Changes, the largest saving first, with what each alone would save of ${formatDuration(durationMs * 1e6)}: estimates`,
       [
         { heading: 'change' },
         { heading: 'saves', isNumber: true },

@@ -34,7 +34,7 @@ function runsTable({ runs, machine, recorded }: WhatIf, locked: string): Markup 
   const longest = Math.max(recorded.elapsedMs, ...times)
   const { waits } = recorded
   return table(
-    `Simulated on ${machine.name}: the kernel’s own source in virtual time. Waits are those while somebody is seen to hold the lock`,
+    `Simulated on ${machine.name}: the kernel’s own source in virtual time. Only waits with a visible holder count`,
     [
       { heading: 'design' },
       { heading: 'CPUs', isNumber: true },

@@ -175,7 +175,7 @@ test('two recordings, and a replay with its designs, are sections of the page', 
 test('of a recording with holes nothing is shown that would be taken for true', async () => {
   const content = await contentOf({ threads: 4, events: 900 })
   const page = htmlPage({ ...content, trace: { ...content.trace, lostEvents: 500 } })
-  assert.match(page, /so nothing can be judged/)
+  assert.match(page, /so there is no verdict/)
   assert.doesNotMatch(page, /<section id="(?:locks|flame|advice|timeline|faults)"/)
 })
 
@@ -187,7 +187,7 @@ test('the verdict has three sentences: whether it hurts, who held the lock, what
   assert.match(harm!, /^The mmap lock hurts this program/)
   assert.match(
     holder!,
-    /^worker of program \(100\) held it for [\d.]+ % of the time that others waited: mmap\.$/,
+    /^worker of program \(100\) held the lock for [\d.]+ % of the time that others waited, in mmap\.$/,
   )
   assert.match(help!, /^Call mmap less often.* \(about [\d.]+ [mµ]s of [\d.]+ ms less\)\.$/)
   assert.deepEqual(more, [])
@@ -198,7 +198,7 @@ test('the verdict has three sentences: whether it hurts, who held the lock, what
   const unknown = sentences(htmlPage({ ...content, trace: blind }))
   assert.match(
     unknown.join(' '),
-    /nor whether the lock hurts\. What would help, this recording does not tell\.$/,
+    /nor whether the lock hurts\. This recording does not show what would help\.$/,
   )
 })
 
