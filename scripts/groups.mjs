@@ -29,6 +29,7 @@ const alone = new Set([
     'file-lock',
     'heap-threads',
     'files-threads',
+    'ltp-files',
     'ltp-fork',
     'notifier',
     'waiting-threads',

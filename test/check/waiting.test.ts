@@ -186,11 +186,16 @@ describe('threads that wait, notify and spin', () => {
           const met = new Set<string>()
           const told = (results: unknown, ended: unknown): unknown =>
             met.add(JSON.stringify(terminate ? [results, ended] : results))
-          const result = explore(userSubject(make(threads, told, terminate) as Scenario), limits)
+          const few = { ...limits, maxExecutions: 100_000 }
+          const result = explore(userSubject(make(threads, told, terminate) as Scenario), few)
           const { outcomes, deadlock } = enumerate(threads, terminate)
+          // One program in some thousands has more executions: then nothing is said of what was not seen.
+          if (result.failure === null && !result.complete)
+            return [...met].every((each) => outcomes.has(each as string))
           assert.equal(result.failure?.kind, deadlock < Infinity ? 'deadlock' : undefined)
           if (deadlock < Infinity) deadlocks++
           else assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
+          return true
         }),
         { numRuns },
       )

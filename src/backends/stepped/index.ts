@@ -12,5 +12,5 @@ export {
 export type { Program, ProgramModule } from './program.ts'
 export { isOfBackend, isTestFramework } from './resolve.ts'
 export * from './run.ts'
-export { placesOfStack, toSource } from './sites.ts'
+export { toSource } from './sites.ts'
 export { forgetLoaded } from './thread-modules.ts'
