@@ -19,6 +19,7 @@ import { type Exploration, type ExploreOptions, type Subject, explore } from './
 import { describeFailure, replayExecution } from './failure.ts'
 import { refuseUnknown } from './given-options.ts'
 import { exploreParts } from './parts.ts'
+import { NoScenario } from './no-scenario.ts'
 import { TIMEOUTS_MAX } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
@@ -30,8 +31,7 @@ export type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts
 export { ScenarioFailed } from './scenario-failed.ts'
 
 const MAX_STEPS = 20_000
-/** A machine that is slow, or busy, may ask for more. */
-const SECONDS = Number(process.env['FAULTLINE_SECONDS']) || 60
+const SECONDS = 60
 const EXECUTIONS = 10_000_000
 const MINIMISE_SECONDS = 20
 /** Most failures need no more ordered steps. */
@@ -138,7 +138,7 @@ async function judgePrograms(
   programs: readonly Subject[],
   options: CheckOptions,
 ): Promise<CheckResult> {
-  const { seconds = SECONDS, maxExecutions = EXECUTIONS } = options
+  const { seconds = defaultSeconds(), maxExecutions = EXECUTIONS } = options
   const sum = { executions: 0, redundant: 0, steps: 0, seconds: 0 }
   let complete = true
   let explored = 0
@@ -159,7 +159,19 @@ async function judgePrograms(
 }
 
 /** The modules' own code may hold a loop without end too. */
-async function prepareInTime(target: Target, seconds = SECONDS): Promise<Prepared> {
+/** The limit of a check that has none of its own: a slow machine may set another. Throws NoScenario for no number. */
+function defaultSeconds(): number {
+  const given = process.env['FAULTLINE_SECONDS']
+  if (given === undefined) return SECONDS
+  const seconds = Number(given)
+  if (seconds > 0) return seconds
+  throw new NoScenario(
+    `FAULTLINE_SECONDS is '${given}', and not a number above 0`,
+    'give seconds, or unset it',
+  )
+}
+
+async function prepareInTime(target: Target, seconds = defaultSeconds()): Promise<Prepared> {
   // Buffers have the numbers of another program's, and what is looked at by bytes is found for each anew.
   memory.byteCells.clear()
   setDeadline(deadlineAfter(seconds * 1000))
@@ -225,7 +237,7 @@ async function exploreTarget(
   const {
     maxExecutions = EXECUTIONS,
     maxSteps = MAX_STEPS,
-    seconds = SECONDS,
+    seconds = defaultSeconds(),
     shard = null,
     ledger = null,
   } = options
@@ -279,7 +291,7 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
   const { target, prepared } = programOfToken(given, all, token)
   const execution = executionOf(token, codeOf(target, prepared))
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)
-  setDeadline(deadlineAfter(SECONDS * 1000))
+  setDeadline(deadlineAfter(defaultSeconds() * 1000))
   const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
   setDeadline(Infinity)
   return {

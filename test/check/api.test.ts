@@ -58,6 +58,24 @@ describe('the checker in a test', () => {
     assert.deepEqual(Reflect.ownKeys(new Int32Array(new SharedArrayBuffer(4))), ['0'])
   })
 
+  it('refuses a FAULTLINE_SECONDS that is no number above 0, and takes one that is', async () => {
+    const before = process.env['FAULTLINE_SECONDS']
+    try {
+      for (const wrong of ['abc', '-3', '0', '']) {
+        process.env['FAULTLINE_SECONDS'] = wrong
+        await assert.rejects(checkFile(program('ring')), {
+          name: 'NoScenario',
+          message: /FAULTLINE_SECONDS is '.*'/,
+        })
+      }
+      process.env['FAULTLINE_SECONDS'] = '600'
+      assert.equal((await checkFile(program('message'))).verdict, 'pass')
+    } finally {
+      if (before === undefined) delete process.env['FAULTLINE_SECONDS']
+      else process.env['FAULTLINE_SECONDS'] = before
+    }
+  })
+
   it('takes limits from the scenario, and others from the call', async () => {
     const first = await checkFile(program('limited'))
     assert.deepEqual([first.verdict, first.executions], ['incomplete', 2])

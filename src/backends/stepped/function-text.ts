@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type AnyNode, parse } from 'acorn'
+import { nativeText } from './owned.ts'
 import { childrenOf, isFunction } from './raw-tree.ts'
 import { currentSites } from './runtime.ts'
 import { type Site, loadedTexts, placeBefore, placesIn } from './sites.ts'
@@ -11,8 +12,6 @@ import { toJavaScript } from './typescript.ts'
 
 type Node = AnyNode
 
-/** That of the engine. */
-const { toString: nativeText } = Function.prototype
 let isHooked = false
 /** By what the engine says. */
 const known = new Map<string, string>()

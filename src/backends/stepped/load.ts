@@ -22,7 +22,7 @@ import {
   scriptKey,
 } from './program.ts'
 import type * as loop from './loop/index.ts'
-import { isOfLoop, isOfTransform, loopModule } from './loop-imports.ts'
+import { isOfLoop, isOfRuntime, isOfTransform, libraryModule, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { setGuard } from './real-atomics.ts'
 import { isData } from './resolve.ts'
@@ -106,13 +106,6 @@ export function nextProgram(): number {
   return programs.length
 }
 
-/** What every program has besides its own modules. */
-const library = new URL(`library${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
-
-function isOfLibrary(url: string): boolean {
-  return url.startsWith(library.replace(/\.[jt]s$/, ''))
-}
-
 /** Loads the module `entry` and all of ours that it imports. Throws SteppingRefused for what cannot be stepped. */
 export async function loadStepped(entry: string | URL, options: LoadOptions = {}): Promise<SteppedProgram> {
   const { number, sites } = await stepEntries([entry], options)
@@ -152,7 +145,7 @@ export async function steppedForm(
 ): Promise<SteppedForm> {
   const addresses = entries.map(addressOf)
   const make = async (): Promise<SteppedForm> => {
-    const { program, reach } = await readSteppable([...addresses, library], options)
+    const { program, reach } = await readSteppable([...addresses, libraryModule], options)
     return stepProgram(program, reach, options)
   }
   // With an edit, it is hardly ever met again.
@@ -192,15 +185,14 @@ async function stepEntries(
   setSites(form.sites)
   const number = programs.push({ form, required: new Map() }) - 1
   for (const url of form.texts.keys()) {
-    if (!isOfLibrary(url) && !isOfLoop(url))
-      loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
+    if (!isOfRuntime(url)) loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
     if (form.modules.get(url)!.format === 'commonjs') loadedCommonjs.add(addressIn(number, url))
   }
   if ([...form.modules.values()].some(({ thread }) => thread !== null)) {
     showOwnFiles()
     showOwnTexts()
   }
-  setLibrary(form.sites, (await import(addressIn(number, library))) as never)
+  setLibrary(form.sites, (await import(addressIn(number, libraryModule))) as never)
   if (form.texts.has(loopModule))
     setEventLoops(form.sites, (await import(addressIn(number, loopModule))) as typeof loop as EventLoops)
   if (form.texts.has(loopModule) && [...form.modules.values()].some(({ isGlobal }) => isGlobal))
@@ -252,8 +244,7 @@ function stepProgram(program: Program, reach: Reach, options: LoadOptions): Step
     texts.set(url, text)
     const { imports, format, digest, thread } = module
     const names = format === 'commonjs' ? namesOfCommonjs(program, url) : []
-    const isGlobal =
-      !isOfLoop(url) && !isOfLibrary(url) && (module.scopes.assignsGlobals || touchesGlobal(text, format))
+    const isGlobal = !isOfRuntime(url) && (module.scopes.assignsGlobals || touchesGlobal(text, format))
     modules.set(url, { imports, format, digest, names, thread, isGlobal })
   }
   return { entries: program.entries, modules, texts, sites, found: program.found }

@@ -55,8 +55,9 @@ export function isOfLoop(url: string): boolean {
 }
 
 const libraryFiles = new URL('library', import.meta.url).href
+export const libraryModule = `${libraryFiles}${extension}`
 
-/** A file that is stepped as if it were a part of each program, and is none. */
+/** A file that is stepped as if it were a part of each program, and is none: of the library, or of loop/. */
 export function isOfRuntime(url: string): boolean {
   return isOfLoop(url) || url.startsWith(libraryFiles)
 }

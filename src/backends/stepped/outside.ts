@@ -5,7 +5,7 @@
 import { memory, type View } from './memory.ts'
 import { bulkMethods, viewMethod } from './names.ts'
 import { isOfProgram, nativeText, noteCallOn } from './owned.ts'
-import { bulk, dataView, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
+import { bulk, dataView, isBuffer, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
 import { current, refused, soloThread, state } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
@@ -214,7 +214,7 @@ function callOut(called: Method, object: unknown, args: readonly unknown[], site
   }
   if (called === Function.prototype.bind && typeof object === 'function')
     return boundOf(object as Method, args)
-  refuseLater(called, args, site)
+  if (callee.later !== null) refuseLater(called, args, site)
   if (called === SharedArrayBuffer.prototype.slice && object instanceof SharedArrayBuffer)
     return cutOut(object, args, site)
   if (callee.depth === 0 && !isGiven(object, args)) return Reflect.apply(called, object, args)
@@ -277,7 +277,7 @@ function outside(
   if (handOn.has(called) || (Array.isArray(object) && ofArrays.has(called)))
     return seen(Reflect.apply(called, object, args))
   const ofElements = ofTypedArrays.get(called) ?? ''
-  if (isShared(object) && bulkMethods.has(ofElements) && !Buffer.isBuffer(object))
+  if (isShared(object) && bulkMethods.has(ofElements) && !isBuffer(object))
     return bulk(object, ofElements, site, args)
   const ofView = ofDataViews.get(called) ?? ''
   if (isShared(object) && viewMethod.test(ofView))
@@ -392,7 +392,7 @@ function accessesOf(
   if (name === 'readSync' || name === 'writeSync') return ofFile(args, name === 'readSync')
   if (name === 'randomFillSync') return [range(args[0], args[1], args[2], true)]
   if (name === 'getRandomValues') return [range(args[0], 0, undefined, true)]
-  return globalThis.Buffer !== undefined && Buffer.isBuffer(object) ? ofBuffer(name, object, args) : null
+  return isBuffer(object) ? ofBuffer(name, object, args) : null
 }
 
 /** From a byte on, so many: all the rest where that is not said. */

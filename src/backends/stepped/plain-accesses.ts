@@ -129,7 +129,7 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
 }
 
 /** Node's Buffer, whose methods differ: of `slice`, the memory is that of the array. */
-function isBuffer(array: object): boolean {
+export function isBuffer(array: unknown): array is Buffer {
   return globalThis.Buffer?.isBuffer(array) === true
 }
 
