@@ -59,7 +59,7 @@ describe('the checker in a test', () => {
   })
 
   it('refuses a FAULTLINE_SECONDS that is no number above 0, and takes one that is', async () => {
-    const before = process.env['FAULTLINE_SECONDS']
+    const given = process.env['FAULTLINE_SECONDS']
     try {
       for (const wrong of ['abc', '-3', '0', '']) {
         process.env['FAULTLINE_SECONDS'] = wrong
@@ -71,8 +71,8 @@ describe('the checker in a test', () => {
       process.env['FAULTLINE_SECONDS'] = '600'
       assert.equal((await checkFile(program('message'))).verdict, 'pass')
     } finally {
-      if (before === undefined) delete process.env['FAULTLINE_SECONDS']
-      else process.env['FAULTLINE_SECONDS'] = before
+      if (given === undefined) delete process.env['FAULTLINE_SECONDS']
+      else process.env['FAULTLINE_SECONDS'] = given
     }
   })
 

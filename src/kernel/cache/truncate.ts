@@ -20,7 +20,7 @@ import {
   replaceSwapEntry,
 } from '../memory/file.ts'
 import { truncateOnHost } from '../memory/host-io.ts'
-import { inodeUnlocked, lockInode, unlockInode, wasInodeUnlocked } from '../memory/inode-lock.ts'
+import { lockInode, tryLockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, unlockPage } from '../memory/page-lock.ts'
 import { isPageOf, PG_DIRTY, PG_UPTODATE, unpinnedCount } from '../memory/page.ts'
@@ -33,9 +33,6 @@ import { noteHostChange } from './writeback.ts'
 
 /** More pages than a file can have. */
 export const END_OF_FILES = 2 ** 31 - 1
-
-/** How often to look whether a file is being changed, before sleeping until it is not. */
-const SIZE_TURNS = 100
 
 /**
  * `ftruncate`: gives the file `pages` pages, of which the last has `lastBytes` bytes. Returns 0 or a negative errno:
@@ -52,29 +49,26 @@ export function truncateFile(cpu: Task, file: number, pages: number, lastBytes: 
   return error
 }
 
+/** How often a CPU tries to take the lock before it sleeps. */
+const SIZE_TURNS = 100
+
 /**
  * `i_size_read`, in bytes: what an append has made the file longer by is all there then. (In Linux the size says so of
  * each page as it is written.) Waits for whoever changes the size or writes; may sleep.
  */
 export function readFileSize(cpu: Task, file: number): number {
-  // Who appends all the time gives the lock up between two of them, and would have it again before a sleeper wakes.
-  for (let turn = 0; turn < SIZE_TURNS; turn++) {
-    const since = inodeUnlocked(cpu, file)
-    if (since >= 0) {
-      const bytes = sizeOf(cpu, file)
-      if (wasInodeUnlocked(cpu, file, since)) return bytes
+  // A CPU that appends all the time releases the lock between two appends, and has it again before a sleeper wakes.
+  for (let turn = 0; !tryLockInode(cpu, file); turn++) {
+    if (turn === SIZE_TURNS) {
+      lockInode(cpu, file)
+      break
     }
     cpuRelax(cpu)
   }
-  lockInode(cpu, file)
-  const bytes = sizeOf(cpu, file)
+  const pages = Atomics.load(cpu.heap, file + File.pages)
+  const bytes = pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + Atomics.load(cpu.heap, file + File.lastBytes)
   unlockInode(cpu, file)
   return bytes
-}
-
-function sizeOf(cpu: Task, file: number): number {
-  const pages = Atomics.load(cpu.heap, file + File.pages)
-  return pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + Atomics.load(cpu.heap, file + File.lastBytes)
 }
 
 /**
