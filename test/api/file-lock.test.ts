@@ -10,6 +10,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -20,6 +21,7 @@ import { Worker } from 'node:worker_threads'
 import { type DiskFile, Machine, MemoryError, type OpenFileOptions, fileSystem } from '../../src/memory.ts'
 import { thisThread } from '../../src/backends/threads/lock-owners.ts'
 import type { HolderData } from './file-lock-worker.ts'
+import type { RemoverData } from './file-lock-remover.ts'
 import { PAGE, failsWith } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-lock-'))
@@ -278,6 +280,41 @@ describe('machines in several threads', () => {
     failsWith('EBUSY', () => machine.openFile(path, WRITE))
     other.detach()
     machine.detach()
+  })
+})
+
+describe('a number of an inode that the file system gives to another file', () => {
+  test('a file that is removed, and kept by a mapping alone, is no other that has its number later', async (context) => {
+    const path = newFile()
+    const machine = Machine.create({ memory: '1MiB', cpus: 2 })
+    const [worker, answer] = await startHolder({ path, machine: machine.handle })
+    assert.equal(answer, 'open')
+    await worker.terminate()
+    assert.equal(machine.usage().files, 1, 'the mapped one')
+    const { ino } = statSync(path)
+    rmSync(path)
+    const next = Array.from({ length: 100 }, newFile).find((one) => statSync(one).ino === ino)
+    if (next === undefined) return context.skip('this file system does not use the number again')
+    writeFileSync(next, new Uint8Array(PAGE).fill(5))
+    const other = Machine.create({ memory: '1MiB', cpus: 1 })
+    const file = other.openFile(next, WRITE)
+    assert.equal(file.read(0, 1)[0], 5)
+    failsWith('EBUSY', () => machine.openFile(next, WRITE))
+    other.detach()
+    const ours = machine.openFile(next, WRITE)
+    assert.equal(ours.read(0, 1)[0], 5)
+    ours.close()
+    machine.detach({ discard: true })
+  })
+
+  test('a file that was removed while it was open is free before its number is', async () => {
+    const awaited = new Int32Array(new SharedArrayBuffer(4)).fill(4)
+    const workers = Array.from({ length: 4 }, () => {
+      const data: RemoverData = { folder, rounds: 100, awaited }
+      return new Worker(new URL('./file-lock-remover.ts', import.meta.url), { workerData: data })
+    })
+    const answers = await Promise.all(workers.map((worker) => once(worker, 'message')))
+    assert.deepEqual(answers.flat(), [0, 0, 0, 0], 'how often another file was taken for it')
   })
 })
 

@@ -298,6 +298,7 @@ function openInKernel(thread: MachineThread, path: string, options: OpenFileOpti
     if (claim !== null) locks.settle(claim, numberAt(heap, pointer + File.generation))
   } catch (error) {
     closeInKernel(thread, open)
+    if (claim !== null) locks.cancel(claim)
     throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be kept or locked`, {
       cause: error,
     })

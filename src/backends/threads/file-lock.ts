@@ -37,7 +37,7 @@ import { storageErrorName } from './storage.ts'
 
 /** That a machine has a file. */
 interface Hold extends MachineProcess {
-  /** Device and inode. */
+  /** Device and inode, see lockName(). */
   readonly file: string
   readonly write: boolean
   /** For which files of the kernel heap, by their generations, and the calls of threads that are opening one. */
@@ -93,15 +93,19 @@ export class FileLocks {
     this.#replaceUse(claim.file, claim.use, String(generation))
   }
 
-  /** It was not opened. */
+  /** It was not opened. Never throws, as `release`. */
   cancel(claim: LockClaim): void {
-    this.#replaceUse(claim.file, claim.use, null)
+    this.#withdraw(claim.file, claim.use)
   }
 
   /** The kernel has forgotten that file. Never throws: what cannot be released is released with the machine. */
   release(file: string, generation: number): void {
+    this.#withdraw(file, String(generation))
+  }
+
+  #withdraw(file: string, use: string): void {
     try {
-      this.#replaceUse(file, String(generation), null)
+      this.#replaceUse(file, use, null)
     } catch {
       // The folder was removed, or is full.
     }

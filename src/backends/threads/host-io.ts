@@ -153,8 +153,9 @@ export class HostFiles implements Host {
 
   forgetFile(file: number): void {
     this.#attempt(() => {
-      this.#close(file)
+      // First: without a descriptor, the number of a removed file may be that of another at once.
       this.locks.release(this.#lockName(file), numberAt(this.#heap, file + File.generation))
+      this.#close(file)
       return 0
     })
   }
@@ -224,8 +225,8 @@ export class HostFiles implements Host {
 
   /** @param last no other thread is attached */
   closeAll(last: boolean): void {
-    for (const file of Array.from(this.#open.keys())) this.#close(file)
     this.locks.leave(last)
+    for (const file of Array.from(this.#open.keys())) this.#close(file)
   }
 
   /** Another thread has freed these files. */
@@ -374,9 +375,9 @@ function isStorageCalled(): boolean {
   return found
 }
 
-/** By what a file is known to other machines. */
+/** By what a file is known to other machines: as much of it as the heap has. */
 export function lockName(device: bigint, inode: bigint): string {
-  return `${device}-${inode}`
+  return `${BigInt.asIntN(64, device)}-${BigInt.asIntN(64, inode)}`
 }
 
 /** What is left of `buffers` after their first `done` bytes. */

@@ -27,6 +27,8 @@ export const {
   readdirSync,
   readlinkSync,
   readvSync,
+  statSync,
+  statfsSync,
   unlinkSync,
   writeFileSync,
   writeSync,

@@ -4,13 +4,26 @@
 // count, to encrypt, to keep files elsewhere, or to see how a program bears errors. SQLite has the same idea under the
 // name VFS, and tests its own I/O errors that way.
 
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readvSync, writevSync } from 'node:fs'
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readvSync,
+  statSync,
+  statfsSync,
+  writevSync,
+} from 'node:fs'
 import { errnoOf } from '../../kernel/index.ts'
 import { checkBoolean, checkFunction, checkObject } from './arguments.ts'
 
 /** Which file an open descriptor is of, and how long it is. */
 export interface StorageFile {
-  /** Two descriptors are of the same file when both numbers are equal. */
+  /**
+   * Two descriptors are of the same file when both numbers are equal. A file that is made later must have others for
+   * as long as a machine maps the earlier one, even if that was removed and no thread has it open.
+   */
   readonly device: bigint
   readonly inode: bigint
   /** In bytes. */
@@ -55,9 +68,10 @@ export const fileSystem: Storage = {
   open: (path, flags, permissions) => openSync(path, flags, permissions),
   close: (descriptor) => closeSync(descriptor),
   identify(descriptor) {
-    const { dev, ino, size, mode } = fstatSync(descriptor, { bigint: true })
+    const { dev, ino, size, mode, birthtimeNs } = fstatSync(descriptor, { bigint: true })
     const isFile = (Number(mode) & FILE_TYPE) === REGULAR_FILE
-    return { device: dev, inode: ino, size: Number(size), isFile }
+    const device = showsBirth(dev, descriptor) ? dev ^ (birthtimeNs << BIRTH_SHIFT) : dev
+    return { device, inode: ino, size: Number(size), isFile }
   },
   read: (descriptor, buffers, position) => readvSync(descriptor, buffers, position),
   write: (descriptor, buffers, position) => writevSync(descriptor, buffers, position),
@@ -65,6 +79,43 @@ export const fileSystem: Storage = {
   truncate: (descriptor, size) => ftruncateSync(descriptor, size),
   lockable: true,
 }
+
+/** Above the bits of a device of Linux. */
+const BIRTH_SHIFT = BigInt(32)
+
+let birthsKnown: boolean | null = null
+/** By device. */
+const birthShown = new Map<bigint, boolean>()
+
+/**
+ * Whether files of that device tell when they were made, for good. Linux gives the number of an inode to another file
+ * once nobody has the first open, and a machine may keep a file that is only mapped after the thread that opened it,
+ * with its descriptors, has ended: what becomes of the number then is told by the time alone.
+ *
+ * Not where overlayfs copies a file when it is first written, whose time is that of the copy from then on, nor where
+ * statx(2) is refused, for which libuv gives the time of the last change: also for files of /proc, which have none.
+ */
+function showsBirth(device: bigint, descriptor: number): boolean {
+  birthsKnown ??= process.platform === 'linux' && bornNever('/proc/self/stat')
+  if (!birthsKnown) return false
+  let shown = birthShown.get(device)
+  if (shown === undefined) {
+    shown = statfsSync(`/proc/self/fd/${descriptor}`).type !== OVERLAYFS
+    birthShown.set(device, shown)
+  }
+  return shown
+}
+
+function bornNever(path: string): boolean {
+  try {
+    return statSync(path).birthtimeMs === 0
+  } catch {
+    return false
+  }
+}
+
+/** OVERLAYFS_SUPER_MAGIC. */
+const OVERLAYFS = 0x79_4c_76_30
 
 /** S_IFMT and S_IFREG. */
 const FILE_TYPE = 0o170000
