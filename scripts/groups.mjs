@@ -29,7 +29,6 @@ const alone = new Set([
     'file-lock',
     'heap-threads',
     'files-threads',
-    'ltp-files',
     'ltp-fork',
     'notifier',
     'waiting-threads',

@@ -103,6 +103,19 @@ test('the parts of a handle that do not belong together, or are none', () => {
   other.detach()
 })
 
+test('an object for its handle: it is not copied for another thread, and attaching says what to pass', () => {
+  using machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  using space = machine.createAddressSpace()
+  using file = machine.createFile({ size: PAGE })
+  using snapshot = space.snapshot()
+  const objects = [machine, space, file, snapshot, space.createHeap(), space.registerNotifier()]
+  for (const object of objects)
+    assert.throws(() => structuredClone({ object }), { name: 'DataCloneError' }, object.constructor.name)
+  const attachers = [Machine.attach, AddressSpace.attach, MemoryFile.attach]
+  for (const [index, attach] of attachers.entries())
+    assert.throws(() => attach(never(objects[index])), { name: 'TypeError', message: /: pass its \.handle$/ })
+})
+
 test('a handle that leads to something else than it says', () => {
   const folder = mkdtempSync(join(tmpdir(), 'faultline-handles-'))
   const path = join(folder, 'file')

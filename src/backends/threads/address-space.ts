@@ -33,7 +33,7 @@ import { type AddressSpaceOptions, msyncFlags, spaceChecks } from './address-spa
 import { checkChoice, rangeError, readOptions } from './arguments.ts'
 import { AddressLayout } from './address-layout.ts'
 import { byFlusher } from './async-sync.ts'
-import { OWN, type Own, assertOwn } from './construction.ts'
+import { OWN, type Own, assertOwn, keepInThread } from './construction.ts'
 import { OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { Heap, type HeapOptions } from './heap.ts'
@@ -164,6 +164,7 @@ export class AddressSpace extends AddressLayout {
     assertOwn(key, 'AddressSpace', 'machine.createAddressSpace() or AddressSpace.attach()')
     super(thread, mm, generation)
     this.#thread = thread
+    keepInThread(this)
     this.#mm = mm
     this.#generation = generation
   }

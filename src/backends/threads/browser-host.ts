@@ -65,6 +65,7 @@ export const threadId = randomInt(2 ** 30)
 export const isMainThread = false
 export const getEnvironmentData = (): undefined => undefined
 export const setEnvironmentData = (): void => {}
+export const markAsUncloneable = undefined
 
 /** The thread that writes files back cannot be started. */
 export class Worker {

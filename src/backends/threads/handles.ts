@@ -130,7 +130,12 @@ function readHandle(
 ): Record<string, unknown> {
   checkObject(given, 'handle')
   const handle = Object.assign(Object.create(null) as Record<string, unknown>, given)
-  if (handle['kind'] !== kind) typeError('handle', given, `the handle of ${what}`)
+  if (handle['kind'] !== kind)
+    typeError(
+      'handle',
+      given,
+      `the handle of ${what}${'handle' in (given as object) ? ': pass its .handle' : ''}`,
+    )
   const allowed = ['kind', ...known]
   for (const field of Object.keys(handle))
     if (!allowed.includes(field)) unknownName('handle', 'field', field, allowed)

@@ -13,7 +13,7 @@ import {
   rangeError,
   readOptions,
 } from './arguments.ts'
-import { OWN, type Own, assertOwn } from './construction.ts'
+import { OWN, type Own, assertOwn, keepInThread } from './construction.ts'
 import { MemoryError, OutOfMemory } from './errors.ts'
 import { type HeapCount, HeapCore, NO_ROOM, type Refusal } from './heap-core.ts'
 import {
@@ -129,6 +129,7 @@ export class Heap {
 
   private constructor(key: Own, space: HeapSpace, thread: HeapThread, address: number) {
     assertOwn(key, 'Heap', 'space.createHeap() or space.openHeap()')
+    keepInThread(this)
     this.space = space
     this.address = address
     const words = new SpaceWords(space, address)

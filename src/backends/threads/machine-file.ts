@@ -20,7 +20,7 @@ import {
   writeToFile,
 } from '../../kernel/index.ts'
 import { allocateBytes, checkBytes, checkWhole, goneInCall, typeError, viewedBytes } from './arguments.ts'
-import { type Own, assertOwn } from './construction.ts'
+import { type Own, assertOwn, keepInThread } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
 import type { Opened } from './opened-file.ts'
@@ -57,6 +57,7 @@ export abstract class MachineFile {
 
   protected constructor(key: Own, thread: MachineThread, opened: Opened, name: string) {
     assertOwn(key, 'MachineFile', 'machine.createFile(), machine.openFile() or attach()')
+    keepInThread(this)
     this.#thread = thread
     this.#pointer = opened.pointer
     this.#writable = opened.writable

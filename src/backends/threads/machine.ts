@@ -31,7 +31,7 @@ import {
 import { AddressSpace, spacesOf } from './address-space.ts'
 import type { AddressSpaceOptions } from './address-space-options.ts'
 import type { FilePath } from './arguments.ts'
-import { OWN, type Own, assertOwn } from './construction.ts'
+import { OWN, type Own, assertOwn, keepInThread } from './construction.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, checkResult } from './errors.ts'
 import { type MachineHandle, identify } from './handles.ts'
@@ -169,6 +169,7 @@ export class Machine {
 
   private constructor(key: Own, thread: MachineThread) {
     assertOwn(key, 'Machine', 'Machine.create() or Machine.attach()')
+    keepInThread(this)
     const { handle, task, files } = thread
     this.#thread = thread
     this.#heap = task.heap

@@ -15,7 +15,7 @@ import {
   unregisterMmuNotifier,
 } from '../../kernel/index.ts'
 import { checkAddress, checkUnsigned, rangeError } from './arguments.ts'
-import { type Own, assertOwn } from './construction.ts'
+import { type Own, assertOwn, keepInThread } from './construction.ts'
 import { MemoryError } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
 import { assureStackRoom } from './stack-room.ts'
@@ -45,6 +45,7 @@ export class MmuNotifier {
   /** @internal For AddressSpace.registerNotifier(). */
   constructor(key: Own, thread: MachineThread, pointer: number) {
     assertOwn(key, 'MmuNotifier', 'space.registerNotifier()')
+    keepInThread(this)
     this.#thread = thread
     this.#pointer = pointer
     this.#generation = numberAt(thread.task.heap, pointer + NotifierLayout.generation)

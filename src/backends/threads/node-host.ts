@@ -38,5 +38,5 @@ export const { tmpdir, userInfo } = getBuiltinModule('node:os')
 export const { join, resolve } = getBuiltinModule('node:path')
 export const { setTimeout } = getBuiltinModule('node:timers/promises')
 export const { fileURLToPath } = getBuiltinModule('node:url')
-export const { Worker, getEnvironmentData, isMainThread, setEnvironmentData, threadId } =
+export const { Worker, getEnvironmentData, isMainThread, markAsUncloneable, setEnvironmentData, threadId } =
   getBuiltinModule('node:worker_threads')

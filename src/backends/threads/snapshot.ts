@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs'
 import { type EventEmitter, once } from 'node:events'
 import type { Mapping } from './address-space-options.ts'
 import { checkBytes, checkWhole, typeError } from './arguments.ts'
-import { OWN, type Own, assertOwn } from './construction.ts'
+import { OWN, type Own, assertOwn, keepInThread } from './construction.ts'
 import { inspected } from './inspected.ts'
 
 /** A fork, as far as it is looked at: an AddressSpace, which makes snapshots and so stands above them. */
@@ -60,6 +60,7 @@ export class Snapshot {
 
   private constructor(key: Own, space: Copy, changes: Changes<Copy>) {
     assertOwn(key, 'Snapshot', 'space.snapshot()')
+    keepInThread(this)
     this.#space = space
     this.#changes = changes
   }
