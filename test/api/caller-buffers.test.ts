@@ -120,3 +120,33 @@ test('contents of a file in memory, taken away while others are written to the s
     machine.detach()
   }
 })
+
+test('one array for many moves is asked each time what it has', () => {
+  using machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  using space = machine.createAddressSpace()
+  const at = space.mmap(PAGE)
+  space.write(at, new Uint8Array(PAGE).fill(7))
+  const buffer = new ArrayBuffer(8, { maxByteLength: 32 })
+  const rest = new Uint8Array(buffer)
+  const four = new Uint16Array(buffer, 0, 4)
+  const other = new Uint8Array(4)
+  for (const length of [8, 16, 4, 32, 0, 8]) {
+    buffer.resize(length)
+    for (let time = 0; time < 2; time++) {
+      rest.fill(1)
+      space.readInto(at, rest)
+      assert.deepEqual(rest, new Uint8Array(length).fill(7))
+      if (length >= 8) {
+        four.fill(0)
+        space.readInto(at, four)
+        assert.deepEqual([...new Uint8Array(buffer, 0, 8)], Array(8).fill(7))
+      } else assert.throws(() => space.readInto(at, four), { code: 'ERR_INVALID_ARG_VALUE' })
+      space.readInto(at, other)
+    }
+    // The last one before its buffer changes.
+    space.readInto(at, rest)
+  }
+  structuredClone(buffer, { transfer: [buffer] })
+  for (const gone of [rest, four])
+    assert.throws(() => space.readInto(at, gone), { code: 'ERR_INVALID_ARG_VALUE' }, 'sent away')
+})
