@@ -4,9 +4,10 @@
 // dist is made beside its place and renamed into it, so that a build that is stopped leaves the old one.
 
 import * as fs from 'node:fs'
-import { dirname, join, posix } from 'node:path'
+import { dirname, join } from 'node:path'
 import { bundleKernel } from './kernel-bundle.ts'
 import { bundleThreads } from './threads-bundle.ts'
+import { neededDeclarations } from './declarations.mjs'
 import { withLock } from './lock.mjs'
 import { dist, root, tools } from './paths.mjs'
 import { digestFile, isBuilt, runMain, say, sourceDigest } from './prepare.mjs'
@@ -36,10 +37,12 @@ async function build(isEmitted) {
   const code = isEmitted ? 0 : await passThrough(process.execPath, [tools.typescript, '-b', '--force', 'src'])
   if (code !== 0) return code
   for (const leftover of [fresh, previous]) fs.rmSync(leftover, { recursive: true, force: true })
-  for (const file of outputs()) {
+  const read = (file) => fs.readFileSync(join(emitted, file), 'utf8')
+  const doors = Object.values(exports).flatMap(({ types }) => types?.slice('./dist/'.length) ?? [])
+  const texts = new Map(outputs().map((file) => [file, withoutComments(read(file))]))
+  for (const [file, text] of [...texts, ...neededDeclarations(doors, read)]) {
     fs.mkdirSync(dirname(join(fresh, file)), { recursive: true })
-    const text = fs.readFileSync(join(emitted, file), 'utf8')
-    fs.writeFileSync(join(fresh, file), file.endsWith('.js') ? withoutComments(text) : text)
+    fs.writeFileSync(join(fresh, file), text)
   }
   await bundleKernel(join(root, 'src/kernel/index.ts'), join(fresh, 'kernel/index.js'))
   await bundleThreads(join(root, 'src/backends/threads/index.ts'), join(fresh, 'backends/threads/index.js'))
@@ -60,16 +63,5 @@ function outputs() {
     .map((path) => path.slice(0, -'.ts'.length))
   const bundled = (path) =>
     path.startsWith('kernel/') || (path.startsWith('backends/threads/') && !threadsApart.includes(path))
-  return [...modules.filter((path) => !bundled(path)).map((path) => `${path}.js`), ...declarations()]
-}
-
-/** The declarations of what is exported, and those that they import. */
-function declarations() {
-  const found = new Set(Object.values(exports).flatMap(({ types }) => types?.slice('./dist/'.length) ?? []))
-  for (const file of found) {
-    const text = fs.readFileSync(join(emitted, file), 'utf8')
-    for (const [, source] of text.matchAll(/\b(?:from |import |import\()["'](\.[^"']+)["']/g))
-      found.add(posix.join(posix.dirname(file), source.replace(/\.[jt]s$/, '.d.ts')))
-  }
-  return [...found]
+  return modules.filter((path) => !bundled(path)).map((path) => `${path}.js`)
 }

@@ -162,6 +162,7 @@ export function sourceDigest() {
   const others = [
     'package-lock.json',
     'scripts/build.mjs',
+    'scripts/declarations.mjs',
     'scripts/kernel-bundle.ts',
     'scripts/locked-rewrite.ts',
     'scripts/without-comments.ts',

@@ -67,7 +67,9 @@ export abstract class MachineFile {
     this.name = name
   }
 
-  /** Where a file is in the kernel heap. Throws a TypeError for what is none. Runs no code of the caller. */
+  /**
+   * @internal Where a file is in the kernel heap. Throws a TypeError for what is none. Runs no code of the caller.
+   */
   static pointerOf(file: unknown): number {
     if (typeof file !== 'object' || file === null || !(#pointer in file))
       typeError('file', file, 'a file that createFile() or openFile() gave')
@@ -75,8 +77,8 @@ export abstract class MachineFile {
   }
 
   /**
-   * What mmap() needs of a file that is open on the machine of `thread`: whether it may be written to through this
-   * object, and how to run a call with it in the kernel. Throws as mmap() says.
+   * @internal What mmap() needs of a file that is open on the machine of `thread`: whether it may be written to
+   * through this object, and how to run a call with it in the kernel. Throws as mmap() says.
    */
   static forMapping(file: unknown, thread: MachineThread): MappableFile {
     MachineFile.pointerOf(file)

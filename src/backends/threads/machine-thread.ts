@@ -72,6 +72,7 @@ function leaveAll(): void {
   if (errors.length > 0) throw errors[0]
 }
 
+/** @internal A program reaches it as a Machine, which is what is added to it where that class is. */
 export class MachineThread {
   /**
    * Attaches this thread: it becomes a CPU until it detaches or ends. Attaching again gives the same object. Throws as
