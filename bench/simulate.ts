@@ -5,8 +5,8 @@
 // kept in that folder and is not done again, so that the charts can be made in pieces: `--seconds S` begins no further
 // run after so long. What is kept does not tell which source it is of: a changed simulator needs a new folder.
 // With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
-// more. Both can be with fewer `--pages` for each thread. `--accounting` is for the charts: what else a fault writes, if
-// not as on the machine.
+// more. Both can be with fewer `--pages` for each thread. `--accounting` is for the charts: what else a fault writes,
+// if not as on the machine.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
