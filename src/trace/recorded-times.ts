@@ -247,8 +247,7 @@ export class RecordedTimes extends TimesBySeat {
   }
 
   /**
-   * @param idleNs for how long CPUs had no recorded thread until now; -1 where the thread waits for one that it has just
-   *   been given
+   * @param idleNs for how long CPUs had no recorded thread until now; -1 where the thread was woken, not preempted
    */
   switchedOut(thread: TimedThread, now: number, preempted: boolean, idleNs = -1): void {
     this.hasSwitches = true
