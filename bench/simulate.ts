@@ -5,7 +5,8 @@
 // kept in that folder and is not done again, so that the charts can be made in pieces: `--seconds S` begins no further
 // run after so long. What is kept does not tell which source it is of: a changed simulator needs a new folder.
 // With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
-// more. Both can be with fewer `--pages` for each thread.
+// more. Both can be with fewer `--pages` for each thread. `--accounting` is for the charts: what else a fault writes,
+// if not as on the machine.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -22,11 +23,13 @@ import {
   scalingSvg,
 } from '../src/report/index.ts'
 import {
+  type AccountingName,
   type ComparedRow,
   type MachineModel,
   type SimulateResult,
   type SimulatedRun,
   type SimulatedWorkload,
+  accountingNames,
   findMachine,
   findSimulatedWorkload,
   mostCpus,
@@ -48,6 +51,7 @@ const { values } = parseArgs({
     machine: { type: 'string' },
     cpus: { type: 'string', default: '1,4,16,64,256' },
     seed: { type: 'string', default: '1' },
+    accounting: { type: 'string' },
   },
 })
 const machineName = values.machine ?? 'rome-2s'
@@ -57,6 +61,11 @@ for (const [option, name, found] of [
 ] as const) {
   if (found !== undefined) continue
   process.stderr.write(`${option} ${name}: there is none of this name\n`)
+  process.exit(2)
+}
+const chartAccounting = values.accounting as AccountingName | undefined
+if (chartAccounting !== undefined && !accountingNames.includes(chartAccounting)) {
+  process.stderr.write(`--accounting ${chartAccounting}: known are ${accountingNames.join(', ')}\n`)
   process.exit(2)
 }
 const common = {
@@ -229,7 +238,14 @@ const CHARTED = ['pft', 'page_fault1', 'fault-beside-writer']
 const CHART_PAGES = 512
 /** Beyond so many CPUs, where a run of pages that are freed again takes longest, one design of each kind. */
 const ALL_DESIGNS_MAX = 32
-const KINDS = ['classic', 'dufour-2019', 'lespinasse-2022', 'per-vma-refcount-2025', 'leaf-slots']
+const KINDS = [
+  'classic',
+  'dufour-2019',
+  'lespinasse-2022',
+  'per-vma-refcount-2025',
+  'leaf-slots',
+  'hazard-vma',
+]
 
 /** One run of a chart, or what was kept of it; null where the time is over. */
 async function chartRun(
@@ -242,7 +258,7 @@ async function chartRun(
   const file = values.kept === undefined ? null : join(values.kept, name)
   if (file !== null && existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as SimulateResult
   if (performance.now() > Number(values.seconds ?? Infinity) * 1000) return null
-  const kernel = { accounting: undefined, spinlock: undefined }
+  const kernel = { accounting: chartAccounting, spinlock: undefined }
   const result = await simulate({ ...common, ...kernel, workload, machine, designs: [design], cpus: [cpus] })
   if (file !== null) writeFileSync(file, JSON.stringify(result))
   return result

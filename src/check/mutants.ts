@@ -12,6 +12,7 @@ import { memoryMutants } from './mutants/memory.ts'
 import type { Mutant, MutantTable } from './mutants/mutant.ts'
 import { notifierMutants } from './mutants/notifier.ts'
 import { pagingMutants } from './mutants/paging.ts'
+import { hazardVmaMutants } from './mutants/hazard-vma.ts'
 import { leafSlotMutants } from './mutants/leaf-slots.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
 import { accountingMutants } from './mutants/accounting.ts'
@@ -34,6 +35,7 @@ const tables: readonly MutantTable[] = [
   dufourMutants,
   leafSlotMutants,
   perVmaMutants,
+  hazardVmaMutants,
   memoryMutants,
   pagingMutants,
   flusherMutants,

@@ -129,7 +129,6 @@ async function runCommand(
     return
   }
   const designs = parseDesigns(options.design)
-  const rwsems = parseRwsems(options.rwsem)
   const seconds = parseNumber(
     options.seconds ?? process.env['FAULTLINE_SECONDS'] ?? '60',
     '--seconds',
@@ -139,6 +138,8 @@ async function runCommand(
   const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
   const target = named ?? mutant?.scenario
   const isGiven = (name: keyof CheckCommandOptions): boolean => command.getOptionValueSource(name) === 'cli'
+  const isMutantsOwn = mutant?.rwsem !== undefined && !isGiven('rwsem')
+  const rwsems = isMutantsOwn ? [mutant.rwsem] : parseRwsems(options.rwsem)
   refuseCombinations(target, options)
   refuseMachine(target, options, isGiven)
   refuseUnwritable(options)

@@ -18,9 +18,10 @@ const TAKE_FROM_ZONE = 4
 const GIVE_TO_ZONE = 5
 const GATHER_FRAME = 6
 const WALK = 7
+const LAYOUT_CHANGED = 8
 
 /** The program of a recording has further ones, from here on. */
-export const FURTHER_PROBES = 8
+export const FURTHER_PROBES = 9
 
 export const costProbes: readonly Probe[] = [
   { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
@@ -33,6 +34,13 @@ export const costProbes: readonly Probe[] = [
   { file: 'tables/page-table.ts', function: 'findPmdTable', id: WALK },
   { file: 'tables/page-table.ts', function: 'allocPteTable', id: WALK },
 ]
+
+/** Where the mmap lock is about to be given up, or downgraded. The program of a recording has its own there. */
+export const layoutProbes: readonly Probe[] = ['mmapWriteUnlock', 'mmapWriteDowngrade'].map((name) => ({
+  file: 'mm/mmap-lock.ts',
+  function: name,
+  id: LAYOUT_CHANGED,
+}))
 
 /** Default of {@link MachineModel.software} `createNs`. */
 const CREATE_NS = 25_000
@@ -60,6 +68,8 @@ export interface ChargesOptions {
   readonly random: () => number
   /** Whether a fault asks for the line of the mmap lock first. */
   readonly prefetchesMmapLock: boolean
+  /** What of `software.layoutNs` a call takes. */
+  readonly layoutShare: number
   /** Whether a call to a thread is one to a CPU, and whether that runs the thread, and is interrupted. */
   readonly hasCpu: (thread: number) => boolean
   readonly isRunning: (thread: number) => boolean
@@ -133,6 +143,9 @@ export class Charges {
         return
       case GATHER_FRAME:
         simulator.spend(thread, WORKING, (software.unmapPageNs ?? 0) * longer)
+        return
+      case LAYOUT_CHANGED:
+        simulator.spend(thread, WORKING, (software.layoutNs ?? 0) * this.#options.layoutShare * longer)
         return
       case CALL_FUNCTION_MANY:
         simulator.spend(thread, INTERRUPT, software.ipiNs)

@@ -73,6 +73,7 @@ const ranges: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
     kickNs: software,
     zoneFrameNs: { ...software, isOptional: true },
     unmapPageNs: { ...software, isOptional: true },
+    layoutNs: { ...software, isOptional: true },
     createNs: { ...software, isOptional: true },
   },
 }

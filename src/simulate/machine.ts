@@ -41,6 +41,12 @@ export interface SoftwareCosts {
    * has for it: in Linux its reverse mapping, `mmu_gather`, and its struct, which is in no cache. Default 0.
    */
   readonly unmapPageNs?: number
+  /**
+   * What a call that changes the layout takes with the mmap lock held for writing, beside the accesses that the
+   * simulated kernel has for it: in Linux its VMA and its nodes of the tree are allocated, charged and freed, security
+   * modules and perf are asked, page tables are looked for. Default 0.
+   */
+  readonly layoutNs?: number
   /** Making a thread, but for the memory that its maker maps for it. Default 25 µs, an estimate. */
   readonly createNs?: number
 }

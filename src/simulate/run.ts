@@ -207,6 +207,8 @@ class SimulatedRun implements Meter, Probes, Subject {
       factor: this.#factor,
       random: this.#random,
       prefetchesMmapLock: prefetchesMmapLock(machine, this.#options.accounting),
+      // Where pages are counted, calls are of fewer pages than in the source, and so much more frequent.
+      layoutShare: workload.counts === 'pages' ? workload.pages / workload.sourcePages : 1,
       hasCpu: (thread) => shared === null || shared.hasCpu(thread),
       isRunning: (thread) => (shared === null ? !this.isAsleep(thread) : shared.hasCpu(thread)),
     })

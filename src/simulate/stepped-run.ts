@@ -2,6 +2,7 @@
 // machine is, how its threads are run, and what is read off it at the end.
 
 import {
+  type Probe,
   type Probes,
   alone,
   memory,
@@ -22,7 +23,7 @@ import {
   isAbortReason,
   resolveKernelConfig,
 } from '../kernel/index.ts'
-import { costProbes } from './charges.ts'
+import { costProbes, layoutProbes } from './charges.ts'
 import { type LoadedMachine, type MachineName, loadMachine } from './load-machine.ts'
 import type { MachineModel } from './machine.ts'
 import type { Simulator } from './simulator.ts'
@@ -51,7 +52,7 @@ const HEAP_WORDS = 2 * 1024 * 1024
  */
 export function machineLoader<Request>(
   name: MachineName,
-  probes = costProbes,
+  probes: readonly Probe[] = [...costProbes, ...layoutProbes],
 ): () => Promise<(request: Request) => SimulatedMachine> {
   let loaded: Promise<LoadedMachine> | null = null
   return async () => {

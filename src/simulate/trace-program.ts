@@ -76,10 +76,14 @@ export class RecordedSpans {
   }
 }
 
-/** The programs of all lanes. */
+/**
+ * The programs of all lanes.
+ * @param isAlone no other program has the CPUs, as if there are more of them than when it was recorded
+ */
 export function lanePrograms(
   plan: TimedPlan,
   gaps: Gaps,
+  isAlone: boolean,
   { faultNs, holdNs }: FaultTimes,
   spans: RecordedSpans,
 ): LaneProgram[] {
@@ -107,7 +111,7 @@ export function lanePrograms(
       const ns = between - faults
       if (gaps === 'blocking' && ns + displaced > BLOCKED_NS) awayNs[operation]! += ns + displaced
       else {
-        if (gaps === 'blocking') awayNs[operation]! += displaced
+        if (gaps === 'blocking' || (gaps === 'recorded' && !isAlone)) awayNs[operation]! += displaced
         computeNs[operation] = ns
       }
     }

@@ -182,7 +182,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#topology = new Topology(machine.topology)
     this.#places = this.#topology.place(cpus, 'spread')
     const spans = new RecordedSpans(trace.linux.timeResolutionNs, randomNumbers(seed))
-    this.#programs = lanePrograms(plan, gaps, faultTimes, spans)
+    this.#programs = lanePrograms(plan, gaps, cpus > trace.cpus, faultTimes, spans)
     this.#cpus = new Cpus(this.#programs, this.#places, this.#topology, trace.wakeLatencyNs)
     this.#contended = new Int32Array(this.#lanes)
     this.#calls = plan.lanes.map(() => '')
@@ -222,6 +222,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       random: randomNumbers(seed),
       // The recorded durations have in them what the recorded kernel did.
       prefetchesMmapLock: false,
+      layoutShare: 0,
       hasCpu: (thread) => this.#cpus.hasCpu(thread),
       isRunning: (thread) => this.#cpus.hasCpu(thread),
     })

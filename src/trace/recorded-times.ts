@@ -81,6 +81,12 @@ export interface TimedThread {
   /** Since when it has had none, or -1, and whether that was taken from it. */
   outNs: number
   preempted: boolean
+  /**
+   * Where switches are recorded: how long of `queuedNs` a CPU had no recorded thread, so that another program had it;
+   * and for how long that had been so altogether when the thread was preempted, or -1.
+   */
+  takenNs: number
+  idleFrom: number
   /** What it is at, see operation-clock.ts. */
   readonly operation: OperationClock
   /** Where switches are not recorded: the CPU of its last event, and how long another thread was seen on that since. */
@@ -176,7 +182,7 @@ export class RecordedTimes extends TimesBySeat {
       const between = this.of(seat)
       between.ns += Math.max(0, ns - thread.awayNs - thread.queuedNs - thread.displacedNs)
       between.awayNs += Math.min(ns, thread.awayNs)
-      between.displacedNs += Math.min(ns, thread.displacedNs)
+      between.displacedNs += Math.min(ns, thread.displacedNs + thread.takenNs)
       if (!thread.endIsKnown) between.unended++
       this.forget(seat)
     }
@@ -203,6 +209,7 @@ export class RecordedTimes extends TimesBySeat {
     thread.awayNs = 0
     thread.queuedNs = 0
     thread.displacedNs = 0
+    thread.takenNs = 0
     if (thread.outNs >= 0) {
       thread.operation.isAway(now - thread.outNs)
       thread.outNs = now
@@ -239,18 +246,24 @@ export class RecordedTimes extends TimesBySeat {
     if (!this.hasSwitches) thread.awayNs += ns
   }
 
-  switchedOut(thread: TimedThread, now: number, preempted: boolean): void {
+  /**
+   * @param idleNs for how long CPUs had no recorded thread until now; -1 where the thread was woken, not preempted
+   */
+  switchedOut(thread: TimedThread, now: number, preempted: boolean, idleNs = -1): void {
     this.hasSwitches = true
     thread.outNs = now
     thread.preempted = preempted
+    thread.idleFrom = preempted ? idleNs : -1
   }
 
-  switchedIn(thread: TimedThread, now: number): void {
+  switchedIn(thread: TimedThread, now: number, idleNs = -1): void {
     this.hasSwitches = true
     if (thread.outNs < 0) return
     const ns = Math.max(0, now - thread.outNs)
-    if (thread.preempted) thread.queuedNs += ns
-    else thread.awayNs += ns
+    if (thread.preempted) {
+      thread.queuedNs += ns
+      if (thread.idleFrom >= 0) thread.takenNs += Math.min(ns, Math.max(0, idleNs - thread.idleFrom))
+    } else thread.awayNs += ns
     thread.operation.isAway(ns)
     thread.outNs = -1
   }
@@ -346,7 +359,10 @@ export class PlannedTimes {
 export interface OperationTimes {
   readonly betweenNs: Float64Array
   readonly awayNs: Float64Array
-  /** Neither: another thread had its CPU, and why that was is not recorded. */
+  /**
+   * Neither: another thread had its CPU, and why that was is not recorded; or, where switches are, another program had
+   * a CPU that it could have run on.
+   */
   readonly displacedNs: Float64Array
   /** See {@link Durations}. */
   readonly ownNs: Float64Array

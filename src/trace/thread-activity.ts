@@ -79,7 +79,7 @@ export class ThreadActivity {
   switchedOut(preempted: boolean): void {
     const thread = this.#processes.byTid(this.#scanner.tid)
     if (thread === undefined) return
-    this.#times.switchedOut(thread, this.#scanner.nowNs, preempted)
+    this.#times.switchedOut(thread, this.#scanner.nowNs, preempted, this.cpuUse.idleNs(this.#scanner.nowNs))
     this.isAt(thread, preempted ? 'queued' : thread.lockPending ? 'waiting' : 'sleeping')
     if (this.#recording.times === null) return
     const [sink] = thread.sinks
@@ -119,7 +119,7 @@ export class ThreadActivity {
     thread.endedChild = null
     if (thread.wokenNs >= 0) this.cpuUse.ran(this.#scanner.nowNs - thread.wokenNs)
     thread.wokenNs = -1
-    this.#times.switchedIn(thread, this.#scanner.nowNs)
+    this.#times.switchedIn(thread, this.#scanner.nowNs, this.cpuUse.idleNs(this.#scanner.nowNs))
     this.isAt(thread, 'running')
   }
 }

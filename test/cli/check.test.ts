@@ -250,6 +250,11 @@ test('check', { concurrency: 2 }, async (t) => {
       const { contended, failure } = JSON.parse(again.stdout) as CheckResult
       assert.deepEqual([contended, failure!.token], [true, token])
     }),
+    t.test('a mutant of a semaphore is checked with that semaphore', async () => {
+      const { stdout, code } = await faultline(['check', '--mutant', 'try-beside-a-writer'])
+      assert.match(stdout, /^rwsem-writers, lespinasse-2021\/spinning: fail\n/)
+      assert.equal(code, 1)
+    }),
     t.test('the conflict matrix: an object a line', async () => {
       const { code, stdout } = await faultline(['check', '--conflicts', '--design', 'dufour-2018', '--json'])
       const found = stdout

@@ -56,6 +56,23 @@ describe('the kernel in virtual time', () => {
     assert.equal(kept, 0)
   })
 
+  it('a call that changes the layout takes what the machine says, where it is as frequent as in the source', async () => {
+    const nsWith = async (workload: string, layoutNs: number): Promise<number> => {
+      const change = (machine: MachineModel): MachineModel => ({
+        ...machine,
+        software: { ...machine.software, layoutNs },
+      })
+      return nsPerCount(await shortRun({ workload, cpus: 1, pages: 256, change }))
+    }
+    const added = async (workload: string): Promise<number> =>
+      (await nsWith(workload, 10_000)) - (await nsWith(workload, 0))
+    // Two for each pair; one for each call; two for 32,768 pages, of which there are 256 here.
+    const [pair, call, page] = [await added('mmap1'), await added('brk1'), await added('page_fault1')]
+    assert.ok(Math.abs(pair - 20_000) < 100, `${pair} ns`)
+    assert.ok(Math.abs(call - 10_000) < 50, `${call} ns`)
+    assert.ok(Math.abs(page - 20_000 / 32_768) < 0.1, `${page} ns`)
+  })
+
   describe('the line of the mmap lock, which x86 asks for ahead in each fault', () => {
     const run = (design: string, cpus: number, prefetchesMmapLock: boolean): Promise<SimulatedRun> => {
       const change = (machine: MachineModel): MachineModel => ({ ...machine, prefetchesMmapLock })

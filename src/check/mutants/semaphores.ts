@@ -22,6 +22,11 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
       ),
     ],
   },
+  'try-beside-a-writer': {
+    guard: 'a try to read fails while a writer holds the semaphore',
+    scenario: 'rwsem-writers',
+    patches: at(rwsem, 'downReadTryLock').force('(count & READ_FAILED_MASK) === 0', true),
+  },
   // e158488be27b
   'woken-before-let-in': {
     guard: 'a reader is let in before it is woken',

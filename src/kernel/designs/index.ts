@@ -5,6 +5,7 @@ import { Classic } from './classic.ts'
 import { Dufour2017 } from './dufour-2017.ts'
 import { Dufour2018 } from './dufour-2018.ts'
 import { Dufour2019 } from './dufour-2019.ts'
+import { HazardVma } from './hazard-vma.ts'
 import { Kamezawa2009Refcount } from './kamezawa-2009-refcount.ts'
 import { Kamezawa2009Version } from './kamezawa-2009-version.ts'
 import { LeafSlots } from './leaf-slots.ts'
@@ -31,4 +32,5 @@ export const designs: readonly Design[] = [
   new PerVmaLock2023(),
   new PerVmaRefcount2025(),
   new LeafSlots(),
+  new HazardVma(),
 ]

@@ -42,6 +42,8 @@ export const Header = layout('machine', WORDS, {
   /** Memory nodes, and how many frames each has but the last: see memory/node.ts. */
   nodeCount: 19,
   framesPerNode: 20,
+  /** 1 where a reader that tries a semaphore looks at it first, see memory/lru.ts. */
+  looksFirst: 21,
   /** Pages committed, but for those that CPUs count for themselves. */
   vmCommittedAs: 24,
   /** The next word that was never allocated. */
@@ -165,7 +167,11 @@ export interface BootOptions {
   readonly design: number
   readonly rssBatched: boolean
   /** See memory/lru.ts. Default: none. */
-  readonly accounting?: { readonly lruBatch: number; readonly chargeBatch: number }
+  readonly accounting?: {
+    readonly lruBatch: number
+    readonly chargeBatch: number
+    readonly looksFirst?: boolean
+  }
   /** Memory nodes, of which each has as many frames, and which of them each CPU is of. Default: one. */
   readonly nodes?: NodeOptions
   /** What may be committed. Default: the heuristic of Linux. */
@@ -208,6 +214,7 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.rssBatched] = options.rssBatched ? 1 : 0
   heap[Header.lruBatch] = options.accounting?.lruBatch ?? 0
   heap[Header.chargeBatch] = options.accounting?.chargeBatch ?? 0
+  heap[Header.looksFirst] = options.accounting?.looksFirst === true ? 1 : 0
   heap[Header.overcommitMemory] = options.overcommit?.memory ?? 0
   heap[Header.overcommitRatio] = options.overcommit?.ratio ?? DEFAULT_OVERCOMMIT_RATIO
   heap[Header.overcommitKbytes] = options.overcommit?.kilobytes ?? 0

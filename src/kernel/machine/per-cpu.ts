@@ -136,6 +136,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */
   srcuLock: 96,
   srcuUnlock: 98,
+  /** hazard-vma: the VMA that a fault or a call of this CPU uses without the mmap lock, or 0. Other CPUs read it. */
+  vmaInUse: 100,
 
   /** Where it waits for queued spinlocks, see sync/qspinlock.ts: a line, written by those before and behind it too. */
   qnodes: QUEUE,

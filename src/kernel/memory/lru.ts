@@ -22,6 +22,11 @@ export interface Accounting {
   readonly lruBatch: number
   /** `MEMCG_CHARGE_BATCH`: pages that are charged together. */
   readonly chargeBatch: number
+  /**
+   * A reader that tries the spinning semaphore looks at it before it changes it: its line travels twice. Default: it
+   * takes the semaphore to be free.
+   */
+  readonly looksFirst?: boolean
 }
 
 /** By the first version of Linux that has it so. */
@@ -29,12 +34,12 @@ export const accountings = {
   none: { lruBatch: 0, chargeBatch: 0 },
   /** One lock for each cgroup and node (5.11, 15b447361794); 15 pages (4.16, "mm: increase page vector size"). */
   '5.11': { lruBatch: 15, chargeBatch: 32 },
-  /** MEMCG_CHARGE_BATCH 64 (1813e51eece0). */
-  '6.1': { lruBatch: 15, chargeBatch: 64 },
+  /** MEMCG_CHARGE_BATCH 64 (1813e51eece0); readers look first (5.17, 14c240488411). */
+  '6.1': { lruBatch: 15, chargeBatch: 64, looksFirst: true },
   /** Batches of 31 (9cecde80aae0). */
-  '6.10': { lruBatch: 31, chargeBatch: 64 },
+  '6.10': { lruBatch: 31, chargeBatch: 64, looksFirst: true },
   /** The same; a fault of x86 no longer asks for the mmap lock's line first (1701771d3069), which a simulator may. */
-  '6.16': { lruBatch: 31, chargeBatch: 64 },
+  '6.16': { lruBatch: 31, chargeBatch: 64, looksFirst: true },
 } as const satisfies Readonly<Record<string, Accounting>>
 
 export type AccountingName = keyof typeof accountings

@@ -10,12 +10,21 @@ import { PerCpu } from '../machine/per-cpu.ts'
 
 /** Sleeps until `heap[word]` is `value`. `waiter` is the word that names who waits; there is one at a time. */
 export function rcuwaitUntil(cpu: Cpu, waiter: number, word: number, value: number): void {
+  rcuwait(cpu, waiter, word, value, true)
+}
+
+/** The same, as long as `heap[word]` is `value`. */
+export function rcuwaitWhile(cpu: Cpu, waiter: number, word: number, value: number): void {
+  rcuwait(cpu, waiter, word, value, false)
+}
+
+function rcuwait(cpu: Cpu, waiter: number, word: number, value: number, equal: boolean): void {
   const { heap } = cpu
   const task = cpu.base + PerCpu.rcuwaitTask
   Atomics.store(heap, waiter, cpu.base)
   for (;;) {
     prepareToSleep(cpu, task)
-    if (Atomics.load(heap, word) === value) break
+    if ((Atomics.load(heap, word) === value) === equal) break
     sleepUntilWoken(cpu, task)
   }
   Atomics.store(heap, waiter, 0)

@@ -19,6 +19,7 @@
 // lock over while sleepers come back, and more would take their cores from the owner.
 
 import { type Cpu, cpuRelax, needResched } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import { prepareToSleep, sleepUntilWoken } from '../machine/sleep.ts'
 import {
@@ -68,8 +69,9 @@ export class SpinningRwsem {
   }
 
   downReadTryLock(cpu: Cpu, sem: number): boolean {
-    // As in Linux, it is taken to be free: so its line travels once, to be written, and not to be read before.
-    let count = 0
+    // It is taken to be free, as in Linux until 5.16: so its line travels once, to be written. Since 5.17 Linux looks
+    // first (14c240488411), and the line travels to be read, and again to be written.
+    let count = cpu.heap[Header.looksFirst] === 0 ? 0 : Atomics.load(cpu.heap, sem)
     while ((count & READ_FAILED_MASK) === 0) {
       const before = Atomics.compareExchange(cpu.heap, sem, count, count + READER_BIAS)
       if (before === count) {
