@@ -158,7 +158,7 @@ export class AddressLayout extends AtomicAccess {
   /**
    * Advises. Errors: EINVAL (misaligned; 'free' of anything but private anonymous memory; 'dontneed',
    * 'free', 'cold' and 'pageout' of locked memory), ENOMEM (part of the range is not mapped; the advice is taken for
-   * the rest).
+   * the rest), EAGAIN (a split would exceed maxMapCount, or there is no memory for it).
    */
   madvise(address: number, length: Size, advice: Advice): void {
     const start = pageOf(address, 'madvise')
