@@ -1,5 +1,5 @@
-// Calls that allocate much: they split, merge, move, copy and bring in. Each is a scenario of a single thread, for tests
-// in which allocations fail.
+// Calls that allocate much: they split, merge, move, copy and bring in. Each is a scenario of a single thread, for a
+// test in which allocations fail.
 
 import {
   MAP_FIXED,
