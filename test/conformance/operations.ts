@@ -47,8 +47,10 @@ function places(first: number, count: number): fc.Arbitrary<Place> {
   return fc.nat(count - 1).map((page) => ({ page: first + page, room: count - page }))
 }
 
+/** Pages of most places. */
+const NEIGHBOURHOOD = 12
 /** Close together, over the border of two page tables. */
-const dense = places(0, 12)
+const dense = places(0, NEIGHBOURHOOD)
 /** As far above that as a stack has to keep from it. */
 const high = places(274, 36)
 /** Where the kernel puts what may be anywhere. */
@@ -304,9 +306,9 @@ const operations: Readonly<Record<string, Operation>> = {
         const keeps = less === 0 && ((flags & DONTUNMAP) !== 0 || ((flags & MOVE_FIXED) !== 0 && same))
         const resized = keeps ? length! : Math.max(0, count * PAGE - less)
         const room = Math.ceil(resized / PAGE)
-        if (room === TABLE_PAGES) return [at!, length!, resized, flags, otherTable(at!)]
-        const page = Math.max(0, to.page - Math.max(0, room - to.room))
-        return [at!, length!, resized, flags, off === LIMIT_POSITION ? off : page * PAGE + off]
+        if (room > NEIGHBOURHOOD) return [at!, length!, resized, flags, otherTable(at!)]
+        const target = off === LIMIT_POSITION ? off : (to.page - Math.max(0, room - to.room)) * PAGE + off
+        return [at!, length!, resized, flags, target]
       }),
     perform(world, at, oldLength, newLength, flags, target) {
       const moved = world.space.mremap(world.address(at), oldLength, newLength, {
