@@ -62,6 +62,8 @@ export interface KernelScenarioRun {
   /** What threads find the machine by, and what no thread changes itself. */
   readonly constants: readonly object[]
   readonly threads: readonly (() => void)[]
+  /** How many operations each thread has. */
+  readonly operations: readonly number[]
   /** Results of the operations of each thread. */
   readonly results: Outcome[][]
   /** Runs one operation of a thread, as its thread would. */
@@ -101,6 +103,7 @@ export function kernelScenario(
       threads: threads.map((operations, thread) => () => {
         for (let operation = 0; operation < operations.length; operation++) perform(thread, operation)
       }),
+      operations: threads.map(({ length }) => length),
       results,
       perform,
       observe: () => observeSpace(cpus[0]!, description.pages),
@@ -158,6 +161,7 @@ export function primitiveScenario(
       machine,
       constants: [...constantsOf(machine), threads],
       threads: threads.map((_, thread) => () => perform(thread)),
+      operations: threads.map(() => 1),
       results,
       perform,
       observe: () => {

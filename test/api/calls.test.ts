@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AddressSpace } from '../../src/memory.ts'
+import { ADDRESS_LIMIT, type AddressSpace } from '../../src/memory.ts'
 import {
   ARENA,
   at,
@@ -173,6 +173,37 @@ describe('madvise', () => {
 })
 
 describe('mremap', () => {
+  test('memory that was moved from the top and has grown is one mapping again after a part of it was apart', () => {
+    withSpace(
+      (space) => {
+        const top = space.mmap(PAGE)
+        space.writeUint8(top, 1)
+        // Its place in its anon_vma passes 2^31 pages in the middle.
+        const pages = 2 * Math.ceil((ADDRESS_LIMIT - top) / PAGE)
+        const moved = space.mremap(top, PAGE, pages * PAGE, { mayMove: true })
+        const late = moved + (pages - 5) * PAGE
+        space.mprotect(late, PAGE, 'r')
+        assert.equal(space.maps().length, 3)
+        space.mprotect(late, PAGE, 'rw')
+        assert.equal(space.maps().length, 1)
+      },
+      { overcommit: 'always' },
+    )
+  })
+
+  test('does not let a mapping grow over the pages that a file can have', () => {
+    withSpace((space, machine) => {
+      const file = machine.createFile({ size: PAGE })
+      const offset = (2 ** 31 - 17) * PAGE
+      const mapped = space.mmap(4 * PAGE, { file, offset, shared: true })
+      failsWith('EINVAL', () => space.mremap(mapped, 4 * PAGE, 17 * PAGE, { mayMove: true }))
+      const grown = space.mremap(mapped, 4 * PAGE, 16 * PAGE, { mayMove: true })
+      space.mprotect(grown + 15 * PAGE, PAGE, 'r')
+      busError(grown + 15 * PAGE, () => space.readUint8(grown + 15 * PAGE))
+      file.close()
+    })
+  })
+
   const pattern = (space: AddressSpace, page: number, pages: number) => {
     for (let index = 0; index < pages; index++) space.writeUint32(at(page + index, 20), 1000 + index)
   }
@@ -392,6 +423,16 @@ describe('a mapping that grows down', () => {
       space.mprotect(at(0), PAGE, 'none')
       space.writeUint8(at(1), 1)
       assert.deepEqual(shape(space, ARENA), ['0-1 none', '1-1001 rw'])
+    })
+  })
+
+  test('grows down to the lowest page that a program may map', () => {
+    withSpace((space) => {
+      const lowest = 16 * PAGE
+      space.mmap(PAGE, { address: 40 * PAGE, fixed: true, growsDown: true })
+      space.writeUint8(lowest, 1)
+      assert.deepEqual(shape(space, 0), ['16-41 rw'])
+      faults('SEGV_MAPERR', lowest - PAGE, 'w', () => space.writeUint8(lowest - PAGE, 1))
     })
   })
 

@@ -441,13 +441,31 @@ describe('the limit on mappings', () => {
     )
   })
 
-  test('munmap and mprotect that would have to split fail with ENOMEM at the limit and change nothing', () => {
+  test('brk fails once it is exceeded, also where the heap would only get longer', () => {
+    withSpace(
+      (space) => {
+        const start = space.brk(0)
+        space.brk(start + PAGE)
+        fillUp(space, 10)
+        assert.equal(space.maps().length, 11)
+        assert.equal(space.brk(start + 2 * PAGE), start + PAGE)
+        assert.equal(space.brk(start + PAGE + 5), start + PAGE)
+        space.munmap(at(0), 2 * PAGE)
+        assert.equal(space.brk(start + 2 * PAGE), start + 2 * PAGE)
+      },
+      { maxMapCount: 10 },
+    )
+  })
+
+  test('munmap, mprotect, mlock and madvise that would have to split fail at the limit and change nothing', () => {
     withSpace(
       (space) => {
         for (let index = 0; index < 10; index++) mapAt(space, 4 * index, 3, { protection: 'rw' })
         space.writeUint8(at(1), 9)
         failsWith('ENOMEM', () => space.munmap(at(1), PAGE))
         failsWith('ENOMEM', () => space.mprotect(at(1), PAGE, 'r'))
+        failsWith('ENOMEM', () => space.mlock(at(1), PAGE))
+        failsWith('EAGAIN', () => space.madvise(at(1), PAGE, 'dontfork'))
         assert.equal(space.maps().length, 10)
         assert.equal(space.readUint8(at(1)), 9)
         // What needs no split still works.

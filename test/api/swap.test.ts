@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { ConfigurationError, Machine, OutOfMemory } from '../../src/memory.ts'
-import { configurations, failsWith, inUse, PAGE, withSpace } from './support.ts'
+import { ConfigurationError, fileSystem, Machine, OutOfMemory } from '../../src/memory.ts'
+import { configurations, designNames, failsWith, inUse, PAGE, withSpace } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-swap-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -39,6 +39,47 @@ describe('swap', () => {
           assert.ok(counters['pswpout']! >= 1024 - 256 && counters['pswpin']! > 0, JSON.stringify(counters))
         },
         { memory: '1MiB', design, rwsem, swap: { path: swapFile(), size: '8MiB' } },
+      )
+    })
+  }
+
+  for (const design of designNames) {
+    test(`a page whose neighbours in the swap area cannot be read comes back: ${design}`, () => {
+      withSpace(
+        (space, machine) => {
+          const pages = 8
+          const base = space.mmap(pages * PAGE)
+          for (let page = 0; page < pages; page++) space.writeUint32(base + page * PAGE, page + 1)
+          space.madvise(base, pages * PAGE, 'pageout')
+          let broken = 0
+          let bad = Infinity
+          machine.setStorage({
+            ...fileSystem,
+            read(descriptor, buffers, position) {
+              const end = position + buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)
+              if (bad === Infinity) bad = end - PAGE
+              if (position <= bad && bad < end) {
+                broken++
+                throw Object.assign(new Error('a bad block'), { code: 'EIO' })
+              }
+              return fileSystem.read(descriptor, buffers, position)
+            },
+          })
+          const read = (page: number): number | string => {
+            try {
+              return space.readUint32(base + page * PAGE)
+            } catch (error) {
+              return (error as Error).name
+            }
+          }
+          const found = Array.from({ length: pages }, (_, page) => read(page))
+          assert.ok(broken >= 2, `${broken} reads failed`)
+          assert.equal(found.filter((value) => value === 'BusError').length, 1, String(found))
+          for (const [page, value] of found.entries()) assert.ok(value === page + 1 || value === 'BusError')
+          machine.setStorage(fileSystem)
+          for (let page = 0; page < pages; page++) assert.equal(read(page), page + 1)
+        },
+        { memory: '1MiB', design, swap: { path: swapFile(), size: '1MiB' } },
       )
     })
   }

@@ -4,7 +4,7 @@
 // become untrue is found. Once the two sides are in different states, nothing behind it can be held against each other.
 
 import type { Step } from './operations.ts'
-import { fileSizes, PAGE, READ_ONLY } from './world.ts'
+import { fileSizes, PAGE, READ_ONLY, TABLE_PAGES } from './world.ts'
 
 /** A step at which the answers differ. */
 export interface Case {
@@ -32,6 +32,7 @@ const MMAP_NOREPLACE = 2
 const MMAP_POPULATE = 4
 const MMAP_GROWSDOWN = 16
 const MMAP_SHARED = 32
+const MMAP_HINT = 64
 const MREMAP_MAYMOVE = 1
 const MREMAP_FIXED = 2
 const MREMAP_DONTUNMAP = 4
@@ -134,6 +135,24 @@ export const differences: readonly Difference[] = [
       ['mmap', 0, PAGE, 3, MMAP_GROWSDOWN, 0, 0],
       ['mmap', 0, PAGE, 3, MMAP_ANYWHERE, 0, 0],
     ],
+  },
+  {
+    name: 'addresses of large anonymous memory',
+    reason:
+      'Since 6.7, Linux aligns anonymous memory whose length is a multiple of 2 MiB to that, where it chooses the address, ' +
+      'so that huge pages can hold it. Faultline has none.',
+    harmless: false,
+    certain: true,
+    explains(found) {
+      const [name, , length, size, flags] = stepOf(found)
+      const chosen =
+        (name === 'mmap' && (flags! & (MMAP_FIXED | MMAP_NOREPLACE | MMAP_HINT)) === 0) ||
+        (name === 'mremap' && (flags! & MREMAP_FIXED) === 0)
+      const bytes = Math.ceil((name === 'mmap' ? length! : size!) / PAGE) * PAGE
+      const isLarge = bytes > 0 && bytes % (TABLE_PAGES * PAGE) === 0
+      return chosen && isLarge && isAddress(resultOf(found.ours)) && isAddress(resultOf(found.theirs))
+    },
+    example: [['mmap', 0, TABLE_PAGES * PAGE, 3, MMAP_ANYWHERE, 0, 0]],
   },
   {
     name: 'locked pages after DONTUNMAP',

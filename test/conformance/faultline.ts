@@ -88,7 +88,7 @@ export class Subject {
   /** The lines that linux.c would print. An error that is none of a program's is one more line, and the last. */
   run(steps: readonly Step[]): string[] {
     const machine = (this.#machine ??= Machine.create({
-      memory: '16MiB',
+      memory: '40MiB',
       cpus: this.#threads,
       design: this.design,
       config: this.#config,

@@ -56,7 +56,7 @@
 
 #define PAGE 4096ul
 #define ARENA 0x3ffffffc000ul
-#define ARENA_PAGES 600
+#define ARENA_PAGES 1060
 #define HEAP_POSITION 0x10000000ul
 #define HEAP_PAGES 32
 #define LIMIT_POSITION 0x20000000ul

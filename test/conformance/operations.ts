@@ -7,6 +7,7 @@ import * as fc from 'fast-check'
 import { type AddressSpace, MemoryFile, type Protection } from '../../src/memory.ts'
 import {
   ARENA_PAGES,
+  FIRST_TABLE,
   fileSizes,
   type Half,
   HEAP_POSITION,
@@ -15,6 +16,7 @@ import {
   mix,
   PAGE,
   READ_ONLY,
+  TABLE_PAGES,
   WORKED_ON,
   type World,
 } from './world.ts'
@@ -45,10 +47,12 @@ function places(first: number, count: number): fc.Arbitrary<Place> {
   return fc.nat(count - 1).map((page) => ({ page: first + page, room: count - page }))
 }
 
+/** Pages of most places. */
+const NEIGHBOURHOOD = 12
 /** Close together, over the border of two page tables. */
-const dense = places(0, 12)
+const dense = places(0, NEIGHBOURHOOD)
 /** As far above that as a stack has to keep from it. */
-const high = places(ARENA_PAGES / 2 - 26, 36)
+const high = places(274, 36)
 /** Where the kernel puts what may be anywhere. */
 const top = places(ARENA_PAGES - 12, 12)
 const heap = places(HEAP_POSITION / PAGE, 12)
@@ -69,8 +73,18 @@ const pages = rarely(2, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max
 const skew = rarely(40, fc.constant(0), fc.integer({ min: 1, max: PAGE - 1 }))
 const withinPage = fc.oneof(fc.nat(PAGE - 1), fc.integer({ min: PAGE - 8, max: PAGE - 1 }), fc.constant(0))
 
-/** Position and length of whole pages, sometimes wrong. */
-const range = rarely(
+/** All that one page table covers. */
+const wholeTable = fc.constantFrom(FIRST_TABLE, FIRST_TABLE + TABLE_PAGES)
+/** Many pages: a whole page table or more. */
+const large = fc.oneof(
+  wholeTable.map((page) => [page * PAGE, TABLE_PAGES * PAGE]),
+  fc
+    .tuple(fc.nat(11), fc.integer({ min: 40, max: ARENA_PAGES - 12 }))
+    .map(([page, count]) => [page * PAGE, count * PAGE]),
+)
+
+/** Position and length of a few whole pages, sometimes wrong. */
+const narrow = rarely(
   40,
   fc
     .tuple(place, pages, short, skew)
@@ -83,6 +97,8 @@ const range = rarely(
     pages.map((count) => [LIMIT_POSITION, count * PAGE]),
   ),
 )
+
+const range = rarely(20, narrow, large)
 
 const beyondAll = 2 ** 48
 const protection = fc.oneof({ weight: 2, arbitrary: fc.constant(3) }, { weight: 3, arbitrary: fc.nat(7) })
@@ -105,6 +121,10 @@ const rangeOf = (file: fc.Arbitrary<number>): fc.Arbitrary<number[]> =>
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is performed
+
+/** Where the other page table begins. */
+const otherTable = (position: number): number =>
+  (position === FIRST_TABLE * PAGE ? FIRST_TABLE + TABLE_PAGES : FIRST_TABLE) * PAGE
 
 const FIXED = 1
 const NOREPLACE = 2
@@ -286,6 +306,7 @@ const operations: Readonly<Record<string, Operation>> = {
         const keeps = less === 0 && ((flags & DONTUNMAP) !== 0 || ((flags & MOVE_FIXED) !== 0 && same))
         const resized = keeps ? length! : Math.max(0, count * PAGE - less)
         const room = Math.ceil(resized / PAGE)
+        if (room > NEIGHBOURHOOD) return [at!, length!, resized, flags, otherTable(at!)]
         const target = off === LIMIT_POSITION ? off : (to.page - Math.max(0, room - to.room)) * PAGE + off
         return [at!, length!, resized, flags, target]
       }),

@@ -11,7 +11,11 @@ import {
 } from '../../src/memory.ts'
 
 export const PAGE = 4096
-export const ARENA_PAGES = 600
+/** Two whole page tables, and a little before and behind them. */
+export const ARENA_PAGES = 1060
+/** The first page of the arena that begins a page table, and how many pages one covers. */
+export const FIRST_TABLE = 4
+export const TABLE_PAGES = 512
 export const HEAP_POSITION = 0x1000_0000
 export const HEAP_PAGES = 32
 /** The position of the first address that no program can have. */

@@ -122,7 +122,7 @@ export class AddressLayout extends AtomicAccess {
     return page * PAGE_SIZE
   }
 
-  /** Of a new mapping, which is gone where that cannot be. */
+  /** Brings the pages of a new mapping in; unmaps it again if that fails. */
   #makeContiguous(address: number, length: number, vmFlags: number): void {
     try {
       super.makeContiguous('mmap', address, length, (vmFlags & VM_WRITE) === 0 ? 'r' : 'rw')
@@ -133,8 +133,8 @@ export class AddressLayout extends AtomicAccess {
   }
 
   /**
-   * Takes away what is mapped in the range. Errors: EINVAL (misaligned, empty, out of range), ENOMEM (a split would
-   * exceed maxMapCount).
+   * Unmaps all mappings in the range. Errors: EINVAL (misaligned, empty, out of range), ENOMEM (a split would exceed
+   * maxMapCount).
    */
   munmap(address: number, length: Size): void {
     const start = pageOf(address, 'munmap')
@@ -158,7 +158,7 @@ export class AddressLayout extends AtomicAccess {
   /**
    * Advises. Errors: EINVAL (misaligned; 'free' of anything but private anonymous memory; 'dontneed',
    * 'free', 'cold' and 'pageout' of locked memory), ENOMEM (part of the range is not mapped; the advice is taken for
-   * the rest).
+   * the rest), EAGAIN (a split would exceed maxMapCount, or there is no memory for it).
    */
   madvise(address: number, length: Size, advice: Advice): void {
     const start = pageOf(address, 'madvise')
@@ -192,8 +192,8 @@ export class AddressLayout extends AtomicAccess {
   }
 
   /**
-   * Moves the end of the heap to `address` and returns where it is then: unchanged when that is not possible. Without
-   * an address, only tells.
+   * Moves the end of the heap to `address` and returns the end: the old one if that is not possible. Without an
+   * address, it only returns it.
    */
   brk(address?: number): number {
     if (address !== undefined) checkAddress(address)
@@ -205,7 +205,7 @@ export class AddressLayout extends AtomicAccess {
     })
   }
 
-  /** Says where the heap begins, as exec does; rounded up to a page. The heap is empty then. */
+  /** Sets the start of the heap, as exec does, rounded up to a page, and empties the heap. */
   setBrk(start: number): void {
     checkAddress(start, 'start')
     if (start <= 0 || start >= ADDRESS_LIMIT) rangeError('start', start, 'an address of a program')
@@ -235,8 +235,8 @@ export class AddressLayout extends AtomicAccess {
   }
 
   /**
-   * Locks what is mapped, what will be mapped, or both; replaces what it was told before. What cannot be brought in is
-   * no error. Not inherited by fork. Errors: EINVAL (neither `current` nor `future`), EPERM (nothing may be locked),
+   * Locks what is mapped, what will be mapped, or both; replaces earlier calls. A page that cannot be brought in is no
+   * error. Not inherited by fork. Errors: EINVAL (neither `current` nor `future`), EPERM (nothing may be locked),
    * ENOMEM (more is mapped than may be locked).
    */
   mlockall(given: LockAllOptions): void {
@@ -253,8 +253,8 @@ export class AddressLayout extends AtomicAccess {
   }
 
   /**
-   * Sets a limit in bytes, Infinity for none, as setrlimit does. What is beyond it already stays. fork copies limits.
-   * There are no hard limits.
+   * Sets a limit in bytes, Infinity for none, as setrlimit does. Mappings that exceed it already stay. fork copies
+   * limits. There are no hard limits.
    */
   setLimit(limit: Limit, bytes: Size): void {
     const resource = limitNumber(limit)
@@ -299,7 +299,7 @@ export class AddressLayout extends AtomicAccess {
   maps(): Mapping[] {
     const last = this.#run('maps', (task, mm) => {
       const { heap } = task
-      // Linked, since the methods of an array may be anybody's.
+      // A linked list, since a program may have replaced the methods of arrays.
       let found: { mapping: Mapping; before: typeof found } | null = null
       mmapReadLock(task, mm)
       for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!)
@@ -332,7 +332,10 @@ export class AddressLayout extends AtomicAccess {
     }))
   }
 
-  /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */
+  /**
+   * Reports this thread's waits for the mmap lock to `observer`; null to stop. It does not report waits of other
+   * threads.
+   */
   observe(observer: Observer | null): void {
     const report =
       observer === null ? undefined : readOptions(observer, 'observer', observerChecks).mmapLockWait
@@ -352,7 +355,7 @@ export class AddressLayout extends AtomicAccess {
     return this.#run(call, body)
   }
 
-  /** `length` is that of the call, where an error is to tell it. */
+  /** `length` is the length that the call was given, for the error. */
   #call(call: string, body: (task: Task, mm: number) => number, length?: number): number {
     const result = this.#run(call, body)
     return result >= 0 || length === undefined

@@ -55,9 +55,9 @@ export interface AddressSpaceHandle {
   readonly generation: number
 }
 
-/** How many address spaces a thread remembers at least before it looks which of them are gone. */
+/** The least number of remembered address spaces at which a thread looks which of them are destroyed. */
 const SPACES_BEFORE_SWEEP = 8
-/** The number from which on it looks the next time. */
+/** The number at which it looks the next time. */
 const sweepSizes = new WeakMap<object, number>()
 const known = new WeakMap<MachineThread, Map<number, AddressSpace>>()
 
@@ -105,8 +105,8 @@ export class AddressSpace extends AddressLayout {
   }
 
   /**
-   * The same address space in another thread, which gets attached to its machine. Errors: ESRCH (there is none: it was
-   * destroyed), and those of Machine.attach(), also for what is no handle of an address space.
+   * The same address space in another thread, which gets attached to its machine. Errors: ESRCH (it was destroyed), and
+   * those of Machine.attach(), also for anything but a handle of an address space.
    */
   static attach(handle: AddressSpaceHandle): AddressSpace {
     const place = readPlace(handle, 'faultline-space', 'an address space', 'mm')
@@ -132,8 +132,8 @@ export class AddressSpace extends AddressLayout {
   }
 
   /**
-   * Forgets address spaces that other threads have destroyed: their number is never more than twice that of those that
-   * there are, and what it costs is in proportion to those that were made.
+   * Forgets address spaces that other threads have destroyed: a thread never remembers more than twice as many as there
+   * are, and the cost is proportional to the number that were created.
    */
   static #sweep(spaces: Map<number, AddressSpace>): void {
     if (spaces.size < (sweepSizes.get(spaces) ?? SPACES_BEFORE_SWEEP)) return
@@ -142,7 +142,7 @@ export class AddressSpace extends AddressLayout {
   }
 
   static {
-    // Whatever comes after has to join again, and will be refused.
+    // Every later access must join again, and will be refused.
     forgottenAtDetach = (thread, spaces) => {
       thread.onDetach(() => {
         for (const space of spaces.values()) space.#forget()
@@ -153,7 +153,7 @@ export class AddressSpace extends AddressLayout {
 
   readonly #thread: MachineThread
   readonly #mm: number
-  /** Which address space it was that lives at this place of the heap. */
+  /** The number of the address space: another may live at the same place of the heap later. */
   readonly #generation: number
   /** Whether this thread has made it. */
   #made = false
@@ -185,11 +185,11 @@ export class AddressSpace extends AddressLayout {
   }
 
   /**
-   * Writes back what was written to the shared file mappings of the range, of whichever thread. 'sync' returns when it
-   * is safe on disk; 'async' has the thread that writes files back begin with it, where the machine has one, and else
-   * leaves it to a later call, as Linux does. 'invalidate' has nothing to do, since there is one page cache. Errors:
-   * EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written), EBUSY ('invalidate' of locked
-   * memory), and those of the disk, told once as DiskFile.sync() tells them.
+   * Writes back what any thread has written to the shared file mappings of the range. 'sync' returns when it is safe on
+   * disk; 'async' makes the thread that writes files back begin with it, if the machine has one, and else leaves it to
+   * a later call, as Linux does. 'invalidate' does nothing, since there is one page cache. Errors: EINVAL (misaligned),
+   * ENOMEM (part of the range is not mapped; the rest is written), EBUSY ('invalidate' of locked memory), and those of
+   * the disk, each reported once, as by DiskFile.sync().
    */
   msync(address: number, length: Size, mode: keyof typeof msyncFlags = 'sync'): void {
     const start = pageOf(address, 'msync')
@@ -251,7 +251,7 @@ export class AddressSpace extends AddressLayout {
     return Snapshot.of(this.fork(), AddressSpace.#changes)
   }
 
-  /** Where the private memory of a snapshot is not what it is in another. */
+  /** The parts of private memory that differ between two snapshots. */
   static #changes(space: AddressSpace, since: AddressSpace): SnapshotRange[] {
     const ranges: SnapshotRange[] = []
     if (space === since) return ranges
@@ -286,7 +286,7 @@ export class AddressSpace extends AddressLayout {
   /** The heap at `address`, which a thread has made here, or before a fork. Errors: RangeError where there is none. */
   openHeap(address: number): Heap {
     assureRoomForSteps()
-    // A thread has one object for each heap, since it takes blocks without asking what another of its objects has done.
+    // A thread has one object for each heap, since the object caches blocks that a second one could hand out again.
     const present = this.#heaps.get(address)
     if (present?.isThere === true) return present
     const heap = Heap.open(this, this.#thread.ofHeap(), address)
@@ -297,8 +297,8 @@ export class AddressSpace extends AddressLayout {
   /**
    * Gives back every private page that is not locked in memory, as the OOM reaper does with a program that was chosen
    * to die, while other threads may still be at work in it: from then on a fault on such a page is a BusError, also
-   * where nothing was. It cannot be undone; the address space is good for nothing but destroy(). Returns false, and has
-   * done nothing, while another thread changes the layout.
+   * where nothing was. It cannot be undone; afterwards only destroy() makes sense. Returns false, and does nothing,
+   * while another thread changes the layout.
    */
   reap(): boolean {
     return super.runInKernel('reap', (task, mm) => oomReap(task, mm))
@@ -326,7 +326,7 @@ export class AddressSpace extends AddressLayout {
     spacesOf(this.#thread).delete(this.#generation)
   }
 
-  /** This thread does not use the address space any more; it may come back by using it. */
+  /** Ends this thread's use of the address space; its next access begins it again. */
   leave(): void {
     assureRoomForSteps()
     if (!super.joined || !this.#exists()) return
@@ -354,7 +354,7 @@ export class AddressSpace extends AddressLayout {
     super.markLeft()
   }
 
-  /** False when the address space was destroyed, by whichever thread. */
+  /** False if any thread has destroyed the address space. */
   #exists(): boolean {
     return numberAt(this.#thread.task.heap, this.#mm + Mm.generation) === this.#generation
   }

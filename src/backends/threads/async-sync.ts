@@ -3,18 +3,20 @@
 import { PerCpu } from '../../kernel/index.ts'
 import type { MachineThread } from './machine-thread.ts'
 
-/** How often is looked whether the flusher is there still. */
+/** How often a thread looks whether the flusher is still attached, in milliseconds. */
 const LOOK_MS = 100
-/** How long one that was just started is waited for: a thread takes some dozens of milliseconds to begin. */
+/**
+ * How long a thread waits for a flusher that was just started, in milliseconds: a thread takes some dozens to begin.
+ */
 const START_LOOKS = 100
 
-/** A CPU asks for one thing at a time: the last that each thread waits for. */
+/** The last request of each thread, since a CPU makes one at a time. */
 const queues = new WeakMap<MachineThread, Promise<unknown>>()
 
 /**
- * Has the flusher do what `request` asks for, which returns the ticket, after what this thread has asked for before.
- * Returns whether it has: not where there is none, or it has ended. Throws what `request` throws, CpuLostError, and
- * ConfigurationError where this thread has detached.
+ * Makes a request to the flusher with `request`, which returns the ticket, after this thread's earlier requests are
+ * done, and waits for it. Returns false if there is no flusher, or it has ended. Throws what `request` throws,
+ * CpuLostError, and ConfigurationError where this thread has detached.
  */
 export function byFlusher(thread: MachineThread, request: () => number): Promise<boolean> {
   const own = (queues.get(thread) ?? Promise.resolve()).then(() => waitForFlusher(thread, request))
@@ -40,7 +42,7 @@ async function waitForFlusher(thread: MachineThread, request: () => number): Pro
   }
 }
 
-/** Waits until somebody notifies of the word, or it is time to look. A timer, so that the process does not end. */
+/** Waits until a thread notifies the word, or it is time to look. The timer keeps the process from ending. */
 async function changed(heap: Int32Array, word: number, seen: number): Promise<void> {
   const { async, value } = Atomics.waitAsync(heap, word, seen)
   if (!async) return

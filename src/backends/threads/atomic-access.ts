@@ -30,10 +30,10 @@ import { RangeAccess } from './range-access.ts'
 type Operation = (array: Int32Array, index: number, value: number) => number
 type BigOperation = (array: BigInt64Array, index: number, value: bigint) => bigint
 
-/** How often a thread that waits looks for dead ones. */
+/** How often a waiting thread looks for dead threads, in milliseconds. */
 const LOOK_MS = 100
 const WAITERS_MAX = 2 ** 31 - 1
-/** As it is when this is loaded. */
+/** The function as it is when this module is loaded. */
 const now = performance.now.bind(performance)
 
 const { add, and, exchange, or, store, sub, xor } = Atomics
@@ -44,7 +44,7 @@ export abstract class AtomicAccess extends RangeAccess {
   readonly #words: Int32Array
   readonly #longs: BigInt64Array
 
-  /** The constructors of what extends this keep others away. */
+  /** Constructors of subclasses check who calls them. */
   protected constructor(thread: MachineThread, mm: number, generation: number) {
     super(thread, mm, generation)
     const { buffer } = thread.task.memory.memory
@@ -165,9 +165,9 @@ export abstract class AtomicAccess extends RangeAccess {
 
   /**
    * Sleeps until another thread wakes the word at `address`, a multiple of four, with notify(); not at all unless it is
-   * `expected`. The thread is outside the kernel meanwhile; the page stays in memory. Waiters on a page that goes away
-   * meanwhile (munmap, truncation) are woken by nobody, nor are they by Atomics.notify on an array of withRange.
-   * `timeout` is in milliseconds. Errors: those of withRange, and CpuLostError where the machine is lost meanwhile.
+   * `expected`. The thread is outside the kernel meanwhile; the page stays in memory. If the page is unmapped or
+   * truncated meanwhile, notify() cannot wake its waiters; nor can Atomics.notify on an array of withRange. `timeout`
+   * is in milliseconds. Errors: those of withRange, and CpuLostError where the machine is lost meanwhile.
    */
   waitUint32(address: number, expected: number, timeout = Infinity): 'ok' | 'not-equal' | 'timed-out' {
     checkUnsigned(expected, 32, 'expected')
@@ -217,7 +217,10 @@ export abstract class AtomicAccess extends RangeAccess {
     })
   }
 
-  /** Until this thread was woken, or so long. Looks now and then whether another has died inside the kernel. */
+  /**
+   * Sleeps until this thread is woken, or for that long at most. Looks now and then whether another thread has died
+   * inside the kernel.
+   */
   #sleep(timeout: number): void {
     const { task, files } = this.#thread
     const end = now() + timeout
@@ -227,7 +230,7 @@ export abstract class AtomicAccess extends RangeAccess {
     }
   }
 
-  /** Wakes those that wait. The page stays where it is meanwhile, by which they are found. */
+  /** Wakes waiters. Meanwhile the page is pinned, since its place identifies them. */
   #wake(address: number, count: number): number {
     const most = Math.min(count, WAITERS_MAX)
     return this.pinnedAt(address, 4, (at) =>

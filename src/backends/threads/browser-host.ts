@@ -1,7 +1,7 @@
 // The substitute for Node in a browser: see node-host.ts, which has the same names.
 //
 // There are no files, unless a program gives a thread a storage (Machine.setStorage): each operation of the file system
-// is ENODEV. Nothing reports that a worker has ended or is about to: it must detach before. The page itself may not
+// is ENODEV. No event reports that a worker has ended or is about to: it must detach before. The page itself may not
 // wait (Atomics.wait), so only workers can use a machine.
 
 /** An operation that a browser does not have. */
@@ -34,7 +34,7 @@ export const once = missing('once')
 export const userInfo = missing('userInfo')
 export const tmpdir = (): string => '/tmp'
 
-/** As Linux has them: a storage is given them. */
+/** Linux's values, which a storage gets. */
 export const constants = {
   O_RDONLY: 0,
   O_RDWR: 2,
@@ -44,7 +44,7 @@ export const constants = {
   O_NONBLOCK: 0o4000,
 } as const
 
-/** A path of a storage is any text: what is no absolute path begins at its root. */
+/** A path of a storage may be any text: one that is not absolute is relative to its root. */
 export const join = (...parts: string[]): string => parts.join('/')
 export const resolve = (path: string): string => (path.startsWith('/') ? path : `/${path}`)
 export function fileURLToPath(url: URL): string {
@@ -82,7 +82,7 @@ export const process = {
   pid: 1,
   platform: 'browser',
   getuid: undefined,
-  /** What Node warns of, that threads die unheard of, is the rule here. */
+  /** Node warns that threads may die unnoticed; in a browser, they always do. */
   emitWarning(): void {},
   kill: missing('kill'),
   on(): void {},

@@ -107,10 +107,10 @@ export class DiskFile extends MachineFile {
   }
 
   /**
-   * The same file in another thread, which gets attached to its machine. It does not hold the file: when its opener
-   * closes it, or ends or detaches, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT
-   * (the thread cannot open the file, which was renamed or removed), and those of Machine.attach(), also for what is no
-   * handle of a file on disk.
+   * The same file in another thread, which gets attached to its machine. It holds no reference: when its opener closes
+   * it, or ends or detaches, the file is closed for all threads, and only mappings keep it. Errors: EBADF (closed),
+   * ENOENT (the thread cannot open the file, which was renamed or removed), and those of Machine.attach(), also for
+   * anything but a handle of a file on disk.
    */
   static attach(handle: DiskFileHandle): DiskFile {
     const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file', [
@@ -125,14 +125,14 @@ export class DiskFile extends MachineFile {
     if (writable && !opened.writable)
       rangeError('handle.writable', true, 'allowed: it was opened for reading only', 'ERR_INVALID_ARG_VALUE')
     const file = new DiskFile(OWN, thread, { ...opened, writable }, path)
-    // As long as it can be found: it may be renamed later.
+    // Now, while the file can be found: it may be renamed later.
     const result = thread.files.open(opened.pointer)
     file.assertOpen()
     checkResult(result, 'attach', path)
     return file
   }
 
-  /** Where the file is open, which closing this object ends; 0 where another has opened it. */
+  /** The open file that this object closes; 0 if another thread has opened it. */
   readonly #open: number
 
   private constructor(key: Own, thread: MachineThread, opened: Opened, path: string) {
@@ -166,8 +166,8 @@ export class DiskFile extends MachineFile {
 
   /**
    * Writes `bytes` at the end of the file, which grows by them, and returns where they begin. Of several threads that
-   * append, one comes after the other; where it fails, the file is as it was. A mapping may be longer than its file
-   * and finds them there. The file system hears of the new size with the bytes, at the latest when they are
+   * append, one comes after the other; where it fails, the file is as it was. A mapping may be longer than its file and
+   * finds them there. The file system gets the new size together with the bytes, at the latest when they are
    * synchronised. Errors: EBADF (opened for reading only), EFBIG, ENOMEM, and what reading the last page gives.
    */
   append(bytes: ArrayBufferView): number {
@@ -187,7 +187,8 @@ export class DiskFile extends MachineFile {
   /**
    * `fsync`: returns when everything that was written to the file before, by whichever thread and way, is safe from a
    * crash of the process and of the system. Errors: those of the disk (EIO, ENOSPC, EDQUOT …), also of a write-back
-   * that has failed since the last call, each told once. What could not be written stays in memory and is tried again.
+   * that has failed since the last call, each reported once. What could not be written stays in memory and is tried
+   * again.
    */
   sync(): void {
     super.assertOpen()
@@ -198,9 +199,9 @@ export class DiskFile extends MachineFile {
 
   /**
    * Synchronises a file that may be written, and closes it: in the thread that opened it, for all. Its mappings stay.
-   * The end of that thread closes it too, see docs/files.md.
-   * It is closed also when an error is thrown, which tells that something is not on disk; it stays in memory then and
-   * is tried again when the file is opened or synchronised again, and when the machine is given up.
+   * The end of that thread closes it too, see docs/files.md. It is closed even if it throws an error, which means that
+   * some data is not on disk. That data stays in memory, and is written again when the file is opened or synchronised
+   * again, or when the machine ends.
    */
   close(): void {
     if (super.closed) return
@@ -234,7 +235,7 @@ const openChecks: OptionChecks<OpenFileOptions> = {
 const NOT_TOGETHER = 'ERR_INVALID_ARG_VALUE'
 const modes = { r: true, 'r+': true, 'w+': true } as const
 
-/** Throws MemoryError for what the file system would not find under any circumstances. */
+/** Throws MemoryError for a path that no file can have. */
 function absolutePath(path: FilePath): string {
   const given = checkPath(path)
   if (given === '') throw new MemoryError('ENOENT', 'open', "path: '' is no file")
@@ -273,7 +274,7 @@ function openInKernel(thread: MachineThread, path: string, options: OpenFileOpti
       const { device, inode } = identify(storage, descriptor, path)
       claim = locks.take(lockName(device, inode), mode !== 'r', path)
     }
-    // Now that nobody else changes its size.
+    // After the lock is taken, since no other machine changes the size then.
     const { device, inode, size } = identify(storage, descriptor, path)
     const [pages, lastBytes] = sizeInPages(size)
     const identity = thread.files.identityWords(device, inode)

@@ -35,25 +35,25 @@ import {
 } from './lock-owners.ts'
 import { storageErrorName } from './storage.ts'
 
-/** That a machine has a file. */
+/** A record that a machine has a file. */
 interface Hold extends MachineProcess {
   /** Device and inode, see lockName(). */
   readonly file: string
   readonly write: boolean
-  /** For which files of the kernel heap, by their generations, and the calls of threads that are opening one. */
+  /** The generations of the files of the kernel heap that it serves, and the calls of threads that are opening one. */
   readonly uses: readonly string[]
 }
 
 interface State {
   readonly holds: readonly Hold[]
-  /** With so many holds, those of the dead are looked for. */
+  /** The number of holds at which a thread looks for those of dead machines. */
   readonly limit: number
 }
 
-/** How many holds are kept at least without looking which of them are those of dead machines. */
+/** The least such number. */
 const HOLDS_BEFORE_SWEEP = 32
 
-/** What `take` gives: the right to open that file. */
+/** What `take` returns: the right to open that file. */
 export interface LockClaim {
   readonly file: string
   readonly use: string
@@ -64,19 +64,19 @@ export class FileLocks {
   readonly #machine: string
   #presence: number | null = null
 
-  /** This thread holds what the machine holds from now on, if it can. */
+  /** Makes this thread one of those that keep the machine's holds, if it can. */
   constructor(machine: string) {
     this.#machine = machine
     try {
       this.#appear()
     } catch {
-      // A machine without files needs no folder: take() will say what is wrong.
+      // A machine without files needs no folder: take() will report the error.
     }
   }
 
   /**
-   * Takes a file for this machine: with `write`, it must be nobody else's, otherwise only nobody's who writes. Errors:
-   * EBUSY, and those of the folder.
+   * Takes a file for this machine. With `write`, no other machine may have it; otherwise no other machine may have it
+   * for writing. Errors: EBUSY, and those of the folder.
    */
   take(file: string, write: boolean, path: string): LockClaim {
     const use = `${OPENING}${thisThread()} ${randomUUID()}`
@@ -93,12 +93,12 @@ export class FileLocks {
     this.#replaceUse(claim.file, claim.use, String(generation))
   }
 
-  /** It was not opened. Never throws, as `release`. */
+  /** The file was not opened after all. Never throws, as `release`. */
   cancel(claim: LockClaim): void {
     this.#withdraw(claim.file, claim.use)
   }
 
-  /** The kernel has forgotten that file. Never throws: what cannot be released is released with the machine. */
+  /** The kernel has freed that file. Never throws: a hold that cannot be released now is released with the machine. */
   release(file: string, generation: number): void {
     this.#withdraw(file, String(generation))
   }
@@ -107,13 +107,13 @@ export class FileLocks {
     try {
       this.#replaceUse(file, use, null)
     } catch {
-      // The folder was removed, or is full.
+      // The folder was removed, or the disk is full.
     }
   }
 
   /**
-   * This thread is not attached any more. `last` says whether no other is; whether one has died instead is found out by
-   * those who want the file, where the operating system tells.
+   * This thread has detached. `last` says whether no other thread is attached. If one has died instead, a machine that
+   * wants the file finds that out, if the operating system reports it.
    */
   leave(last: boolean): void {
     if (last && !hasProc()) {
@@ -153,7 +153,7 @@ export class FileLocks {
         rest.push(hold)
       }
     }
-    // Another has built upon what this call has made already.
+    // Another process has built on the change that this call has made already.
     if (own?.uses.includes(use) === true) return null
     const uses = [...(own?.uses ?? []), use]
     rest.push({ file, machine: this.#machine, ...thisProcess(), write: write || own?.write === true, uses })
@@ -195,7 +195,7 @@ export class FileLocks {
 
 const OPENING = 'opening '
 
-/** What a hold is without the calls of threads that have ended in the middle of them. */
+/** A hold without the calls of threads that have ended in the middle of them. */
 function withoutDead(hold: Hold): Hold {
   const uses = hold.uses.filter((use) => !use.startsWith(OPENING) || isMakerAlive(use.split(' ')[1]!))
   return uses.length === hold.uses.length ? hold : { ...hold, uses }
@@ -212,7 +212,7 @@ function busy({ pid, write, namespace }: Hold, path: string): MemoryError {
   return new MemoryError('EBUSY', 'open', detail)
 }
 
-/** What is no state, as after a crash of the system, is an empty one. */
+/** A text that is no state, as after a crash of the system, counts as an empty one. */
 function parseState(text: string): State {
   try {
     const state = JSON.parse(text) as State
@@ -257,7 +257,10 @@ class StateFolder implements JournalFolder {
   }
 }
 
-/** Removes what threads have made for a moment that ended in this moment. Their names end with their maker's. */
+/**
+ * Removes temporary files of threads that ended before they could. The names of these files end with that of their
+ * maker.
+ */
 function sweepFolder(): void {
   const folder = lockFolder()
   for (const name of readdirSync(folder)) {
@@ -266,7 +269,7 @@ function sweepFolder(): void {
   }
 }
 
-/** What `body` gives, or null when the file system answers `code`. */
+/** The result of `body`, or null if the file system fails with `code`. */
 function unless<T>(code: string, body: () => T): T | null {
   try {
     return body()
@@ -279,8 +282,8 @@ function unless<T>(code: string, body: () => T): T | null {
 let verifiedFolder: string | null = null
 
 /**
- * The folder of this user, which is made if need be. Not from the environment where that can be helped: processes whose
- * environments differ would not see each other.
+ * The folder of this user; makes it if necessary. Avoids environment variables where possible: processes with different
+ * environments would not see each other.
  */
 function lockFolder(): string {
   if (verifiedFolder !== null) return verifiedFolder

@@ -28,13 +28,13 @@ export interface FlusherTask {
   readonly storage: string | null
 }
 
-/** Has `thread` start the flusher. The process does not wait for it; where it cannot be started, a warning says so. */
+/** Starts the flusher from `thread`. The process does not wait for it; if it cannot start, a warning says so. */
 export function startFlusher(thread: MachineThread, task: FlusherTask): void {
-  // No template: bundlers take one for a name that they should know.
+  // No template literal: bundlers would try to resolve it.
   const file = import.meta.url.endsWith('.ts') ? './flusher-worker.ts' : './flusher-worker.js'
   const worker = new Worker(new URL(file, import.meta.url), { workerData: task })
   worker.unref()
-  // It ends with this thread, perhaps before it has come.
+  // It ends with this thread, perhaps before it has attached.
   const mayNotCome = (): void => void Atomics.store(thread.task.heap, Header.flusherCame, 1)
   thread.onDetach(mayNotCome)
   worker.once('error', (error) => {
@@ -46,7 +46,7 @@ export function startFlusher(thread: MachineThread, task: FlusherTask): void {
   })
 }
 
-/** What the thread does. */
+/** The body of the flusher's thread. */
 export async function runFlusher({ machine, dirtyWritebackMs, storage }: FlusherTask): Promise<void> {
   const own = storage === null ? null : await storageOf(storage)
   const thread = MachineThread.attachFlusher(machine)
@@ -54,7 +54,7 @@ export async function runFlusher({ machine, dirtyWritebackMs, storage }: Flusher
   try {
     flush(thread, dirtyWritebackMs)
   } catch (error) {
-    // Those who use the machine are told.
+    // The threads that use the machine get the error.
     if (!(error instanceof CpuLostError)) throw error
   } finally {
     thread.detach({ discard: true })
@@ -83,7 +83,7 @@ function flush(thread: MachineThread, periodMs: number): void {
   }
 }
 
-/** Writes what is due, a part at a time: others may want this thread to stop in between. */
+/** Writes what is due, a part at a time, so that the thread can be stopped in between. */
 function flushOnce(thread: MachineThread): void {
   const { heap } = thread.task
   serveSyncs(thread)

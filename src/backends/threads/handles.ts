@@ -1,10 +1,10 @@
 // Handles: what one thread passes to another so that it finds the same machine, address space or file.
 //
-// A handle comes from outside like any other argument. Each of its fields is read once and checked, and what it leads
-// to is looked for in the kernel heap, before anything believes it: the kernel takes a place of the heap as it is.
+// A handle is an untrusted argument, and the kernel does not check an address in the heap. So each field is read once
+// and checked, and the object that it names is looked up in the kernel heap before it is used.
 //
-// A machine is known by 128 bits. They are its `id`, they stand in its heap, and behind the last frame of its memory,
-// so that no two of these three can come from different machines.
+// A machine is identified by 128 bits: they are its `id`, and stand in its heap and behind the last frame of its
+// memory. So a handle cannot mix these three from different machines.
 
 import { HEAP_MAGIC, Header, PAGE_SIZE, type SharedMemory } from '../../kernel/index.ts'
 import { checkObject, checkString, checkWhole, rangeError, typeError, unknownName } from './arguments.ts'
@@ -20,7 +20,7 @@ export interface MachineHandle {
 const IDENTITY_WORDS = 4
 const identityForm = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/
 
-/** The getter itself: it throws for what is no memory, whatever prototype that has. */
+/** The getter itself: it throws for an object that is no memory, whatever its prototype. */
 const bufferOf = Function.prototype.call.bind(
   Object.getOwnPropertyDescriptor(WebAssembly.Memory.prototype, 'buffer')!.get!,
 ) as (memory: unknown) => ArrayBufferLike
@@ -28,7 +28,7 @@ const bufferOf = Function.prototype.call.bind(
 // ---------------------------------------------------------------------------------------------------------------------
 // Machines
 
-/** Makes `heap` and `memory`, which nobody else has yet, those of the machine `id`, a UUID. */
+/** Marks `heap` and `memory`, which no other thread has yet, as those of the machine `id`, a UUID. */
 export function identify(id: string, heap: SharedMemory, memory: SharedMemory): void {
   const words = new Int32Array(heap.buffer)
   const behind = new Int32Array(memory.buffer)
@@ -50,7 +50,7 @@ function hasIdentity(words: Int32Array, at: number, id: string): boolean {
   return identityWords(id).every((word, index) => words[at + index] === word)
 }
 
-/** A copy of the handle of a machine that nobody can change. Throws TypeError or RangeError for what is none. */
+/** A frozen copy of the handle of a machine. Throws TypeError or RangeError for anything else. */
 export function readMachineHandle(given: unknown): MachineHandle {
   const { id, heap, memory } = readHandle(given, 'faultline-machine', 'a machine', ['id', 'heap', 'memory'])
   checkString(id, 'handle.id')
@@ -90,7 +90,9 @@ function sharedWords(memory: unknown, name: string): Int32Array {
 // ---------------------------------------------------------------------------------------------------------------------
 // Places in the heap of a machine
 
-/** What handles of address spaces and files have in common: a place of the heap, and which object there it is. */
+/**
+ * What handles of address spaces and files have in common: an address in the heap, and the number of the object there.
+ */
 export interface Place {
   /** Not checked yet: Machine.attach() does it. */
   readonly machine: MachineHandle
@@ -99,8 +101,8 @@ export interface Place {
 }
 
 /**
- * Throws a TypeError for what is not the handle of `what`, and what else its place and number cannot be. `field` names
- * the place, `others` the fields that only this kind has. Returns those as they are.
+ * Throws a TypeError for anything but a handle of `what`, and a RangeError for an impossible address or number. `field`
+ * names the address, `others` the fields that only this kind has, which it returns unchecked.
  */
 export function readPlace(
   given: unknown,
@@ -116,12 +118,12 @@ export function readPlace(
   return { machine: machine as MachineHandle, pointer, generation, rest }
 }
 
-/** A number from 1, as all places and numbers of objects are: 0 says that there is none. */
+/** A number from 1, as all addresses and numbers of objects are; 0 means none. */
 function checkPositive(value: unknown, name: string): asserts value is number {
   checkWhole(value, name, 1, Number.MAX_SAFE_INTEGER, 'a whole number from 1')
 }
 
-/** The fields of a handle of that kind, its own ones, each read once. Throws a TypeError for one that is not known. */
+/** The own fields of a handle of that kind, each read once. Throws a TypeError for an unknown field. */
 function readHandle(
   given: unknown,
   kind: string,

@@ -1,23 +1,26 @@
-// The algorithm of a heap: which blocks are taken, over words that threads share.
+// The algorithm of a heap, over words that threads share.
 //
 // It is that of Mesh (Powers, Tench, Berger, McGregor, "Mesh: Compacting Memory Management for C/C++ Applications",
 // PLDI 2019) without the meshing. Memory is cut into spans. A span of small blocks has blocks of one size, and a bitmap
-// of those that are free. A CPU has one span for each size, from which its thread alone takes blocks, without a lock
-// (as in the per-CPU caches of Go's runtime); whoever frees a block sets its bit. Spans go from one use to another
-// under the lock.
+// of those that are free. A CPU has one span for each size, from which only its thread takes blocks, without a lock (as
+// in the per-CPU caches of Go's runtime); a thread that frees a block sets its bit. A span changes its use only under
+// the lock.
 //
 // What holds at every moment, so that a thread may end anywhere, and a fork may be made anywhere:
 //
-// - a block is taken exactly when its bit is clear, of a span that is small; one operation makes it so, or not so;
-// - a span is what its state says. A large block counts as its first span says; a SPAN_TAIL behind none is free;
-// - a span is owned by the CPU in whose cache it stands. Its owned bit is for those who free;
-// - a set of spans has none that does not belong there: a span leaves one before it changes, and enters one after that.
+// - a block of a small span is taken exactly when its bit is clear; a single operation takes or frees it;
+// - the state of a span says what it is. The state of the first span of a large block decides; a SPAN_TAIL behind no
+//   such span is free;
+// - a span is owned by the CPU in whose cache it is. Its owned bit is for threads that free blocks;
+// - a set contains only spans that belong there: a span leaves its set before it changes, and enters another
+//   afterwards.
 //
-// So what an end can cost is that a span is in no set. Before there is no room, the sets are made anew from what spans
-// are.
+// So if a thread ends, at worst a span is in no set. Before an allocation fails, the sets are rebuilt from the states
+// of the spans.
 //
-// A span that nobody owns and that has free blocks is in the set of its size. Who frees the first block of a word of
-// the bitmap looks after that; of the two, who frees and who gives a span up, the later sees what the other did.
+// A span without an owner that has free blocks is in the set of its size. A thread that frees the first block of a word
+// of the bitmap ensures that; if another thread gives the span up at the same time, the later of the two sees what the
+// other did.
 
 import {
   CLASS_BITS,
@@ -39,13 +42,13 @@ export interface HeapHost extends LockHolders {
   readonly cpu: number
   /** Which address space this is: 1 to 2^32 - 1. */
   readonly home: number
-  /** Makes spans usable; may be called again for the same. Returns false where that cannot be. */
+  /** Makes spans usable; may be called again for the same. Returns false if that is not possible. */
   grow(span: number, count: number): boolean
-  /** The memory of these spans is not needed: what is in it is lost. */
+  /** Discards the memory of these spans. */
   discard(span: number, count: number): void
 }
 
-/** Spans that are made usable at once, as far as there are so many. */
+/** How many spans are made usable at a time, if there are so many. */
 const GROWTH = 16
 
 /** Why a block is not freed. */
@@ -59,7 +62,7 @@ export interface HeapCount {
   readonly mapped: number
   readonly free: number
   readonly blocks: number
-  /** Their bytes, as they were rounded up. */
+  /** Their bytes after rounding up. */
   readonly bytes: number
 }
 
@@ -69,7 +72,7 @@ export class HeapCore {
   readonly #host: HeapHost
   readonly #lock: HeapLock
   readonly #retain: number
-  /** What this thread remembers of the span that it takes blocks of a size from: some that are free, by one word. */
+  /** A word of the bitmap of the span from which this thread takes blocks of a size: some of its free blocks. */
   readonly #spans: Int32Array
   readonly #places: Int32Array
   readonly #bits: Uint32Array
@@ -87,8 +90,8 @@ export class HeapCore {
   }
 
   /**
-   * Makes it usable by this thread. What a fork has brought here is put right: no thread is at work in it, and CPUs
-   * have no spans.
+   * Makes the heap usable by this thread. Repairs the state that a fork has copied: no thread is at work in it, and
+   * CPUs have no spans.
    */
   open(): void {
     this.#locked(() => {
@@ -233,7 +236,7 @@ export class HeapCore {
     if (this.#places[size] === at) this.#bits[size]! |= bit
   }
 
-  /** This CPU gives its span of that size up and takes another. False where there is none. */
+  /** Gives up this CPU's span of that size and takes another. Returns false if there is none. */
   #refill(size: number): boolean {
     this.#spans[size] = -1
     const span = this.#locked(() => {
@@ -269,17 +272,20 @@ export class HeapCore {
     this.#settle(cached - 1)
   }
 
-  /** A block was freed of a span that is not this CPU's. `fills`: all of its word are free now. */
+  /** A block of a span that this CPU does not own was freed. `fills`: all blocks of its word are free now. */
   #afterFree(span: number, size: number, before: number, fills: boolean): void {
     if (before !== 0 && !fills) return
-    // Whoever gives it up from here on sees what was freed.
+    // A thread that gives the span up from here on sees the freed block.
     if ((this.#words.load(this.#layout.stateAt(span)) & SPAN_OWNED) !== 0) return
     const empties = fills && this.#isAllFree(span, size)
     if (empties) this.#locked(() => this.#settle(span))
     else if (before === 0) this.#locked(() => this.#publish(span, size))
   }
 
-  /** A span that nobody owns has a free block, unless it has become something else by now. */
+  /**
+   * Enters a span without an owner that has a free block into the set of its size, unless it has changed its use by
+   * now.
+   */
   #publish(span: number, size: number): void {
     if (this.#stateOf(span) !== ((size << CLASS_BITS) | SPAN_SMALL) || this.#isIn(size, span)) return
     const at = this.#layout.bitmapAt(span)
@@ -288,7 +294,10 @@ export class HeapCore {
       if (this.#words.load(word) !== 0) return void this.#include(size, span)
   }
 
-  /** A span of small blocks that nobody owns is where others find it: free, or in the set of its size. */
+  /**
+   * Puts a span of small blocks without an owner where threads find it: makes it free, or enters it into the set of its
+   * size.
+   */
   #settle(span: number): void {
     const state = this.#stateOf(span)
     if ((state & (KIND_MASK | SPAN_OWNED)) !== SPAN_SMALL) return
@@ -329,7 +338,10 @@ export class HeapCore {
     })
   }
 
-  /** What `take` finds. Threads that have ended may have freed something and told nobody. */
+  /**
+   * What `take` finds. If it finds nothing, rebuilds the sets first, since a thread that has ended may have left a free
+   * span in none.
+   */
   #found(take: () => number): number {
     const found = take()
     if (found !== NO_ROOM) return found
@@ -337,7 +349,7 @@ export class HeapCore {
     return take()
   }
 
-  /** So many free spans that follow each other, which are in no set then; or NO_ROOM. */
+  /** Takes `count` adjacent free spans out of the sets; or returns NO_ROOM. */
   #takeSpans(count: number): number {
     let span = this.#findRun(count)
     if (span < 0) {
@@ -380,7 +392,7 @@ export class HeapCore {
     const needed = count - free
     const left = this.#layout.shape.spans - mapped
     if (needed > left) return false
-    // More than is needed, if it can be had.
+    // More than needed, if possible.
     let growth = Math.min(Math.max(needed, GROWTH), left)
     if (!this.#host.grow(mapped, growth)) {
       if (growth === needed || !this.#host.grow(mapped, needed)) return false
@@ -391,7 +403,7 @@ export class HeapCore {
     return true
   }
 
-  /** A block of these spans is gone. */
+  /** Frees the spans of a block. */
   #setFree(span: number, count: number): void {
     this.#setState(span, SPAN_FREE)
     for (let each = span; each < span + count; each++) {
@@ -447,9 +459,12 @@ export class HeapCore {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // The lock, and what a thread has left that ended while it had it, or before it took it
+  // The lock, and the repair of what a thread left that ended while it had the lock, or before it took it
 
-  /** Runs `change` with the lock. It may throw anywhere: what it leaves is as when its thread had ended there. */
+  /**
+   * Runs `change` with the lock. `change` may throw at any point, which leaves the same state as if its thread had
+   * ended there.
+   */
   #locked<T>(change: () => T): T {
     this.#lock.take()
     let result: T
@@ -466,12 +481,12 @@ export class HeapCore {
     try {
       this.#lock.leave()
     } catch {
-      // This thread is being ended: others see that.
+      // This thread is being terminated, which other threads notice.
     }
     throw error
   }
 
-  /** Makes the sets from what each span is, and which of them CPUs have. */
+  /** Rebuilds the sets from the states of the spans and the caches of the CPUs. */
   #rebuild(): void {
     const layout = this.#layout
     const mapped = this.#words.get(Common.mapped)

@@ -4,23 +4,23 @@
 // Linux do (`Documentation/locking/robust-futexes.rst`): 0 is free, else the holder, and in the lowest bit whether a
 // thread may be asleep.
 
-/** The words of a heap, each of 0 to 2^32 - 1. What only the holder of the lock uses is read and written plainly. */
+/** The words of a heap, each of 0 to 2^32 - 1. Words that only the holder of the lock uses are accessed plainly. */
 export interface HeapWords {
   get(word: number): number
   set(word: number, value: number): void
-  /** These are atomic, and those that change a word give what was there. */
+  /** Atomic operations; those that change a word return its old value. */
   load(word: number): number
   store(word: number, value: number): void
   and(word: number, value: number): number
   or(word: number, value: number): number
   exchange(word: number, value: number): number
   compareExchange(word: number, expected: number, value: number): number
-  /** Sleeps until notify(), or so many milliseconds; not at all unless the word is `expected`. */
+  /** Sleeps until notify(), for `milliseconds` at most; returns at once unless the word is `expected`. */
   wait(word: number, expected: number, timeout: number): void
   notify(word: number): void
 }
 
-/** Who may hold a lock: a thread, in an address space. A number of 1 to 2^30 - 1. */
+/** The name of a thread in an address space, as a holder of locks: a number of 1 to 2^30 - 1. */
 export interface LockHolders {
   readonly own: number
   /** Whether that thread has ended, or never had the lock in this address space. */
@@ -48,21 +48,21 @@ export class HeapLock {
     const own = this.#holders.own * 2
     let seen = this.#words.compareExchange(word, 0, own)
     while (seen !== 0) {
-      // It is its own where leave() has failed: there was no frame for a copy of the page.
+      // The holder is this thread itself if leave() has failed, for lack of a frame for a copy of the page.
       if (seen >>> 1 === this.#holders.own || this.#holders.isGone(seen >>> 1)) {
-        // Who slept when the holder ended sleeps still.
+        // Threads that slept when the holder ended still sleep.
         const found = this.#words.compareExchange(word, seen, own | SLEEPERS)
         if (found === seen) return
         seen = found
       } else {
         if (this.#isAnnounced(seen)) this.#words.wait(word, seen | SLEEPERS, PATIENCE_MS)
-        // Who has slept does not know whether others do.
+        // A thread that has slept does not know whether others sleep.
         seen = this.#words.compareExchange(word, 0, own | SLEEPERS)
       }
     }
   }
 
-  /** The word says that somebody may be asleep. */
+  /** Whether the word says that a thread may be asleep. */
   #isAnnounced(seen: number): boolean {
     return (seen & SLEEPERS) !== 0 || this.#words.compareExchange(this.#word, seen, seen | SLEEPERS) === seen
   }

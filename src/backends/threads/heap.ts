@@ -1,7 +1,7 @@
 // A heap in an address space: blocks of memory that any thread may allocate, and any other free.
 //
-// Which blocks are taken is in the memory of the address space itself (heap-core.ts), so that every thread that uses it
-// has the same heap, and a fork one of its own.
+// The state of the blocks is in the memory of the address space itself (heap-core.ts), so that every thread that uses
+// it has the same heap, and a fork has a heap of its own.
 
 import { randomInt } from 'node:crypto'
 import type { AtomicAccess } from './atomic-access.ts'
@@ -40,16 +40,16 @@ export interface HeapOptions {
    * is reserved at once, memory is not. Default: the memory of the machine.
    */
   readonly maximum?: number | string
-  /** How much memory that is free is kept instead of given back to the machine. Default '4MiB'. */
+  /** How much free memory the heap keeps instead of giving it back to the machine. Default '4MiB'. */
   readonly retain?: number | string
 }
 
 /** How a heap is used, in bytes. */
 export interface HeapUsage {
-  /** Blocks that are allocated, and their bytes, as they were rounded up. */
+  /** Allocated blocks, and their bytes after rounding up. */
   readonly blocks: number
   readonly allocated: number
-  /** What the heap has asked the machine for so far, and what of it is in no use and can become a block of any size. */
+  /** What the heap has taken from the machine so far, and how much of it is free for blocks of any size. */
   readonly mapped: number
   readonly free: number
 }
@@ -64,7 +64,7 @@ export interface HeapSpace extends AtomicAccess {
   copyWithin(target: number, source: number, length: number): void
 }
 const LEAST = SPAN_BYTES
-/** What a reference of 32 bits to a multiple of GRAIN can reach, less what stands before the first block. */
+/** The range of a 32-bit reference to a multiple of GRAIN, less what lies in front of the first block. */
 const MOST = 2 ** 32 * GRAIN - 2 ** 30
 const checkSize = (value: unknown, name: string): void => void parseSize(value as string, name)
 const heapChecks: OptionChecks<HeapOptions> = { maximum: checkSize, retain: checkSize }
@@ -117,7 +117,7 @@ export class Heap {
     return new Heap(OWN, space, thread, address)
   }
 
-  /** Where it begins: what another thread, or a fork, opens it by. */
+  /** Its first address, by which another thread, or a fork, opens it. */
   readonly address: number
   readonly space: HeapSpace
   readonly #layout: HeapLayout
@@ -158,13 +158,13 @@ export class Heap {
 
   /**
    * Allocates `size` bytes and returns their address: a multiple of 16, and of 4096 where `size` is a power of two from
-   * 4096 on, or more than 16 KiB. What is in them is anything. Errors: OutOfMemory (the maximum, or a limit of the
+   * 4096 on, or more than 16 KiB. Their contents are undefined. Errors: OutOfMemory (the maximum, or a limit of the
    * address space or the machine); those of an access, where the machine has no frame for what the heap keeps of its
    * blocks.
    */
   allocate(size: number): number {
     checkBytes(size, 'size')
-    // A stack that is used up in the middle would leave the lock taken.
+    // If the stack were used up in the middle, the lock would stay taken.
     assureRoomForSteps()
     const place =
       size <= LARGEST_SMALL
@@ -180,8 +180,9 @@ export class Heap {
   }
 
   /**
-   * Frees a block, whichever thread has allocated it. Errors: EINVAL for an address at which no block begins that is
-   * allocated. An address that was freed, and is another block by now, is that block: nobody can tell.
+   * Frees a block; any thread may have allocated it. Errors: EINVAL for an address at which no allocated block begins.
+   * If the block was freed before and its address belongs to another block by now, that block is freed: the heap cannot
+   * tell.
    */
   free(address: number): void {
     checkAddress(address)
@@ -191,10 +192,10 @@ export class Heap {
   }
 
   /**
-   * Gives the block at `address` another size, as realloc of C does, and returns where it is then: there still, if it
-   * has room and would not use less than half of it, else in another block, to which the bytes that both have were
-   * copied. The caller must be the only one that uses the block. Errors: EINVAL as of free(), and those of allocate();
-   * the block is as it was then.
+   * Gives the block at `address` another size, as realloc of C does, and returns its address: the same if the block has
+   * room and would be used by at least half, else that of another block, to which it copies the bytes that both have.
+   * No other thread may use the block meanwhile. Errors: EINVAL as of free(), and those of allocate(); the block is
+   * unchanged then.
    */
   reallocate(address: number, size: number): number {
     checkBytes(size, 'size')
@@ -205,7 +206,7 @@ export class Heap {
       this.space.copyWithin(moved, address, Math.min(before, size))
       this.free(address)
     } catch (error) {
-      // Another has freed the block since, or a page of it cannot be read.
+      // Another thread has freed the block since, or a page of it cannot be read.
       this.free(moved)
       throw error
     }
@@ -237,7 +238,7 @@ export class Heap {
     this.space.storeUint32(this.#rootAt, this.referenceTo(address))
   }
 
-  /** Makes `address` the root where it is `expected`, by one atomic operation. Returns what it was. */
+  /** Makes `address` the root if the root is `expected`, by one atomic operation. Returns the old root. */
   compareExchangeRoot(expected: number, address: number): number {
     const before = this.space.compareExchangeUint32(
       this.#rootAt,
@@ -266,20 +267,20 @@ export class Heap {
     return reference === 0 ? 0 : this.address + reference * GRAIN
   }
 
-  /** Holds the others up as long as it takes to look at every span. */
+  /** Other threads that need the lock wait while it looks at every span. */
   usage(): HeapUsage {
     assureRoomForSteps()
     const { mapped, free, blocks, bytes }: HeapCount = this.#core.count()
     return { blocks, allocated: bytes, mapped: mapped * SPAN_BYTES, free: free * SPAN_BYTES }
   }
 
-  /** Gives the memory of what is free back to the machine, and what this thread keeps for itself to all. */
+  /** Gives free memory back to the machine, and the spans that this thread keeps for itself to all threads. */
   trim(): void {
     assureRoomForSteps()
     this.#core.trim()
   }
 
-  /** Whether it is this heap still that is at its address. For AddressSpace.openHeap(). */
+  /** Whether this heap is still the one at its address. For AddressSpace.openHeap(). */
   get isThere(): boolean {
     return this.#words.load(Fixed.magic) === HEAP_LAYOUT && this.#words.get(Fixed.identity) === this.#identity
   }
@@ -307,7 +308,9 @@ function lengthOf(layout: HeapLayout): number {
   return layout.spansAt + layout.shape.spans * SPAN_BYTES
 }
 
-/** Not where a limit forbids it. It may be usable already, where a thread has ended before it could say so. */
+/**
+ * Returns false if a limit forbids it. The memory may be usable already, if a thread has ended before it noted that.
+ */
 function grow(space: HeapSpace, address: number, length: number): boolean {
   try {
     space.mprotect(address, length, 'rw')
@@ -318,8 +321,8 @@ function grow(space: HeapSpace, address: number, length: number): boolean {
   }
 }
 
-// Who holds the lock: 14 bits of the address space, 16 of the thread. Two of one name make a thread wait until the
-// other has ended, no more.
+// The name of a lock holder: 14 bits for the address space, 16 for the thread. If two threads have the same name, a
+// thread may wait until the other has ended, no more.
 const THREAD_BITS = 16
 const SPACE_MASK = 2 ** 14 - 1
 

@@ -1,9 +1,9 @@
 // What a thread does for the kernel with the files of the host: reading pages into frames and writing them back.
 //
 // Every thread opens files of its own: the descriptors of a worker are closed when it ends, so that none may be used by
-// another thread. What is shared is how to find a file, which stands in its struct in the heap: the path under which it
-// was opened, and its device and inode, by which it is known. A file that was renamed or removed meanwhile is found
-// through the descriptors that other threads of the process still have (/proc/self/fd, on Linux).
+// another thread. The struct of a file in the heap says how to find it: the path under which it was opened, and its
+// device and inode, which identify it. A file that was renamed or removed meanwhile is found through the descriptors
+// that other threads of the process still have (/proc/self/fd, on Linux).
 
 import { constants, readdirSync } from 'node:fs'
 import {
@@ -29,29 +29,29 @@ import {
   storageErrorName,
 } from './storage.ts'
 
-/** As it is when this is loaded: the kernel is entered while it is asked. */
+/** The function as it is when this module is loaded, since it is called inside the kernel. */
 const now = performance.now.bind(performance)
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 /** How often a thread that waits without sleeping looks for dead ones. */
 const LOOK_MS = 100
-/** And in how many turns of its loop at most it asks for the time. */
+/** And after how many turns of its loop at most it reads the clock. */
 const TURNS = 1024
 
 interface OpenFile {
-  /** Which of the files that were ever at this place of the heap it is. */
+  /** The number of the file: others may have been at the same place of the heap before. */
   readonly generation: number
   readonly descriptor: number
   readonly writable: boolean
-  /** Whose descriptor it is. */
+  /** The storage that the descriptor belongs to. */
   readonly storage: Storage
 }
 
 export class HostFiles implements Host {
-  /** Used for what is opened from now on, and for what is open. */
+  /** Used for files that are opened from now on, and for those that are open. */
   storage: Storage = fileSystem
   readonly stillWaiting: () => void
-  /** What other machines are kept from. */
+  /** The locks that keep other machines from the files. */
   readonly locks: FileLocks
   readonly #task: Task
   readonly #heap: Int32Array
@@ -60,7 +60,7 @@ export class HostFiles implements Host {
   /** A device and an inode, as the heap has them. */
   readonly #identity = new BigInt64Array(2)
   readonly #identityWords = new Int32Array(this.#identity.buffer)
-  /** An operation of the storage has begun, and has not ended as operations do. */
+  /** An operation of the storage has begun and has neither returned nor thrown. */
   #calledOut = false
   #turns = 0
   #lookedAt = 0
@@ -92,7 +92,7 @@ export class HostFiles implements Host {
       let buffers = this.#views(frames, count, wanted)
       for (let done = 0; ;) {
         const read = this.#readSome(descriptor, buffers, index * PAGE_SIZE + done, wanted - done, done)
-        // Of a page that cannot be read whole nothing counts: else its rest would be zeros.
+        // A page that cannot be read whole does not count: otherwise its rest would be zeros.
         if (read === -1) return done - (done % PAGE_SIZE)
         done += read
         if (read === 0 || done >= wanted) return done
@@ -102,8 +102,8 @@ export class HostFiles implements Host {
   }
 
   /**
-   * One read of the storage, of at most `most` bytes, after `done`. Returns -1 for an error where these are a page or
-   * more, which have been read: who wants those that cannot be is told when it reads them alone.
+   * One read of the storage, of at most `most` bytes, after `done`. Returns -1 for an error if `done` is a page or
+   * more: a fault on a page that cannot be read gets the error when it reads that page alone.
    */
   #readSome(descriptor: number, buffers: Uint8Array[], at: number, most: number, done: number): number {
     try {
@@ -161,7 +161,7 @@ export class HostFiles implements Host {
   }
 
   isCalledOut(): boolean {
-    // Where the host cuts a script off, nothing is told that the operation is over.
+    // If the host cuts the script off, no code runs that could note the end of the operation.
     if (this.#calledOut && !isStorageCalled()) this.#calledOut = false
     return this.#calledOut
   }
@@ -173,11 +173,14 @@ export class HostFiles implements Host {
     try {
       open.storage.close(open.descriptor)
     } catch {
-      // What was written has been told of by then; a descriptor is gone even if closing it fails.
+      // Errors of writing were reported before; a descriptor is closed even if close() fails.
     }
   }
 
-  /** The machine is refused to the operation as it is to all that runs inside: it may come in the middle of a call. */
+  /**
+   * The operation cannot use the machine, as nothing can that runs inside the kernel: it may be called in the middle of
+   * a call.
+   */
   #attempt(operation: () => number): number {
     const { entered } = this.#task
     const calledOut = this.#calledOut
@@ -193,7 +196,7 @@ export class HostFiles implements Host {
     }
   }
 
-  /** By what the file is known to other machines. */
+  /** The text by which other machines know the file. */
   #lockName(file: number): string {
     this.#identityWords.set(this.#heap.subarray(file + File.hostDeviceLow, file + File.hostDeviceLow + 4))
     return lockName(this.#identity[0]!, this.#identity[1]!)
@@ -202,7 +205,7 @@ export class HostFiles implements Host {
   // -------------------------------------------------------------------------------------------------------------------
   // Descriptors
 
-  /** This thread has opened the file, with `storage`: it need not do so again. */
+  /** Notes that this thread has opened the file, with `storage`, and need not do so again. */
   adopt(file: number, descriptor: number, writable: boolean, storage: Storage): void {
     this.#closeStale()
     this.#close(file)
@@ -210,7 +213,7 @@ export class HostFiles implements Host {
     this.#open.set(file, { generation, descriptor, writable, storage })
   }
 
-  /** Opens the file in this thread as long as it can be found: it may be renamed later. Returns 0 or -errno. */
+  /** Opens the file in this thread while it can be found, as it may be renamed later. Returns 0 or -errno. */
   open(file: number): number {
     return this.#attempt(() => {
       this.#descriptor(file, this.#isWritable(file))
@@ -254,13 +257,13 @@ export class HostFiles implements Host {
     return descriptor
   }
 
-  /** Somebody has opened it for writing. */
+  /** A thread has opened the file for writing. */
   #isWritable(file: number): boolean {
     return (Atomics.load(this.#heap, file + File.flags) & FILE_READ_ONLY) === 0
   }
 
   #reopen(file: number, writable: boolean): number {
-    // Whatever is at that path by now must not keep the thread waiting, as opening a pipe would.
+    // By now, another file may be at that path: opening it must not block, as opening a pipe would.
     const flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK
     try {
       return this.#openVerified(file, this.#path(file), flags)
@@ -271,7 +274,7 @@ export class HostFiles implements Host {
     }
   }
 
-  /** Throws ENOENT when there is another file at `path`. */
+  /** Throws ENOENT if another file is at `path`. */
   #openVerified(file: number, path: string, flags: number): number {
     const { storage } = this
     const descriptor = openFile(storage, path, flags, 0)
@@ -299,7 +302,7 @@ export class HostFiles implements Host {
         if (!this.#isDescriptorOf(file, Number(name))) continue
         return this.#openVerified(file, `/proc/self/fd/${name}`, flags)
       } catch {
-        // Closed since, or not to be opened in this way: another may do.
+        // It was closed since, or cannot be opened in this way: tries the next.
       }
     }
     return null
@@ -366,7 +369,7 @@ function isStorageCalled(): boolean {
     )
   }
   try {
-    // It is made when it is asked for.
+    // The engine formats the stack when it is read.
     void new Error().stack
   } finally {
     Error.prepareStackTrace = prepareStackTrace
@@ -380,7 +383,7 @@ export function lockName(device: bigint, inode: bigint): string {
   return `${BigInt.asIntN(64, device)}-${BigInt.asIntN(64, inode)}`
 }
 
-/** What is left of `buffers` after their first `done` bytes. */
+/** The rest of `buffers` after their first `done` bytes. */
 function remaining(buffers: readonly Uint8Array[], done: number): Uint8Array[] {
   let skip = done
   const left: Uint8Array[] = []

@@ -1,9 +1,9 @@
 // The ends of threads: noticing them, and acting before them.
 //
 // A terminated thread cannot report its end. There are two ways to notice: the thread that started it gets an 'exit'
-// event; and if the operating system lists the threads of the process (Linux), any thread that waits long can look. The
-// second is needed because the first does not reach a thread that is itself asleep in the kernel, waiting for something
-// that the dead one holds.
+// event; and if the operating system lists the threads of the process (Linux), any thread that waits long can look it
+// up. The second is needed because the first does not reach a thread that is itself asleep in the kernel, waiting for
+// something that the dead one holds.
 //
 // Node gives no notice before it terminates a worker. Hence `terminate` of its class Worker is replaced in every thread
 // that attaches to a machine: the worker gets the time to finish its work in the kernel of a machine.
@@ -11,7 +11,7 @@
 import { existsSync, readlinkSync } from 'node:fs'
 import { Worker, getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads'
 
-/** The operating system's number of this thread, or 0 where it does not tell. */
+/** The operating system's number of this thread, or 0 if unknown. */
 export function nativeThreadId(): number {
   try {
     return Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0] ?? 0)
@@ -22,26 +22,30 @@ export function nativeThreadId(): number {
 
 /**
  * Whether any thread can find out that another has died, since the operating system lists the threads of the process
- * (Linux). Elsewhere only the thread that started it hears of it, once it comes to its events.
+ * (Linux). Elsewhere only the thread that started it learns of it, from its 'exit' event.
  */
 export function seesDeadThreads(): boolean {
   return nativeThreadId() !== 0
 }
 
-/** As it is when this is loaded: threads that wait inside the kernel ask. */
+/** The function as it is when this module is loaded, since threads that wait inside the kernel call it. */
 const exists = existsSync
 
-/** False when the operating system says that the thread is gone; true when it lives or nobody knows. */
+/** False if the operating system reports that the thread has ended; true if it lives or that is unknown. */
 export function isThreadAlive(nativeThread: number): boolean {
   return nativeThread === 0 || exists(`/proc/self/task/${nativeThread}`)
 }
 
-/** Who wants to know of the workers that this thread starts and ends, by the runtime's number of the thread. */
+/** A listener to the starts and ends of this thread's workers, by the runtime's number of the worker. */
 export interface ThreadListener {
-  /** This thread is about to terminate the worker, and those that it started: when the promise has settled, it does. */
+  /**
+   * This thread is about to terminate the worker, and with it those that it started. It does so when the promise has
+   * settled.
+   */
   stopThread(hostThread: number): Promise<void>
   /**
-   * The worker has ended, and those that it started. Heard of those that were started since the first listener came.
+   * The worker has ended, and with it those that it started. Only for workers started after the first listener was
+   * added.
    */
   threadEnded(hostThread: number): void
 }
@@ -61,13 +65,13 @@ function interposeTerminate(): void {
   const { terminate } = prototype
   prototype.terminate = async function () {
     const id = this.threadId
-    // Settled either way: the worker is to end.
+    // Terminates it even if the promise was rejected.
     await Promise.allSettled([...listeners].map((listener) => listener.stopThread(id)))
     return terminate.call(this)
   }
 }
 
-/** Has `listener` told. Returns what ends that. */
+/** Adds a listener. Returns a function that removes it. */
 export function onThreadEnd(listener: ThreadListener): () => void {
   listeners.add(listener)
   if (!watching) {
@@ -78,7 +82,7 @@ export function onThreadEnd(listener: ThreadListener): () => void {
   return () => listeners.delete(listener)
 }
 
-/** What a thread hands down to those that it starts: its number, then those of its ancestors. */
+/** What a thread passes to those that it starts: its number, then those of its ancestors. */
 const LINEAGE = 'faultline lineage'
 const inherited: unknown = getEnvironmentData(LINEAGE)
 const ancestors = Array.isArray(inherited) ? inherited.filter(Number.isInteger) : []

@@ -1,39 +1,38 @@
-// A small state that processes share through a folder, and change one at a time, without a lock that a dead one could
-// leave behind.
+// A small state that processes share through a folder and change one at a time, without a lock that a dead process
+// could leave behind.
 //
-// The state is the file with the highest number. Who wants to change it reads it, writes what it is to be into a file
-// of its own, and links that file (link(2)) to the next number: of several who try, one succeeds, and the others look
+// The state is the file with the highest number. A process that changes it reads it, writes the new state into a file
+// of its own, and links that file (link(2)) to the next number: of several that try, one succeeds, and the others look
 // again.
 //
-//   - A number is taken away only after a higher one was there, so that the highest never becomes lower.
-//   - Whoever slept between looking and linking may have linked a number that was free again. Then a higher one is
-//     there, as it had been taken away; so it looks once more, and has changed the state only if its own is the
-//     highest. What it linked is below the highest, where nobody looks.
-//   - The state may have been changed on top of a change before its maker looked once more. It does not know that, and
-//     tries again: hence a change that finds itself made is none.
-//   - A reading of the folder must not miss the highest. Linux reads a small folder at one moment; elsewhere one might
-//     miss a number that comes, and one that goes, while it reads. So the last ones stay: to be misled, a reader would
-//     have to be overtaken by so many changes in one reading.
+// - A process removes a number only after a higher one exists, so the highest never becomes lower. - A process that was
+//   stopped between looking and linking may link a number that was removed meanwhile, so that a higher one exists. It
+//   therefore looks once more, and has changed the state only if its own number is the highest. Otherwise what it
+//   linked is below the highest, and no process reads it. - Another process may build on a change before its maker
+//   looks once more. The maker then takes its change for lost and tries again: hence `change` must recognise that it
+//   has been made already. - A reading of the folder must not miss the highest. Linux reads a small folder at one
+//   moment; elsewhere one might miss a number that comes, and one that goes, while it reads. So the last ones stay: to
+//   be misled, a reader would have to be overtaken by so many changes in one reading.
 //
 // Each operation on the folder is one step of a generator, for tests to try every order of the steps of several.
 
 export interface JournalFolder {
-  /** The numbers that are there. */
+  /** The numbers that exist. */
   list(): readonly number[]
-  /** What the file with that number contains, or null when it is not there (any more). */
+  /** The contents of the file with that number, or null if there is none (any more). */
   read(number: number): string | null
-  /** Makes the whole file at once. Returns false when the number is taken. */
+  /** Makes the file, with all its contents, in one step. Returns false if the number is taken. */
   create(number: number, content: string): boolean
   /** Removes the file if it is there. */
   remove(number: number): void
 }
 
-/** How many of the numbers below the highest stay. */
+/** How many numbers below the highest are kept. */
 const KEPT = 4
 
 /**
- * Changes the state to what `change` makes of it, '' at first; to nothing else if that is null. It may be called
- * several times. What it throws ends this.
+ * Changes the state to what `change` returns for it; the first state is ''. Leaves it as it is if that is null.
+ * `change` may be called several times. An error that it throws is thrown.
  *
  * @param kept how many numbers below the highest stay
  */

@@ -9,9 +9,11 @@ import { nativeThreadId } from './liveness.ts'
 
 export interface Process {
   readonly pid: number
-  /** When the process began, in the clock of the system; '' where nobody tells. With the pid, it is one process. */
+  /**
+   * When the process began, by the clock of the system; '' if unknown. Together with the pid, it identifies a process.
+   */
   readonly started: string
-  /** In which namespace the pid is one; '' where there are none. */
+  /** The namespace of the pid; '' if there are none. */
   readonly namespace: string
 }
 
@@ -22,7 +24,7 @@ export interface MachineProcess extends Process {
 
 /** The name of the file that each thread of a machine has open, without its maker. */
 export function presenceName(machine: string): string {
-  // A handle may have come from anywhere: its number must not lead out of the folder.
+  // The number in a handle is not trusted: it must not lead out of the folder.
   return `machine-${machine.replaceAll(/[^\w-]/g, '_')}`
 }
 
@@ -50,7 +52,7 @@ export function hasProc(): boolean {
   return procKnown
 }
 
-/** What /proc/PID/stat says: whether the thread that the process began with has ended, and when it began; or null. */
+/** From /proc/PID/stat: whether the main thread of the process has ended, and when it began; or null. */
 function statusOf(pid: number, task = ''): { ended: boolean; started: string } | null {
   let text: string
   try {
@@ -58,18 +60,18 @@ function statusOf(pid: number, task = ''): { ended: boolean; started: string } |
   } catch {
     return null
   }
-  // Behind the name, which is in parentheses and may contain any: the state is field 3, the start field 22.
+  // Behind the name, which is in parentheses and may contain parentheses: the state is field 3, the start is field 22.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return { ended: 'ZX'.includes(fields[0]!), started: fields[19]! }
 }
 
-/** Whether the machine may still write to the file. Who cannot be looked into counts as alive. */
+/** Whether the machine may still write to the file. A process that cannot be examined counts as alive. */
 export function isMachineAlive({ machine, pid, started, namespace }: MachineProcess): boolean {
   if (namespace !== thisProcess().namespace) return true
   if (!hasProc()) return isProcessAlive(pid)
   const status = statusOf(pid)
   if (status === null || status.started !== started) return false
-  // Its other threads may still be at work, and have its descriptors.
+  // Its other threads may still be running, with its descriptors open.
   if (status.ended) return hasTask(pid)
   return hasPresence(pid, machine)
 }
@@ -87,7 +89,7 @@ export function thisThread(): string {
 
 const threadForm = /^(\d+)-(\d*)-(\d+)-(\d*)-(\d*)$/
 
-/** False when that thread is gone; true when it lives or nobody knows, also for what is no thread. */
+/** False if that thread has ended; true if it lives or that is unknown, also for a text that names no thread. */
 export function isMakerAlive(thread: string): boolean {
   const parts = threadForm.exec(thread)
   if (parts === null) return true
@@ -133,12 +135,12 @@ function hasPresence(pid: number, machine: string): boolean {
       linkOf(`${folder}/${descriptor}`).includes(presenceName(machine)),
     )
   } catch (error) {
-    // Gone meanwhile; or it may not be looked into, though it lives.
+    // It has ended meanwhile; or it lives, but may not be examined.
     return (error as { code?: unknown }).code !== 'ENOENT'
   }
 }
 
-/** Where a link leads; '' when it is gone. */
+/** The target of a link; '' if there is no such link. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path)

@@ -8,12 +8,12 @@ import type { Tracepoints } from '../../kernel/index.ts'
 
 export type LockWaitReport = (write: boolean, nanoseconds: number) => void
 
-/** As they are when this is loaded: the kernel is entered while they are asked. */
+/** The functions as they are when this module is loaded, since they are called inside the kernel. */
 const now = performance.now.bind(performance)
 const { round } = Math
 const later = queueMicrotask
 
-/** A wait that was not told yet, in nanoseconds; negative for that of a writer. The last one leads to those before. */
+/** A wait that is not reported yet, in nanoseconds; negative for a writer. Each links to the one before. */
 interface Untold {
   readonly nanoseconds: number
   readonly before: Untold | null
@@ -46,7 +46,9 @@ export class LockWaits implements Tracepoints {
     this.#untold = { nanoseconds: this.#forWrite ? -nanoseconds : nanoseconds, before: this.#untold }
   }
 
-  /** Tells what was not told yet. What the observer throws becomes an uncaught exception of the thread. */
+  /**
+   * Reports the waits that are not reported yet. What the observer throws becomes an uncaught exception of the thread.
+   */
   tell(): void {
     if (this.#untold === null) return
     const waits: number[] = []

@@ -25,19 +25,19 @@ import { ConfigurationError } from './errors.ts'
 import { hostAncestors, hostThreadId, isThreadAlive, nativeThreadId } from './liveness.ts'
 
 /**
- * How long somebody who ends a thread waits for it to finish what it does in the kernel, in milliseconds. A call can
- * take long where it moves much, or waits for the disk; one that never ends must not keep the program from ending.
+ * How long a thread that terminates another waits for it to leave the kernel, in milliseconds. A call can take long if
+ * it moves much, or waits for the disk; a call that never ends must not keep the program from ending.
  */
 const STOP_PATIENCE_MS = 10_000
 const STOP_POLL_MS = 1
 
-/** The CPU `id` is that of the thread which the host calls `thread`. */
+/** CPU `id` belongs to the thread with the runtime's number `thread`. */
 interface Tenancy {
   readonly id: number
   readonly thread: number
 }
 
-/** What the host calls those that started a thread, and itself. */
+/** The runtime's numbers of a thread and of its ancestors. */
 interface HostNames {
   readonly parent: number
   readonly grandparent: number
@@ -46,7 +46,7 @@ interface HostNames {
 
 export interface Taken {
   readonly id: number
-  /** A thread that has died had it before, and may have kept something there. */
+  /** The CPU belonged to a thread that has died, which may have left something on it. */
   readonly inherited: boolean
 }
 
@@ -59,8 +59,9 @@ export class MachineCpus {
   readonly #afterEnd: () => void
 
   /**
-   * @param taskOf makes the kernel's view of a CPU, as a thread has it that comes to it
-   * @param afterEnd called outside the kernel when a thread that this one has started has ended, and was buried
+   * @param taskOf makes the kernel's view of a CPU for the thread that takes it
+   * @param afterEnd called outside the kernel after a thread that this one has started has ended and its CPU was
+   * cleaned up
    */
   constructor(heap: Int32Array, taskOf: (id: number) => Task, afterEnd: () => void) {
     this.#afterEnd = afterEnd
@@ -74,7 +75,7 @@ export class MachineCpus {
   }
 
   /**
-   * Takes a CPU for this thread: a free one, or that of a thread that has died, who may have kept something there:
+   * Takes a CPU for this thread: a free one, or that of a thread that has died, which may have left something on it:
    * {@link inheritCpu} must follow. Throws ConfigurationError when there is none.
    */
   take(): Taken {
@@ -86,23 +87,23 @@ export class MachineCpus {
     )
   }
 
-  /** The CPU of the flusher, for it. Throws ConfigurationError where it is taken. */
+  /** Takes the flusher's CPU, for the flusher. Throws ConfigurationError if it is taken. */
   takeFlusher(): Taken {
     const taken = this.#takeOf([this.#flusher])
     if (taken === null) throw new ConfigurationError('the machine has a thread that writes files back')
     return taken
   }
 
-  /** Takes one of these CPUs; null where there is none. */
+  /** Takes one of these CPUs; null if none is free. */
   #takeOf(ids: readonly number[]): Taken | null {
-    // Before it takes one: what an object inherits may be anybody's, and throw.
+    // Read before a CPU is taken: a getter that a program has put on a prototype may throw.
     const [parent, grandparent] = hostAncestors()
     const names = { parent, grandparent, native: nativeThreadId() }
     for (const id of ids) {
       const online = this.#base(id) + PerCpu.online
-      // In between, nobody takes it for the thread that had it before.
+      // Until then, no thread can mistake it for the thread that had the CPU before.
       if (Atomics.compareExchange(this.#heap, online, CPU_FREE, CPU_COMING) !== CPU_FREE) continue
-      // An order to stop that was for the thread before, and came late.
+      // Clears an order to stop that was meant for the earlier thread and came late.
       cancelStop(this.#heap, this.#base(id))
       this.#moveIn(id, names)
       Atomics.store(this.#heap, online, CPU_TAKEN)
@@ -128,24 +129,26 @@ export class MachineCpus {
     Atomics.store(this.#heap, base + PerCpu.nativeOf, hostThreadId())
   }
 
-  /** For a thread that has taken a CPU and has not come into the kernel. An inherited one is kept until it ends. */
+  /** For a thread that has taken a CPU and could not enter the kernel. It keeps an inherited CPU until it ends. */
   giveBack({ id, inherited }: Taken): void {
     if (inherited) return
     Atomics.store(this.#heap, this.#base(id) + PerCpu.hostThread, NO_THREAD)
     Atomics.store(this.#heap, this.#base(id) + PerCpu.online, CPU_FREE)
   }
 
-  /** Whether no thread but the one on CPU `own` stays: the flusher goes with the last, and is never that. */
+  /**
+   * Whether no thread stays but the one on CPU `own`. The flusher leaves with the last thread, and is never the last.
+   */
   isLast(own: number): boolean {
     return own !== this.#flusher && this.isAlone(own)
   }
 
-  /** Whether no thread but the one on CPU `own` and the flusher stays. */
+  /** Whether no thread stays but the one on CPU `own` and the flusher. */
   isAlone(own: number): boolean {
     return this.#ordinary().every((id) => id === own || this.#onlineOf(id) !== CPU_TAKEN)
   }
 
-  /** Whether the flusher is at its place, as far as can be told; or may still come there. */
+  /** Whether the flusher is attached, as far as can be told, or may still attach. */
   flusherState(): 'present' | 'absent' | 'coming' {
     if (this.#flusher < 0) return 'absent'
     const online = this.#onlineOf(this.#flusher)
@@ -153,7 +156,7 @@ export class MachineCpus {
     return this.#findDead(this.#flusher) === NO_THREAD ? 'present' : 'absent'
   }
 
-  /** Has the flusher go, and waits for it: for the last thread, before it lets go of files. */
+  /** Tells the flusher to leave, and waits until it has. For the last thread, before it closes the files. */
   stopFlusher(): void {
     if (this.#flusher < 0) return
     Atomics.store(this.#heap, Header.flusherWake, FLUSHER_STOP)
@@ -166,7 +169,7 @@ export class MachineCpus {
     }
   }
 
-  /** The number of its CPU; -1 where there is none. */
+  /** The number of the flusher's CPU; -1 without one. */
   get #flusher(): number {
     return this.#heap[Header.flusherCpu]! - 1
   }
@@ -176,7 +179,10 @@ export class MachineCpus {
     return this.#others(this.#flusher)
   }
 
-  /** The thread on CPU `own` leaves, or stays after all. Of two that leave at once, the later finds nobody. */
+  /**
+   * Marks the thread on CPU `own` as leaving, or as staying after all. Of two that leave at once, the later finds no
+   * other.
+   */
   setLeaving(own: number, leaving: boolean): void {
     const online = perCpuBase(this.#heap, own) + PerCpu.online
     Atomics.store(this.#heap, online, leaving ? CPU_LEAVING : CPU_TAKEN)
@@ -186,8 +192,8 @@ export class MachineCpus {
   // Ends that are known beforehand
 
   /**
-   * Has the thread with the runtime's number `hostThread`, and those that it started, stop outside the kernel, as far
-   * as they are on CPUs.
+   * Makes the thread with the runtime's number `hostThread`, and those that it started, stop outside the kernel, if
+   * they have CPUs.
    */
   async stopThread(hostThread: number): Promise<void> {
     const tenants = new Map<number, number>()
@@ -198,12 +204,12 @@ export class MachineCpus {
     }
   }
 
-  /** For the end of this worker, with which those end that it started. */
+  /** For the end of this worker, with which the threads that it started end too. */
   stopStarted(): void {
     this.#stopAll(() => this.#cpusOf(threadId).filter(({ thread }) => thread !== hostThreadId()))
   }
 
-  /** Has all threads but that on CPU `own` stop outside the kernel. For the end of the process. */
+  /** Makes all threads but the one on CPU `own` stop outside the kernel. For the end of the process. */
   stopOthers(own: number): void {
     this.#stopAll(() => this.#tenancies().filter(({ id }) => id !== own))
   }
@@ -220,10 +226,10 @@ export class MachineCpus {
   }
 
   /**
-   * One turn of waiting for threads to stop: orders those that were found to. They are asked for anew each time,
-   * since a thread may come to a CPU meanwhile. Returns whether all of them have stopped or gone by themselves.
+   * One turn of waiting for threads to stop: orders all that it finds to stop. It looks for them anew each time, since
+   * a thread may take a CPU meanwhile. Returns whether all of them have stopped or left by themselves.
    *
-   * @param tenants of each CPU, which thread the order was for
+   * @param tenants for each CPU, the thread that the order was meant for
    */
   #haveStopped(found: readonly Tenancy[], tenants: Map<number, number>): boolean {
     for (const { id, thread } of found) {
@@ -233,7 +239,8 @@ export class MachineCpus {
     }
     for (const [id, tenant] of tenants) {
       if (this.#isTaken(id) && this.#tenantOf(id) === tenant) continue
-      // At once, as another may be about to do on this CPU what has to be finished: a burial.
+      // At once, since the thread that has the CPU by now may have to finish something there: cleaning up after a dead
+      // one.
       cancelStop(this.#heap, this.#base(id))
       tenants.delete(id)
     }
@@ -246,10 +253,10 @@ export class MachineCpus {
   /** The thread with the runtime's number `hostThread` has ended. */
   threadEnded(hostThread: number): void {
     const found = this.#cpusOf(hostThread)
-    // All of them before the first burial, which may wait for what it held on another.
+    // All of its CPUs before the first is cleaned up, which may wait for something that the thread held on another.
     for (const { id, thread } of found) this.#notice(id, thread)
     for (const { id, thread } of found) {
-      // It came to its end while it came to the CPU, where it has kept nothing yet.
+      // The thread ended while it was taking the CPU, and has left nothing on it.
       if (this.#onlineOf(id) === CPU_COMING) this.#turnAway(id, thread)
       else this.#bury(id, thread)
     }
@@ -261,7 +268,9 @@ export class MachineCpus {
       Atomics.compareExchange(this.#heap, this.#base(id) + PerCpu.online, CPU_COMING, CPU_FREE)
   }
 
-  /** Buries threads that have died, as far as the operating system tells. Not from inside the kernel. */
+  /**
+   * Cleans up after threads that have died, as far as the operating system reports them. Not from inside the kernel.
+   */
   #buryDead(): void {
     for (let id = 0; id < this.#count; id++) {
       const dead = this.#findDead(id)
@@ -269,16 +278,16 @@ export class MachineCpus {
     }
   }
 
-  /** Tells everybody where a thread has died at work. From inside the kernel, by a thread that waits. */
+  /** Declares the machine lost if a thread has died at work. Called inside the kernel, by a thread that waits. */
   noticeDead(): void {
-    // Without methods of arrays, which may be anybody's.
+    // Without methods of arrays, which a program may have replaced.
     for (let id = 0; id < this.#count; id++) {
       const dead = this.#findDead(id)
       if (dead !== NO_THREAD) this.#notice(id, dead)
     }
   }
 
-  /** Whether a thread with such a number has a CPU, and lives as far as the operating system tells. */
+  /** Whether the thread with this number has a CPU, and lives as far as the operating system reports. */
   isPresent(matches: (number: number) => boolean): boolean {
     return this.#tenancies().some(({ id, thread }) => matches(thread) && this.#findDead(id) !== thread)
   }
@@ -305,7 +314,7 @@ export class MachineCpus {
     try {
       buryCpu(own, dead, thread)
     } catch (error) {
-      // Whoever uses the machine is told.
+      // The next thread that uses the machine gets the error.
       if (!(error instanceof CpuLostError)) throw error
     }
   }
@@ -325,7 +334,7 @@ export class MachineCpus {
     return online === CPU_TAKEN || online === CPU_LEAVING
   }
 
-  /** A thread has it, or is just coming. */
+  /** Whether a thread has the CPU, or is taking it. */
   #isTaken(id: number): boolean {
     return this.#isHeld(id) || this.#onlineOf(id) === CPU_COMING
   }
@@ -338,21 +347,22 @@ export class MachineCpus {
     return Atomics.load(this.#heap, this.#base(id) + PerCpu.hostThread)
   }
 
-  /** Who has which CPU. */
+  /** The threads that have the CPUs. */
   #tenancies(): Tenancy[] {
     return this.#others(-1)
       .filter((id) => this.#isTaken(id))
       .map((id) => ({ id, thread: this.#tenantOf(id) }))
   }
 
-  /** The CPUs that the thread has, and those that it started. A worker that has ended has no number: -1. */
+  /** The CPUs of the thread and of those that it started. A worker that has ended has no number: -1. */
   #cpusOf(hostThread: number): Tenancy[] {
     if (hostThread < 0) return []
     const ancestors = [PerCpu.hostParent, PerCpu.hostGrandparent]
     return this.#tenancies().filter(({ id, thread }) => {
       if (thread === hostThread + 1) return true
       const base = this.#base(id)
-      // In this order, as in #findDead(): before, they may be the ancestors of who had the CPU before.
+      // In this order, as in #findDead(): read earlier, they may be the ancestors of the thread that had the CPU
+      // before.
       if (Atomics.load(this.#heap, base + PerCpu.nativeOf) !== thread) return false
       return ancestors.some((field) => this.#heap[base + field] === hostThread + 1)
     })

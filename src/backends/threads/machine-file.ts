@@ -35,16 +35,16 @@ export function fileSize(value: unknown, name: string): number {
   checkWhole(bytes, name, 0, FILE_SIZE_MAX, 'a whole number of bytes from 0 to 8 TiB')
   return bytes as number
 }
-/** Bytes that are moved in one stay in the kernel: others may be waiting for this CPU. */
+/** Most bytes that are copied in one stay in the kernel, since others may be waiting for this CPU. */
 const BYTES_AT_A_TIME = 64 * PAGE_SIZE
 
-/** Instead of how many bytes were read: there is no room for them any more. */
+/** In place of the number of bytes read: the target has no room for them any more. */
 const GONE = 2 * BYTES_AT_A_TIME
 
 /** A file that can be mapped: a MemoryFile or a DiskFile. */
 export abstract class MachineFile {
   readonly name: string
-  // What the object is, where nobody can set it: what the caller has set on the object does not count.
+  // Private, so that a program cannot change it by setting properties of the object.
   readonly #thread: MachineThread
   readonly #pointer: number
   readonly #writable: boolean
@@ -68,7 +68,8 @@ export abstract class MachineFile {
   }
 
   /**
-   * @internal Where a file is in the kernel heap. Throws a TypeError for what is none. Runs no code of the caller.
+   * @internal The address of a file in the kernel heap. Throws a TypeError for anything but a file. Runs no code of
+   * the caller.
    */
   static pointerOf(file: unknown): number {
     if (typeof file !== 'object' || file === null || !(#pointer in file))
@@ -104,7 +105,7 @@ export abstract class MachineFile {
     if (this.#thread.isAttached) this.close()
   }
 
-  /** What else is done by this package is done by this. */
+  /** The interface to this object for other modules of this package. */
   protected get thread(): MachineThread {
     return this.#thread
   }
@@ -143,7 +144,7 @@ export abstract class MachineFile {
     return this.#call('size', (task) => readFileSize(task, this.#pointer))
   }
 
-  /** While another thread is changing it, either of its two parts may be the new one. */
+  /** Reads the two parts without a lock: while another thread changes the size, one may be old and the other new. */
   #size(): number {
     const { heap } = this.#thread.task
     const pages = Atomics.load(heap, this.#pointer + File.pages)
@@ -179,7 +180,7 @@ export abstract class MachineFile {
     checkBytes(length, 'length')
     const bytes = allocateBytes(Math.max(0, Math.min(length, this.#size() - offset)))
     const done = this.#readInto(offset, bytes, bytes.length)
-    // Another thread has made the file shorter.
+    // Another thread may have made the file shorter.
     return done < bytes.length ? bytes.slice(0, done) : bytes
   }
 
@@ -202,7 +203,7 @@ export abstract class MachineFile {
         return got === -EFAULT ? GONE : got
       })
       if (read === GONE) goneInCall('target')
-      // Less came: the file has ended there, or the next page cannot be read, which the next call tells.
+      // Fewer bytes came: the file ends there, or the next page cannot be read, which the next call reports.
       if (read === 0) return done
       done += read
     }

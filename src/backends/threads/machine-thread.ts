@@ -1,7 +1,7 @@
 // This thread on a machine: the CPU that it has, its way into the kernel and out of it, and what it leaves behind.
 //
-// Address spaces and files know the machine by this alone. What a program sees of it, the class Machine, makes them and
-// so stands above them.
+// Address spaces and files use only this class. The class Machine, which programs use, makes address spaces and files,
+// and so stands above them.
 
 import { isMainThread } from 'node:worker_threads'
 import {
@@ -42,7 +42,7 @@ export interface DetachOptions {
   readonly discard?: boolean
 }
 
-/** What a heap wants to know of the thread that uses it. */
+/** What a heap needs to know of the thread that uses it. */
 export interface HeapThread {
   readonly cpu: number
   readonly cpus: number
@@ -50,7 +50,7 @@ export interface HeapThread {
   readonly memory: number
   /** The runtime's number of this thread, plus one. */
   readonly number: number
-  /** Whether a thread with such a number is attached, and has not ended as far as can be told. */
+  /** Whether the thread with this number is attached, and has not ended as far as can be told. */
   isPresent(matches: (number: number) => boolean): boolean
 }
 
@@ -60,13 +60,13 @@ const detachChecks: OptionChecks<DetachOptions> = { discard: checkBoolean }
 const attached = new Map<string, MachineThread>()
 let watchingExit = false
 
-/** A thread that ends gives its CPUs back. One listener for all machines, as a process may make many. */
+/** A thread that ends gives its CPUs back. One listener serves all machines, as a process may make many. */
 function detachAtExit(): void {
   if (!watchingExit) process.once('exit', leaveAll)
   watchingExit = true
 }
 
-/** Throws what went wrong: there is nobody else to tell. */
+/** Throws what went wrong: no caller is left to get it. */
 function leaveAll(): void {
   const errors = [...attached.values()].flatMap((thread) => thread.leaveAtExit())
   if (errors.length > 0) throw errors[0]
@@ -99,7 +99,7 @@ export class MachineThread {
     return thread
   }
 
-  /** Throws a TypeError for what is none. */
+  /** Throws a TypeError for anything else. */
   static check(value: unknown): asserts value is MachineThread {
     if (typeof value !== 'object' || value === null || !(#detached in value))
       typeError('machine', value, 'a machine that Machine.create() or Machine.attach() gave')
@@ -138,11 +138,11 @@ export class MachineThread {
       this.#cpus.giveBack(taken)
       throw error
     }
-    // What the program may reach, it cannot set.
+    // A program can reach these properties, but not set them.
     Object.freeze(this)
   }
 
-  /** This thread is that CPU from now on. Returns what ends the watch on other threads. */
+  /** Makes this thread that CPU. Returns a function that ends the watch on other threads. */
   #become({ inherited }: Taken): () => void {
     const { task, files } = this
     try {
@@ -168,17 +168,17 @@ export class MachineThread {
     }
   }
 
-  /** Has `detacher` called when this thread detaches: from then on, the machine refuses it. */
+  /** Calls `detacher` when this thread detaches: from then on, the machine refuses it. */
   onDetach(detacher: () => void): void {
     this.#detachers.push(detacher)
   }
 
-  /** Whether no other thread than the flusher, which asks, is attached. */
+  /** Whether no thread is attached but the flusher, which asks. */
   isAlone(): boolean {
     return this.#cpus.isAlone(this.task.id)
   }
 
-  /** Whether the flusher is there. */
+  /** Whether the flusher is attached. */
   flusherState(): ReturnType<MachineCpus['flusherState']> {
     return this.#cpus.flusherState()
   }
@@ -213,7 +213,7 @@ export class MachineThread {
     this.files.closeAll(this.#cpus.isLast(this.task.id))
   }
 
-  /** For the end of the thread: nothing that was written is lost. Returns the errors. */
+  /** For the end of the thread: synchronises what was written. Returns the errors. */
   leaveAtExit(): unknown[] {
     const errors: unknown[] = []
     const attempt = (step: () => void) => {
@@ -223,8 +223,8 @@ export class MachineThread {
         errors.push(error)
       }
     }
-    // With the main thread all threads end, with a worker those that it started. They are stopped first, so that what
-    // they have written is synchronised.
+    // All threads end with the main thread, and the threads that a worker started end with it. They are stopped first,
+    // so that what they have written is synchronised.
     if (!this.#isInKernel()) {
       attempt(() => (isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted()))
     }
@@ -248,9 +248,12 @@ export class MachineThread {
     }
   }
 
-  /** What this thread has open and nobody else refers to is buried by itself: it can reach the files. */
+  /**
+   * This thread itself writes back and frees the files that it has open and that have no other reference, since it can
+   * reach them.
+   */
   #closeFiles(): void {
-    // With the last thread all files go; what is not on disk by now is to be lost.
+    // The last thread frees all files; what is not on disk by now is meant to be lost.
     if (this.#cpus.isLast(this.task.id)) return
     this.enter('close', (task) => {
       exitFiles(task)
@@ -258,18 +261,21 @@ export class MachineThread {
     })
   }
 
-  /** Files that only a thread had open that is dead: other machines may want them. */
+  /** Frees files that only a dead thread had open, since other machines may want them. */
   #buryFiles(): void {
     if (Atomics.load(this.#heap, Header.deadFiles) === 0) return
     try {
       this.enter('close', (task) => finishCall(task))
     } catch (error) {
-      // Whoever uses the machine is told.
+      // The next thread that uses the machine gets the error.
       if (!(error instanceof CpuLostError)) throw error
     }
   }
 
-  /** Perhaps only this thread can reach the file: another has to open it by its path, which may lead elsewhere then. */
+  /**
+   * Perhaps only this thread can reach the file: another must open it by its path, which may lead to another file by
+   * then.
+   */
   #syncOwn(): void {
     for (const [file, generation] of this.files.openForWriting()) {
       if (file === this.#heap[Header.swapFile]) continue
@@ -280,15 +286,15 @@ export class MachineThread {
     }
   }
 
-  /** This thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected. */
+  /** This thread ends inside the kernel: by process.exit() in a callback, or by an unexpected error. */
   #isInKernel(): boolean {
     return isInKernel(this.#heap, this.task.base)
   }
 
   /**
-   * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel by themselves; any other means
-   * that the kernel's state cannot be trusted, so that the machine is given up. Throws the engine's RangeError, and has
-   * done nothing, where the stack is nearly used up.
+   * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel properly; after any other, the
+   * kernel's state cannot be trusted, so the machine is declared lost. Throws the engine's RangeError, and does
+   * nothing, if the stack is nearly used up.
    */
   enter<T>(call: string, body: (task: Task) => T): T {
     this.assertAttached()
@@ -308,7 +314,7 @@ export class MachineThread {
     return !this.#detached
   }
 
-  /** Throws when this thread has detached, and CpuLostError where the machine is lost. */
+  /** Throws when this thread has detached, and CpuLostError if the machine is lost. */
   assertSound(): void {
     this.assertAttached()
     throwIfCpuLost(this.task)
@@ -319,11 +325,11 @@ export class MachineThread {
     if (this.#detached) throw new ConfigurationError('this thread is detached from the machine')
   }
 
-  /** What to throw for an error that came out of the kernel. */
+  /** The error to throw for one that came out of the kernel. */
   failed(error: unknown, call: string): unknown {
     if (error instanceof FaultOutOfMemory) return new OutOfMemory(call, error.message)
     if (error instanceof SegmentationFault || error instanceof BusError) return error
-    // Nothing has happened: the kernel goes on with what it was doing.
+    // The second entry was refused and did nothing: the kernel goes on with what it was doing.
     if (error instanceof CpuLostError || error instanceof KernelReentryError) return error
     if (!this.#isInKernel()) return error
     if (error instanceof MemoryError) callExit(this.task)

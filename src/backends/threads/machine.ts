@@ -77,7 +77,7 @@ export interface MachineUsage {
 
 declare module './machine-thread.ts' {
   interface MachineThread {
-    /** What a program sees of the machine. */
+    /** The object of the machine that programs use. */
     readonly machine: Machine
   }
 }
@@ -93,8 +93,8 @@ const machines = new WeakMap<MachineThread, Machine>()
  */
 export class Machine {
   /**
-   * Makes a machine and attaches this thread to it. Throws ConfigurationError for one that cannot be, TypeError and
-   * RangeError for what is no option, no size or no number.
+   * Makes a machine and attaches this thread to it. Throws ConfigurationError for a machine that cannot exist,
+   * TypeError and RangeError for an argument that is no option, size or number.
    */
   static create(given: MachineOptions): Machine {
     assureRoomForSteps()
@@ -124,7 +124,7 @@ export class Machine {
   /**
    * Attaches this thread: it becomes a CPU until it detaches or ends. Attaching again gives the same Machine. Throws
    * ConfigurationError when every CPU is taken, CpuLostError when the machine has lost one, and TypeError or RangeError
-   * for what is no handle of a machine.
+   * for anything but a handle of a machine.
    */
   static attach(given: MachineHandle): Machine {
     return Machine.#of(MachineThread.attach(given))
@@ -141,7 +141,7 @@ export class Machine {
   }
 
   static {
-    // What stands below asks the thread for the machine: declared here, so that no import leads back up.
+    // Lower modules ask the thread for the machine. It is declared here, so that no import leads upward.
     const descriptor = {
       get(this: MachineThread): Machine {
         return Machine.#of(this)
@@ -183,7 +183,7 @@ export class Machine {
       assertAttached: (): void => thread.assertAttached(),
     }
     for (const [name, value] of Object.entries(parts)) {
-      // Without what all objects inherit, as anybody may have given them a getter.
+      // Without inherited properties, since a program may have put a getter on a prototype.
       const descriptor = { __proto__: null, value, enumerable: typeof value !== 'function' }
       Object.defineProperty(this, name, descriptor as PropertyDescriptor)
     }
@@ -194,7 +194,7 @@ export class Machine {
     return this.task.id
   }
 
-  /** How many threads can be attached at once, the one not counted that writes files back. */
+  /** How many threads can be attached at once, not counting the one that writes files back. */
   get cpus(): number {
     return this.#heap[Header.cpuCount]! - (this.#heap[Header.flusherCpu] === 0 ? 0 : 1)
   }
@@ -248,8 +248,8 @@ export class Machine {
   }
 
   /**
-   * Makes everything that was written to files of this machine safe, as sync does. Errors: of the first file that could
-   * not be written, and of write-backs that failed before and that nobody was told of; all files are tried.
+   * Makes everything that was written to files of this machine safe, as sync does. Tries all files. Errors: that of the
+   * first file that could not be written, or of an earlier write-back that failed and was not reported yet.
    */
   sync(): void {
     this.#thread.sync()
@@ -268,7 +268,7 @@ export class Machine {
       throw new MemoryError('EBUSY', 'swapOn', 'there is a swap file already')
     const file = this.openFile(path, { mode: 'r+', create: true, lock })
     try {
-      // Before its contents are lost: somebody may need them.
+      // Before its contents are lost: another machine may be using them.
       if (Atomics.load(this.#heap, file.pointer + File.refcount) !== 1)
         throw new MemoryError('EBUSY', 'swapOn', `${file.path} is in use as a file`)
       if (file.size !== bytes) file.truncate(bytes)
@@ -341,10 +341,10 @@ export class Machine {
   }
 
   /**
-   * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards, and the files that it
-   * has open are closed. Happens by itself at thread exit. What may be written of the files that this thread has open
-   * is synchronised first, and by the last thread all files: if that fails, the error is thrown and the thread stays
-   * attached, unless `discard` says that what is not on disk may be lost.
+   * Gives this thread's CPU back. Afterwards no object of this thread on this machine can be used, and the files that
+   * it has open are closed. Happens by itself at thread exit. First it synchronises the files that this thread has open
+   * for writing, and the last thread synchronises all files: if that fails, it throws the error and the thread stays
+   * attached, unless `discard` is set: then data that is not on disk may be lost.
    */
   detach(options: DetachOptions = {}): void {
     this.#thread.detach(options)
@@ -360,13 +360,13 @@ export class Machine {
     return `Machine (${this.design}, ${this.memory / 2 ** 20} MiB, CPU ${this.cpu} of ${this.cpus})`
   }
 
-  /** What a log of objects gets: without this, every word of the shared memory, hundreds of megabytes of text. */
+  /** What console.log prints: otherwise every word of the shared memory, hundreds of megabytes of text. */
   toJSON(): string {
     return this[inspected]()
   }
 }
 
-/** Of a machine that nobody uses yet. The flusher has the last CPU. */
+/** Sets up the flusher of a machine that no other thread uses yet. It gets the last CPU. */
 function prepareFlusher(words: Int32Array, plan: WritebackPlan): void {
   words[Header.flusherCpu] = words[Header.cpuCount]!
   words[Header.dirtyBackground] = plan.dirtyBackground

@@ -51,7 +51,7 @@ export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
 
 /** Set in the result of touch() when the last fault of the access was handled without the mmap lock. */
 export const TOUCH_SPECULATIVE = 0x8000
-/** Set when that fault held the mmap lock, be it for a moment only: to make an anon_vma under the lock of its VMA. */
+/** Set when that fault held the mmap lock, if only for a moment, to make an anon_vma under the lock of its VMA. */
 export const TOUCH_LOCKED_MM = 0x10000
 
 const accessModes = { user: touch, kernel: touchByKernel } as const
@@ -74,7 +74,7 @@ export abstract class MemoryAccess {
   readonly #generationLow: number
   readonly #generationHigh: number
 
-  /** The constructors of what extends this keep others away. */
+  /** Constructors of subclasses check who calls them. */
   protected constructor(thread: MachineThread, mm: number, generation: number) {
     this.#thread = thread
     this.#task = thread.task
@@ -87,7 +87,7 @@ export abstract class MemoryAccess {
     return this.#joined
   }
 
-  /** This thread is a user of the address space from now on. Throws MemoryError ESRCH where it was destroyed. */
+  /** Makes this thread a user of the address space. Throws MemoryError ESRCH if it was destroyed. */
   protected join(): void {
     if (!this.#joined || !this.#exists()) this.#join()
   }
@@ -102,16 +102,16 @@ export abstract class MemoryAccess {
     this.#prepare(address, access)
   }
 
-  /** It is not any more. */
+  /** Ends that. */
   protected markLeft(): void {
     this.#joined = false
   }
 
   /**
-   * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took
-   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE and TOUCH_LOCKED_MM set as they apply to
+   * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took no
+   * fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE and TOUCH_LOCKED_MM set as they apply to
    * its last one. `mode` says who makes the access: the program, or the kernel as in a call that copies from or to the
-   * program's memory, such as read(2). Designs serve the program's faults alone without the mmap lock. Throws the
+   * program's memory, such as read(2). Designs handle only the program's faults without the mmap lock. Throws the
    * signal of an access of the program that fails; one of the kernel has none, and is MemoryError EFAULT.
    */
   touch(address: number, access: 'r' | 'w' | 'x', mode: 'user' | 'kernel' = 'user'): number {
@@ -133,8 +133,8 @@ export abstract class MemoryAccess {
 
   /**
    * Reads a byte. Errors of all accesses: SegmentationFault and BusError, as Linux sends the signals; TypeError and
-   * RangeError for what is no address; OutOfMemory where no frame is left; MemoryError ESRCH where the address space
-   * was destroyed.
+   * RangeError for anything but an address; OutOfMemory if no frame is left; MemoryError ESRCH if the address space was
+   * destroyed.
    */
   readUint8(address: number): number {
     this.#prepareByte(address, 'r')
@@ -353,7 +353,7 @@ export abstract class MemoryAccess {
 
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** @param theirs whether code of the caller can take the array away */
+  /** @param theirs whether code of the caller can detach the array */
   #readBytes(address: number, target: Uint8Array, length: number, theirs: boolean): number {
     try {
       return readBytes(this.#task, this.#mm, address, target, length, theirs)
@@ -375,7 +375,7 @@ export abstract class MemoryAccess {
     this.#readBytes(address, scratch, scratch.length, false)
   }
 
-  /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
+  /** A store writes all or nothing, so both of its pages must be writable before it begins. */
   #writeScratch(address: number, scratch: Uint8Array): void {
     const { length } = scratch
     this.#prepareRange(address, length, 'w')
@@ -393,17 +393,18 @@ export abstract class MemoryAccess {
     this.#joined = true
   }
 
-  /** False when the address space was destroyed, by whichever thread. */
+  /** False if any thread has destroyed the address space. */
   #exists(): boolean {
     const { heap } = this.#task
-    // Plain reads, since every access asks. The words of a number change only when the address space is made or gone.
+    // Plain reads, for speed: every access does this. The two words change only when an address space is created or
+    // destroyed.
     return (
       heap[this.#mm + Mm.generation] === this.#generationLow &&
       heap[this.#mm + Mm.generationHigh] === this.#generationHigh
     )
   }
 
-  /** @param address a multiple of something, if it is a number */
+  /** @param address aligned, if it is a number at all */
   #prepare(address: number, access: 'r' | 'w' | 'x'): void {
     assureStackRoom()
     if (!this.#joined || !this.#exists()) this.#join()

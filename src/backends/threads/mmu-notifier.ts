@@ -22,9 +22,9 @@ import { assureStackRoom } from './stack-room.ts'
 
 /**
  * Reads and writes the memory of an address space through translations of its own, which it keeps without holding the
- * pages. Whoever withdraws a translation (munmap, mremap, mprotect, MADV_DONTNEED, fork, copy on write; by whichever
- * thread) tells it before, so that it never reads a page that the program has given up, nor misses one that took its
- * place. From AddressSpace.registerNotifier(); belongs to the thread that registered it.
+ * pages. Before any thread removes a translation (munmap, mremap, mprotect, MADV_DONTNEED, fork, copy on write), the
+ * kernel notifies the observer. So it never reads a page that the program has given up, and never misses a page that
+ * took its place. From AddressSpace.registerNotifier(); belongs to the thread that registered it.
  *
  * ```ts
  * // A device that sums what the program puts into a ring, while the program goes on.
@@ -66,7 +66,7 @@ export class MmuNotifier {
     return this.#thread.enter('sequence', (task) => invalidateSequence(task, this.#pointer))
   }
 
-  /** Whether some thread is about to withdraw the translation of `address`, in bytes. Errors: ESRCH, RangeError. */
+  /** Whether a thread is about to remove the translation of `address`, in bytes. Errors: ESRCH, RangeError. */
   invalidating(address: number): boolean {
     const page = Math.floor(this.#checked(address, 1, 'r') / PAGE_SIZE)
     return this.#thread.enter('invalidating', (task) => isInvalidating(task, this.#pointer, page))

@@ -18,19 +18,21 @@ import { MemoryError } from './errors.ts'
 import type { Place } from './handles.ts'
 import type { MachineThread } from './machine-thread.ts'
 
-/** What a thread has open: where, under which number, which file of the kernel heap, and whether it may be written. */
+/**
+ * A file that a thread has open: its address, its number, the file in the kernel heap, and whether it may be written.
+ */
 export interface Opened {
   readonly open: number
   readonly generation: number
   readonly pointer: number
   readonly writable: boolean
-  /** Whether it was opened for the object that has this, so that closing that object closes it. */
+  /** Whether it was opened for this object, so that closing the object closes it. */
   readonly owns: boolean
 }
 
 /**
- * What some thread of the machine has open at that place. Throws a RangeError for what is none of a file of that kind,
- * and EBADF where it is closed.
+ * The file that a thread of the machine has open at that place. Throws a RangeError if there is no file of that kind,
+ * and EBADF if it is closed.
  */
 export function findOpened(thread: MachineThread, place: Place, onDisk: boolean): Opened {
   const { pointer: open, generation } = place
@@ -45,7 +47,7 @@ export function findOpened(thread: MachineThread, place: Place, onDisk: boolean)
   thread.enter('attach', (task) => {
     if (!isOpenFile(task, open, generation)) return
     writable = Atomics.load(heap, open + OpenFile.writable) !== 0
-    // Still open then, so that what was read is of the same.
+    // If it is still open, the words read before belong to it.
     pointer = getOpenFile(task, open, generation)
     if (pointer === 0) return
     isOnDisk = (Atomics.load(heap, pointer + File.flags) & FILE_HOST) !== 0

@@ -10,7 +10,7 @@ const { getPrototypeOf, setPrototypeOf, values } = Object
 const typedArray = getPrototypeOf(Uint8Array.prototype) as object
 const plainWords = Int32Array.prototype
 
-/** Gives the prototype of a class all that typed arrays have, as it is now, for ever. */
+/** Copies all properties of typed arrays, as they are now, to the prototype of a class, and freezes it. */
 function settle(prototype: object): void {
   for (const key of Reflect.ownKeys(typedArray)) {
     if (!Object.hasOwn(prototype, key))
@@ -33,9 +33,9 @@ const setBytes = Function.prototype.call.bind(Uint8Array.prototype.set) as (
 /** A power of two: how many arrays of frames a thread keeps, of some hundred bytes each. */
 const FRAME_VIEWS = 4096
 
-/** Memory whose arrays are the kernel's own. What is read into may be anybody's array. */
+/** Memory whose arrays are the kernel's own. It may be copied to arrays of a program. */
 export class OwnMemory extends PhysicalMemory {
-  /** A storage is given them, so that nothing that could be set on them is asked. */
+  /** A storage gets these arrays, so no property that it may have set on them is used. */
   readonly #frames: (Uint8Array | undefined)[] = Array.from({ length: FRAME_VIEWS })
   readonly #frameAt = new Int32Array(FRAME_VIEWS).fill(-1)
 

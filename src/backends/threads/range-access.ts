@@ -24,13 +24,16 @@ export type RangeAccessMode = 'r' | 'rw'
 
 const accesses: Readonly<Record<RangeAccessMode, unknown>> = { r: 1, rw: 1 }
 
-/** Who was given a range has done with it what its access does not allow, or keeps it: `checkRanges` has found it. */
+/**
+ * A function that was given a range has written to it without the right to, or has kept it: `checkRanges` has found
+ * that.
+ */
 export class RangeMisuse extends Error {
   override readonly name = 'RangeMisuse'
   readonly code = 'ERR_FAULTLINE_RANGE_MISUSE'
 }
 
-/** Where the pages are that are pinned, in bytes of the machine's memory, and how many bytes from there on. */
+/** The place of pinned pages in the machine's memory, and their length, in bytes. */
 interface Pinned {
   readonly start: number
   readonly length: number
@@ -44,7 +47,7 @@ export abstract class RangeAccess extends BulkAccess {
   readonly #buffer: ArrayBufferLike
   readonly #checked: boolean
 
-  /** The constructors of what extends this keep others away. */
+  /** Constructors of subclasses check who calls them. */
   protected constructor(thread: MachineThread, mm: number, generation: number) {
     super(thread, mm, generation)
     this.#thread = thread
@@ -56,18 +59,18 @@ export abstract class RangeAccess extends BulkAccess {
   /**
    * Calls `use` with the `length` bytes from `address` as an array and as a view, and returns what it returns. They are
    * the memory itself: what other threads write is seen at once, and Atomics work on it. The pages are brought in,
-   * those that are shared since a fork are copied, and until `use` has returned they stay where they are: reclaim
-   * leaves them, a fork copies them at once, and who unmaps or truncates them leaves the arrays with pages that are
-   * nobody's. With 'rw', pages of files are dirty afterwards.
+   * those that are shared since a fork are copied, and they stay where they are until `use` has returned: reclaim skips
+   * them, and a fork copies them at once. If another thread unmaps or truncates them meanwhile, the arrays show pages
+   * that belong to no mapping any more. With 'rw', pages of files are dirty afterwards.
    *
-   * The arrays are `use`'s only until it returns or throws; what it does with them later meets any memory of the
-   * machine, as would writing with 'r'. A machine with `checkRanges` finds both. `use` may do anything with the
-   * machine, also call this again, up to 64 deep.
+   * `use` may use the arrays only until it returns or throws; later they may show any memory of the machine. With 'r',
+   * it must not write to them. A machine with `checkRanges` detects both errors. `use` may do anything with the
+   * machine, and call this again, up to 64 deep.
    *
-   * Where the frames of private anonymous memory do not follow each other, its pages are moved to such that do, which
-   * costs a copy of the range; they stay there until a fork, reclaim or the program moves some of them again (mmap's
-   * `contiguous` does it beforehand). Pages of files and of shared memory are not moved: there, a range within one page
-   * always works, and for a longer one withPages.
+   * If the frames of private anonymous memory are not adjacent, its pages are moved to frames that are, which costs a
+   * copy of the range; they stay there until a fork, reclaim or the program moves some of them again (mmap's
+   * `contiguous` does it beforehand). Pages of files and of shared memory are not moved: for these, a range within one
+   * page always works; for a longer one, use withPages.
    *
    * Errors: those of an access to each page (SegmentationFault, BusError, OutOfMemory), in the order of their
    * addresses; EAGAIN (64 ranges of this thread, or 1024 of a page, are in use), and what `use` throws. Of a range
@@ -109,7 +112,7 @@ export abstract class RangeAccess extends BulkAccess {
     }
   }
 
-  /** Calls `use` with where `length` bytes, all of one page, are in memory, which they are until it returns. */
+  /** Calls `use` with the place in memory of `length` bytes of one page, which stay there until it returns. */
   protected pinnedAt<T>(address: number, length: number, use: (start: number) => T): T {
     const { start, depth } = this.#pin('wait', address, length, 'r')
     try {
@@ -137,7 +140,7 @@ export abstract class RangeAccess extends BulkAccess {
     throw new SegmentationFault('SEGV_MAPERR', outside, this.#thread.task.id, access === 'rw' ? 'w' : 'r')
   }
 
-  /** Pins what it can have at one stretch from `address` on: all, if pages are `moved`. */
+  /** Pins as much as is contiguous from `address` on; the whole range if pages are `moved`. */
   #pin(call: string, address: number, length: number, access: RangeAccessMode, moved = false): Pinned {
     super.join()
     const thread = this.#thread
@@ -163,7 +166,7 @@ export abstract class RangeAccess extends BulkAccess {
 
   #unpin(depth: number): void {
     const thread = this.#thread
-    // What it has pinned was given back when it detached.
+    // Detaching has unpinned the pages.
     if (thread.isAttached) thread.enter('withRange', (task) => unpinTo(task, depth))
   }
 
@@ -181,7 +184,7 @@ export abstract class RangeAccess extends BulkAccess {
     return result
   }
 
-  /** Throws `error`: that the machine is lost, which may be why, is told at the next call. */
+  /** Throws `error`. If the machine is lost, which may be its cause, the next call reports that. */
   #unpinAfter(error: unknown, depth: number): never {
     try {
       this.#unpin(depth)
@@ -193,8 +196,8 @@ export abstract class RangeAccess extends BulkAccess {
 }
 
 /**
- * `checkRanges`: `use` gets a copy, whose buffer is taken away from it afterwards. What it has written is then moved to
- * the memory, byte by byte where it differs.
+ * `checkRanges`: `use` gets a copy, whose buffer is detached afterwards. Then each byte that `use` has changed is
+ * written to the memory.
  */
 function useCopy<T>(
   memory: Uint8Array,
@@ -223,7 +226,7 @@ function takeBack(
 ): void {
   if (copy.length !== before.length) throw new RangeMisuse('the buffer of the range was detached')
   const written = Uint8Array.from(copy)
-  // From here on, what kept it has nothing.
+  // From here on, a reference that was kept shows no bytes.
   copy.buffer.transfer()
   for (let index = 0; index < before.length; index++) {
     if (written[index] === before[index]) continue

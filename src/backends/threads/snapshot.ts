@@ -7,7 +7,9 @@ import { checkBytes, checkWhole, typeError } from './arguments.ts'
 import { OWN, type Own, assertOwn, keepInThread } from './construction.ts'
 import { inspected } from './inspected.ts'
 
-/** A fork, as far as it is looked at: an AddressSpace, which makes snapshots and so stands above them. */
+/**
+ * The part of AddressSpace that a snapshot uses of its fork. AddressSpace makes snapshots, and so stands above them.
+ */
 interface Copy {
   readonly handle: { readonly generation: number }
   maps(): Mapping[]
@@ -17,7 +19,7 @@ interface Copy {
   [Symbol.dispose](): void
 }
 
-/** What takes back the contents that it had: the AddressSpace of which the snapshot was taken, or another. */
+/** The target of a restore: the AddressSpace of which the snapshot was taken, or another. */
 interface Target {
   readInto(address: number, target: ArrayBufferView): void
   write(address: number, bytes: Uint8Array): void
@@ -42,12 +44,12 @@ export interface SnapshotRange {
 }
 
 const PAGE = 4096
-/** Bytes that are written out in one. */
+/** Bytes that are written out at a time. */
 const PART = 262_144
 
 /**
- * What AddressSpace.snapshot() gives. It is a fork that can only be read; it is to be destroyed, or declared with
- * `using`: as long as it is there, pages that are written to are copied, and the copies take memory.
+ * What AddressSpace.snapshot() gives. It is a fork that can only be read; it must be destroyed, or declared with
+ * `using`: while it exists, pages that are written to are copied, and the copies take memory.
  */
 export class Snapshot {
   /** @internal For AddressSpace.snapshot(). */
@@ -112,10 +114,10 @@ export class Snapshot {
 
   async #writeToStream(stream: Stream, address: number, length: number): Promise<number> {
     for (let done = 0; done < length;) {
-      // A stream keeps what it is given, so that each part is an array of its own.
+      // Each part is an array of its own, since a stream keeps what it is given.
       const bytes = this.#space.read(address + done, Math.min(PART, length - done))
       done += bytes.length
-      // Of one that is closed already, no event tells any more.
+      // A stream that is closed already emits no event.
       if (stream.destroyed) throw stream.errored ?? closedEarly()
       // oxlint-disable-next-line no-await-in-loop -- the stream says when it can take more
       if (!stream.write(bytes)) await drained(stream)
@@ -125,11 +127,11 @@ export class Snapshot {
 
   /**
    * The pages of private memory that differ from what they are in `since`, an earlier snapshot, in the order of their
-   * addresses: who has that one's contents, and writes these ranges over them, has the contents of this one. What was
-   * mapped since and nobody has written is zeros and not among them; what is not mapped any more, maps() tells. Looks
-   * at page tables and at no contents, so that a page that was written what it had may be among them. Takes time for
-   * each page that is in memory or in the swap area. Errors: TypeError, RangeError (of another machine), ESRCH (one of
-   * the two was destroyed).
+   * addresses: writing these ranges over a copy of that snapshot makes it a copy of this one. They leave out memory
+   * that was mapped since and never written, which is zeros, and memory that was unmapped, which maps() shows. The
+   * method compares page tables and not contents, so a page that was overwritten with the same contents may be among
+   * them. Takes time for each page that is in memory or in the swap area. Errors: TypeError, RangeError (of another
+   * machine), ESRCH (one of the two was destroyed).
    */
   dirtyRanges(since: Snapshot): SnapshotRange[] {
     if (!(typeof since === 'object' && since !== null && #space in since))
@@ -139,8 +141,8 @@ export class Snapshot {
 
   /**
    * Writes back to `space` what it had in `length` bytes from `address` on: those of its pages that have changed since,
-   * and no others, so that the rest stays shared. Returns how many bytes it wrote. It is no one operation: who writes
-   * there meanwhile may do so before it or after it. Errors: those of an access; what comes before has been written.
+   * and no others, so that the rest stays shared. Returns how many bytes it wrote. It is not atomic: writes of other
+   * threads may come before or after it. Errors: those of an access; what comes before has been written.
    */
   restore(space: Target, address: number, length: number): number {
     checkBytes(length, 'length')
@@ -160,7 +162,7 @@ export class Snapshot {
     return written
   }
 
-  /** Gives up what it keeps. Reading it is MemoryError ESRCH from then on. */
+  /** Frees its memory. From then on, reading it throws MemoryError ESRCH. */
   destroy(): void {
     this.#space.destroy()
   }
@@ -180,7 +182,7 @@ function closedEarly(): Error {
   return new Error('target: the stream was closed before all was written')
 }
 
-/** The stream can take more. Rejects where it fails, or is closed before. */
+/** Resolves when the stream can take more. Rejects if it fails or is closed first. */
 async function drained(target: Stream): Promise<void> {
   const settled = new AbortController()
   const { signal } = settled

@@ -34,9 +34,9 @@ export interface StorageFile {
 
 /**
  * Every operation is synchronous, since a thread sleeps in it. One that fails throws an Error whose `code` is the name
- * of an errno value, as the errors of node:fs have it; one without is taken for EIO, and so is an answer that is not
- * what is asked for: `open` and `identify` have to tell what they say, `read` and `write` a number of bytes, and
- * `sync` and `truncate` return undefined. What `close` does is not asked: what counts was synchronised before.
+ * of an errno value, as the errors of node:fs have it; an error without one counts as EIO, and so does a wrong result:
+ * `open` and `identify` must return what their descriptions say, `read` and `write` a number of bytes, `sync` and
+ * `truncate` undefined. The result of `close` does not matter, since everything was synchronised before.
  */
 export interface Storage {
   /**
@@ -46,7 +46,7 @@ export interface Storage {
   open(path: string, flags: number, permissions: number): number
   /** Closes a file that `open` opened. */
   close(descriptor: number): void
-  /** Which file it is, and its size: two that open the same file have to be told the same. */
+  /** The identity of the file, and its size: it must be the same for every descriptor of the same file. */
   identify(descriptor: number): StorageFile
   /** `preadv`: fills `buffers` from `position` on. Returns the bytes read, perhaps fewer, 0 at the end of the file. */
   read(descriptor: number, buffers: readonly Uint8Array[], position: number): number
@@ -133,38 +133,38 @@ export function checkStorage(storage: unknown): asserts storage is Storage {
   if (lockable !== undefined) checkBoolean(lockable, 'storage.lockable')
 }
 
-/** The errno name of what an operation of a storage threw. Never throws, whatever it was. */
+/** The errno name of a value that an operation of a storage has thrown. Never throws itself. */
 export function storageErrorName(error: unknown): string {
   let code: unknown
   try {
     ;({ code } = error as { code?: unknown })
   } catch {
-    // Nothing that has properties, or an accessor that throws.
+    // The value has no properties, or a getter that throws.
   }
   return typeof code === 'string' && errnoOf(code) !== 0 ? code : 'EIO'
 }
 
-/** Throws for an answer where there is none to give: a promise of doing it later, or false for not having done it. */
+/** Throws unless the result is undefined: a promise, or false, would mean that the operation was not done. */
 export function checkDone(answer: unknown): void {
   if (answer !== undefined)
     throw new Error('a storage does what it is asked for before it returns, and returns nothing')
 }
 
-/** Opens a file. Throws what the storage throws, and for an answer that is no descriptor. */
+/** Opens a file. Throws what the storage throws, and for a result that is no descriptor. */
 export function openFile(storage: Storage, path: string, flags: number, permissions: number): number {
   const descriptor: unknown = storage.open(path, flags, permissions)
   if (Number.isSafeInteger(descriptor) && (descriptor as number) >= 0) return descriptor as number
   throw new Error('a storage opens a file before it returns, and gives it a whole number from 0')
 }
 
-/** How many bytes were moved, of at most `most`. Throws for what a storage must not answer. */
+/** The number of bytes moved, at most `most`. Throws for an invalid result. */
 export function bytesMoved(answer: unknown, most: number): number {
   if (Number.isInteger(answer) && (answer as number) >= 0 && (answer as number) <= most)
     return answer as number
   throw new Error('a storage says how many bytes it has moved')
 }
 
-/** Which file it is. Throws for what a storage must not answer. */
+/** The identity of the file. Throws for an invalid result. */
 export function identifyFile(storage: Storage, descriptor: number): StorageFile {
   const { device, inode, size, isFile } = storage.identify(descriptor)
   const known = typeof device === 'bigint' && typeof inode === 'bigint' && typeof isFile === 'boolean'

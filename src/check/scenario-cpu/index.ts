@@ -109,8 +109,9 @@ export class ScenarioCpu extends CpuPaging {
     const { task } = this
     callEnter(task)
     const child = forkMm(task, this.mm)
-    joinMm(task, child)
+    if (child !== 0) joinMm(task, child)
     callExit(task)
+    if (child === 0) throw new Error('there is no memory for a child')
     return new ScenarioCpu(this.machine, task, child)
   }
 

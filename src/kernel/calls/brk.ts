@@ -62,9 +62,12 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
 
 /** `do_brk_flags`: anonymous memory from `start` to `end`, unless something is in the way. */
 function growHeap(cpu: Task, mm: number, start: number, end: number): boolean {
+  const { heap } = cpu
   const next = findVma(cpu, mm, start)
-  if (next !== 0 && Math.min(cpu.heap[next + Vma.vmStart], vmStartGap(cpu, next)) < end + 1) return false
-  const flags = VM_READ | VM_WRITE | cpu.heap[mm + Mm.defFlags]
+  if (next !== 0 && Math.min(heap[next + Vma.vmStart], vmStartGap(cpu, next)) < end + 1) return false
+  // Also where the heap would only get longer.
+  if (heap[mm + Mm.mapCount] > heap[mm + Mm.maxMapCount]) return false
+  const flags = VM_READ | VM_WRITE | heap[mm + Mm.defFlags]
   if (!mlockFutureOk(cpu, mm, flags, end - start)) return false
   return mmapRegion(cpu, mm, { page: start, pages: end - start, vmFlags: flags, file: 0, pgoff: start }) >= 0
 }

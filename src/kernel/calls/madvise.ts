@@ -21,7 +21,7 @@ import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from
 import { PG_DIRTY, PG_LAZYFREE, pageCount } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { freeSwapAndCache, tryToFreeSwap } from '../memory/swap.ts'
-import { EINVAL, ENOMEM } from '../mm/errno.ts'
+import { EAGAIN, EINVAL, ENOMEM } from '../mm/errno.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { MM_SWAPENTS } from '../mm/mm.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
@@ -93,7 +93,8 @@ const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>
 
 /**
  * Advises on the pages [start, end). Advice applies to what is mapped; if something is not, the result is -ENOMEM all
- * the same. Pages that are locked stay what they are: advice to let them go ends with -EINVAL at the first of them.
+ * the same. Advice that is a flag of the VMA ends with -EAGAIN where a split finds no memory or would exceed
+ * maxMapCount. Pages that are locked stay what they are: advice to let them go ends with -EINVAL at the first of them.
  * `willneed` brings pages into the caches of file and swap area, as far as frames are free.
  */
 export function madvise(cpu: Task, mm: number, start: number, end: number, advice: number): number {
@@ -320,8 +321,7 @@ function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: 
     // ksm_madvise() passes over shared memory without a word.
     const ignored = set === VM_MERGEABLE && (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
     const newFlags = ignored ? heap[vma + Vma.vmFlags] : (heap[vma + Vma.vmFlags] & ~clear) | set
-    const error = updateVmaFlags(cpu, mm, vma, page, stop, newFlags)
-    if (error < 0) return error
+    if (updateVmaFlags(cpu, mm, vma, page, stop, newFlags) < 0) return -EAGAIN
     page = stop
   }
   return result

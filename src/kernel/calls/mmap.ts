@@ -1,6 +1,7 @@
 // mmap and munmap (mm/mmap.c of Linux 5.12). Arguments are page numbers; the results too, or negative errno values.
 
 import { finishCall } from '../cache/task-work.ts'
+import { END_OF_FILES } from '../cache/truncate.ts'
 import { mmPopulate } from '../fault/populate.ts'
 import { FILE_SHARED_ANONYMOUS, File, accountFile, createFile, putFile } from '../memory/file.ts'
 import { accountMemory, honoursNoReserve, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
@@ -58,7 +59,7 @@ export function mmap(
 ): number {
   if (pages === 0) return -EINVAL
   if (pages > TASK_SIZE) return -ENOMEM
-  if (file !== 0 && pgoff + pages > 0x7fff_ffff) return -EOVERFLOW
+  if (file !== 0 && pgoff + pages > END_OF_FILES) return -EOVERFLOW
   const ownFile = file === 0 && (vmFlags & VM_SHARED) !== 0
   const backing = ownFile ? createFile(cpu, pages, 4096, FILE_SHARED_ANONYMOUS) : file
   if (ownFile && backing === 0) return -ENOMEM

@@ -5,6 +5,7 @@
 // it changes its place instead (HAVE_MOVE_PMD, since Linux 5.0).
 
 import { finishCall } from '../cache/task-work.ts'
+import { END_OF_FILES } from '../cache/truncate.ts'
 import { mmPopulate } from '../fault/populate.ts'
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
 import { accountMemory, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
@@ -172,6 +173,9 @@ function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, 
   if (oldPages === 0 && (vmFlags & VM_SHARED) === 0) return -EINVAL
   if (oldPages > heap[vma + Vma.vmEnd] - page) return -EFAULT
   if (oldPages === newPages) return 0
+  // A file cannot be that long.
+  if (heap[vma + Vma.vmFile] !== 0 && linearPageIndex(cpu, vma, page) + newPages > END_OF_FILES)
+    return -EINVAL
   if (!mlockFutureOk(cpu, mm, vmFlags, newPages - oldPages)) return -EAGAIN
   if (!mayExpandVm(cpu, mm, vmFlags, newPages - oldPages)) return -ENOMEM
   cpu.populates = (vmFlags & VM_LOCKED) !== 0

@@ -5,7 +5,8 @@
 // and then works as if it held the mmap lock, page tables included (per-vma.ts).
 
 import { vmaLockKept } from '../fault/hold.ts'
-import { copyContainsPage, copyVma } from '../fault/speculative.ts'
+import { fillFromVma } from '../fault/fault.ts'
+import { copyContainsPage } from '../fault/speculative.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
@@ -101,7 +102,7 @@ function lockVmaUnderRcu(cpu: Task, fault: FaultContext): number {
   for (;;) {
     const vma = findVmaRcu(cpu, fault.mm, fault.page)
     if (vma === 0 || !isEligible(cpu, fault, vma) || !vmaStartRead(cpu, fault.mm, vma)) break
-    copyVma(cpu, fault, vma)
+    fillFromVma(cpu, fault, vma)
     if (copyContainsPage(fault) && Atomics.load(heap, vma + Vma.detached) === 0) {
       rcuReadUnlock(cpu)
       return vma

@@ -9,9 +9,8 @@
 // forbidden access is a signal at once (6.10). MADV_DONTNEED and MADV_FREE of pages of one VMA take its lock and not
 // the mmap lock (6.17). docs/designs.md says what of 6.18 and later is missing here.
 
-import { accessSignal } from '../fault/fault.ts'
+import { accessSignal, fillFromVma } from '../fault/fault.ts'
 import { vmaLockHeld } from '../fault/hold.ts'
-import { copyVma } from '../fault/speculative.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
@@ -88,7 +87,7 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
   protected override lockVma(cpu: Task, fault: FaultContext): number {
     const vma = lockVmaUnderRcu(cpu, fault.mm, fault.page)
     fault.vma = vma
-    if (vma !== 0) copyVma(cpu, fault, vma)
+    if (vma !== 0) fillFromVma(cpu, fault, vma)
     return vma
   }
 

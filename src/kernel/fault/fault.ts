@@ -195,10 +195,10 @@ function isRefusedByPkey(errorCode: number, vmFlags: number): boolean {
 }
 
 /**
- * Copies what the handlers need. The mmap lock is held, so plain reads do; except for anonVma, which other faults may
- * set.
+ * Copies what the handlers need. The caller holds the mmap lock or the lock of the VMA, so plain reads do; except for
+ * anonVma, which other faults may set.
  */
-function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
+export function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
   const { heap } = cpu
   fault.vma = vma
   fault.vmStart = heap[vma + Vma.vmStart]

@@ -122,8 +122,10 @@ function swapIn(cpu: Task, slot: number): number {
     }
     release(cpu, ioFrames[n], 0)
   }
-  if (read < 0) return read
-  return read >= PAGE_SIZE ? 0 : -EIO
+  if (read >= PAGE_SIZE) return 0
+  // Perhaps another slot cannot be read: a fault that finds its page in the cache and not up to date reads it alone.
+  if (count > 1) return 0
+  return Math.min(read, -EIO)
 }
 
 /** `swapin_walk_pmd_entry`: what of [start, end) is in the swap area is read into its cache. The mmap lock is held. */

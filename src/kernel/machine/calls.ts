@@ -17,9 +17,9 @@ import { bugOn } from './errors.ts'
 import { PerCpu } from './per-cpu.ts'
 
 /**
- * Has every CPU whose bit is set in the `CPU_MASK_WORDS` words at `mask`, except this one, do `callFunction`, and
- * waits until each has answered. CPUs that are outside are not waited for: they flush when they enter. Interrupts
- * must be enabled, or two CPUs that call each other would wait for ever.
+ * Has every CPU whose bit is set in the `CPU_MASK_WORDS` words at `mask`, except this one, do `callFunction`, and waits
+ * until each has answered. It does not wait for CPUs that are outside: they flush when they enter. Interrupts must be
+ * enabled, or two CPUs that call each other would wait for ever.
  */
 export function callFunctionMany(
   cpu: Cpu,

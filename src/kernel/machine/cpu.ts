@@ -1,13 +1,14 @@
 // A CPU is an attached thread.
 //
 // It is *inside* while it executes an access or a call of the kernel, and *outside* while it runs JavaScript of the
-// user or sleeps. Both edges are one atomic operation on its state word, which also brings news from other CPUs:
+// user or sleeps. Entering and leaving are one atomic operation each on its state word, in which other CPUs also set
+// flags:
 //
 //   bit 0  INSIDE     set on entry, cleared on exit
-//   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits until it is taken out
-//   bit 2  FLUSH      while this CPU was outside, a translation was withdrawn: flush the TLB on entry
-//   bit 3  STOP       entering is refused: a CPU was lost, or this one's thread is about to be ended
-//   bit 4  CLAIMED    it is outside, and another CPU is at work on what it keeps for itself: entering waits
+//   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits for the answer
+//   bit 2  FLUSH      a translation was removed while this CPU was outside: it flushes the TLB on entry
+//   bit 3  STOP       entering is refused: a CPU was lost, or the thread of this CPU is about to be terminated
+//   bit 4  CLAIMED    it is outside, and another CPU is changing its private state: entering waits
 //   bits 5..31        how often it entered, so that a grace period can tell one stay from the next
 //
 // A CPU outside holds translations that it cannot use without passing the entry, hence nobody has to wait for it:
@@ -83,9 +84,9 @@ export interface Host {
   truncateFile(file: number, pages: number, lastBytes: number): number
   /** Opens the file for writing, if that can be done. Returns 0 or a negative errno. */
   openFile(file: number): number
-  /** Nobody refers to the file any more: it is freed next. */
+  /** No reference to the file is left: the kernel frees it next. */
   forgetFile(file: number): void
-  /** Whether this is asked from within code that is not the host's own, and works for it in one of these methods. */
+  /** Whether the caller runs inside a method of this interface, in foreign code that the method has called. */
   isCalledOut(): boolean
 }
 
@@ -100,20 +101,20 @@ export class Cpu {
   /** What the machine's spinlocks are, see `spinlockKinds` of sync/spinlock.ts. */
   readonly spinlockKind: number
   tracepoints: Tracepoints | null = null
-  /** Where the processor ends the translations of all CPUs at once; null where each CPU is called for that. */
+  /** Set if the processor removes the translations of all CPUs at once; null if each CPU must be called for that. */
   tlbBroadcast: TlbBroadcast | null = null
   host: Host | null = null
 
   /**
-   * This thread is between entry and exit, or asleep in between. Its own copy of that, to refuse a second entry before
-   * it does harm.
+   * Whether this thread is between entry and exit, or asleep in between: a copy of its own, by which a second entry is
+   * refused before it does harm.
    */
   entered = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true
   /** At how many of its nodes this CPU waits for spinlocks, see sync/qspinlock.ts. */
   qnodesUsed = 0
-  /** The CPUs that this one has called and that have not been seen to answer, a bit each. */
+  /** The CPUs that this one has called and whose answer it has not seen, a bit each. */
   readonly called = new Int32Array(CPU_MASK_WORDS)
   /** Depth of RCU read-side critical sections. */
   rcuNesting = 0
@@ -162,7 +163,7 @@ export function kernelEnter(cpu: Cpu): void {
   if ((before & news) !== 0) kernelEnterSlow(cpu, before)
 }
 
-/** Enters the kernel, for a call. What dies between this and {@link callExit} leaves work undone. */
+/** Enters the kernel, for a call. A thread that dies between this and {@link callExit} leaves work undone. */
 export function callEnter(cpu: Cpu): void {
   kernelEnter(cpu)
   beginWork(cpu)
@@ -186,9 +187,9 @@ export function endWork(cpu: Cpu): void {
 }
 
 /**
- * The thread enters a second time. Either the kernel itself has called it, which is refused; or an exception has gone
- * through the kernel that no handler sees, as where the host cuts off a script that runs too long. Nothing was held
- * then if it was at no work, and the stay is ended here; else the machine is lost.
+ * The thread enters a second time. Either code that the kernel has called does so, which is refused; or an exception
+ * has passed through the kernel that no handler sees, as when the host cuts off a script that runs too long. If the CPU
+ * was not at work, it held nothing, and this ends the earlier stay; else the machine is lost.
  */
 function endTornStay(cpu: Cpu): void {
   throwIfCpuLost(cpu)
@@ -203,8 +204,8 @@ function endTornStay(cpu: Cpu): void {
 }
 
 /**
- * Leaves the kernel for a stay that was broken off at a point that nobody knows, perhaps while it answered calls: those
- * that are still in the mailbox are answered anew.
+ * Ends a stay that was cut off at an unknown point, perhaps while the CPU answered calls: it answers again those that
+ * are still in the mailbox.
  */
 export function exitTornStay(cpu: Cpu): void {
   Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)
@@ -222,7 +223,7 @@ function kernelEnterSlow(cpu: Cpu, before: number): void {
   }
   if ((before & CPU_CLAIMED) !== 0) waitForClaimant(cpu)
   if ((before & CPU_FLUSH) !== 0) {
-    // In this order: the host may cut the script off in between.
+    // In this order, since the host may cut the script off in between.
     flushTlb(cpu)
     Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
   }
@@ -263,9 +264,9 @@ function kernelExitSlow(cpu: Cpu): void {
 }
 
 /**
- * Claims the CPU at `base`: this CPU may then change what that one keeps for itself. Works only while that CPU is
- * outside. Returns whether it did; then {@link releaseClaim} must follow soon, and this CPU must not wait for anything
- * that the claimed one does.
+ * Claims the CPU at `base`, so that this CPU may change its private state. Works only while that CPU is outside.
+ * Returns whether it did; then {@link releaseClaim} must follow soon, and this CPU must not wait for anything that the
+ * claimed one does.
  */
 export function claimCpu(cpu: Cpu, base: number): boolean {
   const { heap } = cpu
@@ -281,7 +282,7 @@ export function releaseClaim(cpu: Cpu, base: number): void {
   Atomics.notify(cpu.heap, base)
 }
 
-/** Answers no interrupt meanwhile: the call might change what the claimant is changing. */
+/** Answers no interrupt meanwhile, since the call might change what the claimant is changing. */
 function waitForClaimant(cpu: Cpu): void {
   const { heap, base } = cpu
   for (let spins = 0; ; spins++) {
@@ -301,7 +302,7 @@ export function disableInterrupts(cpu: Cpu): void {
   cpu.interruptsEnabled = false
 }
 
-/** `local_irq_enable`; answers what came meanwhile. */
+/** `local_irq_enable`; answers interrupts that came meanwhile. */
 export function enableInterrupts(cpu: Cpu): void {
   cpu.interruptsEnabled = true
   pollInterrupts(cpu)
@@ -441,8 +442,8 @@ export function cpuRelax(cpu: Cpu): void {
 }
 
 /**
- * `need_resched`: this thread should not go on spinning, as another waits for its CPU. Worker threads are never told:
- * the host shares CPUs out by itself.
+ * `need_resched`: this thread should not go on spinning, as another waits for its CPU. Worker threads never learn of
+ * it, since the host schedules them by itself.
  */
 export function needResched(cpu: Cpu): boolean {
   return Atomics.load(cpu.heap, cpu.base + PerCpu.needResched) !== 0
@@ -475,7 +476,7 @@ export function throwIfCpuLost(cpu: Cpu): void {
 }
 
 /**
- * Declares CPU `lost` dead inside the kernel. Every CPU refuses to enter from now on, and those that wait are woken.
+ * Records that CPU `lost` has died inside the kernel. From now on no CPU can enter, and every CPU that waits is woken.
  */
 export function declareCpuLost(heap: Int32Array, lost: number): void {
   Atomics.compareExchange(heap, Header.lostCpu, 0, lost + 1)
@@ -486,7 +487,7 @@ export function declareCpuLost(heap: Int32Array, lost: number): void {
     Atomics.notify(heap, base + PerCpu.waiterWake)
     Atomics.notify(heap, base + PerCpu.rcuwaitTask)
     Atomics.notify(heap, base + PerCpu.syncDone)
-    // Changed, so that one who is about to sleep on it does not.
+    // The word changes too, so that a thread that is about to sleep on it does not.
     Atomics.compareExchange(heap, base + PerCpu.futexState, FUTEX_WAITING, FUTEX_LOST)
     Atomics.notify(heap, base + PerCpu.futexState)
     const haltedOn = Atomics.load(heap, base + PerCpu.haltedOn)

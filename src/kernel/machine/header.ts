@@ -28,14 +28,14 @@ export const Header = layout('machine', WORDS, {
   overcommitMemory: 7,
   overcommitRatio: 8,
   overcommitKbytes: 9,
-  /** Four words by which the host knows the machine; the kernel does not look at them. */
+  /** Four words by which the host identifies the machine; the kernel does not read them. */
   identity: 10,
   /** How many pages are accounted together, see memory/lru.ts; 0: not at all. */
   lruBatch: 14,
   chargeBatch: 15,
   /** One more than the number of the CPU that died inside the kernel; 0 while the machine is sound. */
   lostCpu: 16,
-  /** 1 where ranges are handed out as copies: see the threads backend. The kernel does not look at it. */
+  /** 1 if withRange() hands out copies: see the threads backend. The kernel does not read it. */
   checkRanges: 17,
   /** What spinlocks are, see `spinlockKinds` of sync/spinlock.ts. */
   spinlockKind: 18,
@@ -44,24 +44,26 @@ export const Header = layout('machine', WORDS, {
   framesPerNode: 20,
   /** 1 where a reader that tries a semaphore looks at it first, see memory/lru.ts. */
   looksFirst: 21,
-  /** Pages committed, but for those that CPUs count for themselves. */
+  /** Pages committed, without those that each CPU counts by itself. */
   vmCommittedAs: 24,
   /** The next word that was never allocated. */
   heapNext: 32,
   heapEnd: 33,
-  /** Where the per-CPU structs, the slab caches, the zones with their nodes, and the array of `struct page` begin. */
+  /**
+   * The first word of the per-CPU structs, the slab caches, the zones with their nodes, and the array of `struct page`.
+   */
   perCpu: 34,
   slabCaches: 35,
   zone: 36,
   memoryMap: 37,
   /** One word for each frame, see sectors.ts. */
   writtenSectors: 38,
-  /** What each CPU keeps of each node that is not its own: see memory/node.ts. */
+  /** The frames of other nodes that each CPU keeps, see memory/node.ts. */
   pagesets: 39,
   /** All address spaces, linked, and the lock of that list. */
   mmList: 48,
   mmListLock: 49,
-  /** The last numbers that were given, two words each, and their lock: see sync/number.ts. */
+  /** The last numbers that were assigned, two words each, and their lock: see sync/number.ts. */
   mmGeneration: 50,
   mmGenerationHigh: 51,
   fileGeneration: 56,
@@ -70,8 +72,8 @@ export const Header = layout('machine', WORDS, {
   mmuNotifierGenerationHigh: 59,
   numberLock: 60,
   /**
-   * Above every number of the VMA caches of an address space that is gone, with its turns: one at the same place of the
-   * heap begins there. Guarded by the lock of the list.
+   * The highest sequence number, with its turns, that the VMA caches of any destroyed address space had: that of a new
+   * one begins above it. Guarded by the lock of the list.
    */
   vmacacheSeqnum: 61,
   vmacacheTurns: 62,
@@ -83,7 +85,7 @@ export const Header = layout('machine', WORDS, {
   /** Files whose contents the host keeps, linked, and the lock of that list. */
   fileList: 53,
   fileListLock: 54,
-  /** Files that nobody refers to any more, whose pages are to be written back or thrown away, linked. */
+  /** Files without a reference, whose pages are still to be written back or discarded, linked. */
   deadFiles: 55,
 
   /**
@@ -93,22 +95,22 @@ export const Header = layout('machine', WORDS, {
   frameHand: RECLAIM,
   clockGeneration: RECLAIM + 1,
   clockPage: RECLAIM + 2,
-  /** Pages of files of the host in memory, which can be had back without a swap area. */
+  /** Pages of files of the host in memory, which can be reclaimed without a swap area. */
   cachedPages: RECLAIM + 3,
-  /** Pages that MADV_FREE gave up for as long as nobody writes to them; some may be gone since. */
+  /** Pages that MADV_FREE has given up and that were not written since; some may be freed by now. */
   lazyFreePages: RECLAIM + 4,
-  /** How often the clock's hand came round, and how many frames were freed by it. */
+  /** How often the hand of the clock has come round, and how many frames it has freed. */
   clockRevolutions: RECLAIM + 5,
   reclaimedFrames: RECLAIM + 6,
 
   /** `swap_info_struct`: see memory/swap.ts. The file of the swap area, 0 without one. */
   swapFile: SWAP,
   swapLock: SWAP + 1,
-  /** Slots of the area, from 1 on, and for how many there is room in the arrays. */
+  /** Slots of the area, numbered from 1, and how many the arrays have room for. */
   swapSlots: SWAP + 2,
   swapCapacity: SWAP + 3,
   swapFree: SWAP + 4,
-  /** Where the search for a free slot goes on. */
+  /** The slot at which the search for a free one goes on. */
   swapHand: SWAP + 5,
   /** One word a slot each: entries of page tables and files that refer to it; the frame in the swap cache; the file. */
   swapMap: SWAP + 6,
@@ -117,10 +119,10 @@ export const Header = layout('machine', WORDS, {
   /** Whether the area is being emptied: see memory/swap.ts. */
   swapLeaving: SWAP + 9,
 
-  /** One more than the number of the CPU that frees frames before they are used up; 0 if none does. */
+  /** One more than the number of the CPU that frees frames up to the high watermark; 0 if none does. */
   balancingCpu: SWAP + 10,
 
-  /** A rw_semaphore: who has pages in its hands that may be leaving memory reads under it, see cache/reclaim.ts. */
+  /** A rw_semaphore: a CPU holds it for reading while it reclaims, see cache/reclaim.ts. */
   reclaimLock: SWAP + 16,
 
   /** Pages charged: of the cgroup, and of the root above it. */
@@ -129,18 +131,18 @@ export const Header = layout('machine', WORDS, {
 
   /** The flusher, see cache/flusher.ts: one more than the number of the CPU that is kept for it, 0 without one. */
   flusherCpu: WRITEBACK,
-  /** 1 when it is to look what there is to do, which it waits for; FLUSHER_STOP when it is to go. */
+  /** The word that the flusher sleeps on: 1 when it has work, FLUSHER_STOP when it must end. */
   flusherWake: WRITEBACK + 1,
   /** Periods since the machine began: the flusher's clock. */
   writebackPeriod: WRITEBACK + 2,
-  /** Pages that became dirty since it last began to write, and of how many on it is to be woken; 0: of none. */
+  /** Pages that became dirty since it last began to write, and the number at which it is woken; 0: never. */
   dirtied: WRITEBACK + 3,
   dirtyBackground: WRITEBACK + 4,
-  /** After how many periods a file that is dirty is to be written. */
+  /** The number of periods after which it writes a dirty file. */
   dirtyExpire: WRITEBACK + 5,
-  /** 1 where the flusher uses the file system, whatever other threads use. The kernel does not look at it. */
+  /** 1 if the flusher uses the file system, whatever storage other threads use. The kernel does not read it. */
   flusherStorage: WRITEBACK + 6,
-  /** 1 once the flusher was there, or it is known that it will not come. */
+  /** 1 once the flusher has attached, or is known not to come. */
   flusherCame: WRITEBACK + 7,
 
   /** The first thread that waits for a word of memory, by its CPU plus one, and the lock: see sync/futex.ts. */
@@ -194,7 +196,7 @@ export interface OvercommitOptions {
   readonly kilobytes: number
 }
 
-/** Words of the heap that are spoken for before the first object is allocated. */
+/** Words of the heap that are in use before the first object is allocated. */
 export function fixedHeapWords(cpuCount: number, frameCount: number, nodeCount = 1): number {
   const pagesets = nodeCount === 1 ? 0 : cpuCount * nodeCount * PAGESET_WORDS
   const arrays = cpuCount * PER_CPU_WORDS + SLAB_CACHES * SLAB_CACHE_WORDS + nodeCount * NODE_WORDS + pagesets

@@ -38,9 +38,9 @@ export const ACCESS_WRITE = PTE_PRESENT | PTE_WRITE | PTE_DIRTY
 export const ACCESS_EXECUTE = PTE_EXEC
 
 /**
- * The entry that maps `page` under `root` for the access, or 0 when there is none that allows it; then
- * `cpu.faultError` is the x86 error code. Interrupts must not be answered between this and the use of the entry: they
- * may withdraw it.
+ * The entry that maps `page` under `root` for the access, or 0 when there is none that allows it; then `cpu.faultError`
+ * is the x86 error code. The CPU must not answer interrupts between this and the use of the entry, since they may flush
+ * it.
  */
 export function translate(cpu: Cpu, root: number, page: number, access: number): number {
   const slot = page & TLB_MASK

@@ -48,25 +48,27 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** 1 while it sleeps in the kernel, outside for others but with work undone. */
   asleep: 20,
   /**
-   * 1 while it may hold something, or have something half done: then the machine does not survive its death. Read by
-   * others only when its thread is dead.
+   * 1 while it may hold a lock or have work half done: then the machine is lost if its thread dies. Other CPUs read it
+   * only when the thread is dead.
    */
   atWork: 21,
   /** Bits of the CPUs that wait until this one has done what they call it for. Written by all. */
   mailbox: 24,
   /**
-   * The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). The latter
-   * is that of the thread that the runtime calls `nativeOf`: what has just come to the CPU of a dead thread has not
-   * written its own yet.
+   * The numbers of the attached thread: that of the runtime, and that of the operating system (0 when unknown). The
+   * latter belongs to the thread that the runtime calls `nativeOf`: a thread that has just taken the CPU of a dead one
+   * has not written its own yet.
    */
   hostThread: 18,
   nativeThread: 19,
   nativeOf: 36,
   /** The memory node that it is of. */
   node: 37,
-  /** 1 while the scheduler wants the CPU for another thread. Written by it, where there is one that can tell. */
+  /** 1 while the scheduler wants the CPU for another thread. A scheduler that can tell writes it. */
   needResched: 39,
-  /** The runtime's names for the thread that started it, and the one that started that; 0 for none. */
+  /**
+   * The runtime's numbers of the thread that started the attached one, and of the one that started that; 0 for none.
+   */
   hostParent: 22,
   hostGrandparent: 23,
 

@@ -71,7 +71,7 @@ export function clearFrame(cpu: Cpu, frame: number): void {
 
 /** Copies frame `from` to frame `to`, which belongs to this CPU alone. */
 export function copyFrame(cpu: Cpu, to: number, from: number): void {
-  // All of them: another CPU may write the source meanwhile, and note the sector after its bits were read here.
+  // All sectors: another CPU may be writing to the source, and note a sector after this CPU has read the bits.
   noteWhole(cpu, to)
   cpu.memory.copyFrame(to, from)
 }

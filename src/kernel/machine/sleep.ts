@@ -13,13 +13,13 @@ const TASK_POLLING = 1
 const TASK_SLEEPING = 2
 const SLEEP_POLLS = 200
 
-/** Says that this CPU is about to sleep on `word`. Whoever sees it from now on may wake it. */
+/** Announces that this CPU is about to sleep on `word`: from now on, a waker can wake it. */
 export function prepareToSleep(cpu: Cpu, word: number): void {
   Atomics.store(cpu.heap, word, TASK_POLLING)
 }
 
 /**
- * Sleeps until somebody wakes `word`: the thread leaves the CPU, which is a quiescent state and needs no interrupts.
+ * Sleeps until a waker wakes `word`: the thread leaves the CPU, which is a quiescent state and answers no interrupts.
  * The CPU is marked as asleep meanwhile: if the thread dies there, a waker may still hand it what it waits for.
  */
 export function sleepUntilWoken(cpu: Cpu, word: number): void {
@@ -35,9 +35,7 @@ export function sleepUntilWoken(cpu: Cpu, word: number): void {
   returnFromHost(cpu)
 }
 
-/**
- * Sleeps until `heap[word]` may have changed from `value`. Whoever changes it has to notify.
- */
+/** Sleeps until `heap[word]` may have changed from `value`. A thread that changes it must notify. */
 export function sleepWhile(cpu: Cpu, word: number, value: number): void {
   leaveForHost(cpu)
   const timedOut = Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS) === 'timed-out'
@@ -46,20 +44,20 @@ export function sleepWhile(cpu: Cpu, word: number, value: number): void {
   if (timedOut) throwIfCpuLost(cpu)
 }
 
-/** `schedule_timeout_uninterruptible`: sleeps so long. */
+/** `schedule_timeout_uninterruptible`: sleeps for that time. */
 export function sleepFor(cpu: Cpu, milliseconds: number): void {
   leaveForHost(cpu)
   Atomics.wait(cpu.heap, Header.magic, HEAP_MAGIC, milliseconds)
   returnFromHost(cpu)
 }
 
-/** `io_schedule`: until {@link returnFromHost} this CPU is outside, with work undone, as the host works for it. */
+/** `io_schedule`: until {@link returnFromHost}, this CPU is outside, with work undone, while the host works for it. */
 export function leaveForHost(cpu: Cpu): void {
   bugOn(cpu.rcuNesting !== 0, 'sleeping inside an RCU read-side critical section')
   bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
   Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
   kernelExit(cpu)
-  // The stay has not ended: a second one would find the work of this one half done.
+  // The stay has not ended: a second entry would find the work of this one half done.
   cpu.entered = true
 }
 
@@ -76,7 +74,10 @@ function waitForHost(cpu: Cpu, word: number): void {
   }
 }
 
-/** Wakes the CPU that sleeps, or is about to sleep, on `word`. The sleeper's struct may be gone right afterwards. */
+/**
+ * Wakes the CPU that sleeps, or is about to sleep, on `word`. What the sleeper waited for may be freed right
+ * afterwards.
+ */
 export function wakeUp(cpu: Cpu, word: number): void {
   if (Atomics.exchange(cpu.heap, word, TASK_RUNNING) === TASK_SLEEPING) Atomics.notify(cpu.heap, word, 1)
 }

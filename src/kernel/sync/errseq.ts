@@ -7,7 +7,7 @@ import type { Cpu } from '../machine/cpu.ts'
 
 /** `MAX_ERRNO`: the bits of the error. */
 const ERROR_MASK = 0xfff
-/** `ERRSEQ_SEEN`: somebody was told, so that the next error has to be another number. */
+/** `ERRSEQ_SEEN`: an observer has seen the error, so the next error must change the number. */
 const SEEN = 1 << 12
 /** `ERRSEQ_CTR_INC`. */
 const COUNTER_STEP = 1 << 13
@@ -22,15 +22,18 @@ export function errseqSet(cpu: Cpu, word: number, error: number): void {
   }
 }
 
-/** `errseq_sample`: the copy of one who has not been told of anything; an error that nobody has seen is told to him. */
+/**
+ * `errseq_sample`: the copy of a new observer. If no observer has seen the last error yet, the copy is 0, so that the
+ * new one gets that error.
+ */
 export function errseqSample(cpu: Cpu, word: number): number {
   const value = Atomics.load(cpu.heap, word)
   return (value & SEEN) === 0 ? 0 : value
 }
 
 /**
- * `errseq_check_and_advance`: the last error since the copy at `since` was taken, as a negative errno, or 0. Of several
- * who use one copy, one is told.
+ * `errseq_check_and_advance`: the last error since the copy at `since` was taken, as a negative errno, or 0. Updates
+ * the copy. If several threads share the copy, one of them gets the error.
  */
 export function errseqCheckAndAdvance(cpu: Cpu, word: number, since: number): number {
   const { heap } = cpu
@@ -39,7 +42,7 @@ export function errseqCheckAndAdvance(cpu: Cpu, word: number, since: number): nu
     const value = Atomics.load(heap, word)
     if (value === before) return 0
     const seen = value | SEEN
-    // Where another error comes in between, it is the one to be told.
+    // If another error is recorded in between, the next round returns that one.
     if (seen !== value && Atomics.compareExchange(heap, word, value, seen) !== value) continue
     if (Atomics.compareExchange(heap, since, before, seen) === before) return -(seen & ERROR_MASK)
   }

@@ -4,7 +4,7 @@ import type { Cpu } from '../machine/cpu.ts'
 import { rcuBarrier, rcuPoll } from './rcu.ts'
 import { srcuBarrier, srcuPoll } from './srcu.ts'
 
-/** Takes the grace periods further and runs the callbacks whose time has come. To be called where nothing is held. */
+/** Advances the grace periods and runs the callbacks whose grace period has passed. The caller holds no lock. */
 export function gracePoll(cpu: Cpu): void {
   rcuPoll(cpu)
   srcuPoll(cpu)

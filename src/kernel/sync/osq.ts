@@ -38,7 +38,7 @@ export function osqLock(cpu: Cpu, tail: number, rounds: number): boolean {
   return true
 }
 
-/** `osq_unlock`: the next of the queue is the first. */
+/** `osq_unlock`: hands the turn to the next of the queue. */
 export function osqUnlock(cpu: Cpu, tail: number): void {
   const { heap, base } = cpu
   if (Atomics.compareExchange(heap, tail, cpu.id + 1, NOBODY) === cpu.id + 1) return
@@ -47,36 +47,38 @@ export function osqUnlock(cpu: Cpu, tail: number): void {
   if (next !== NOBODY) Atomics.store(heap, nodeOf(cpu, next) + PerCpu.osqIsFirst, 1)
 }
 
-/** `osq_is_locked`: somebody spins. */
+/** `osq_is_locked`: whether a CPU spins. */
 export function osqIsLocked(cpu: Cpu, tail: number): boolean {
   return Atomics.load(cpu.heap, tail) !== NOBODY
 }
 
-/** Returns whether this CPU has left the queue: not where its turn has come meanwhile. */
+/** Removes this CPU from the queue. Returns false if its turn has come meanwhile. */
 function leaveQueue(cpu: Cpu, tail: number, found: number): boolean {
   const { heap, base } = cpu
   let previous = found
-  // The one in front is told that nobody is behind it: while the tail says else, it waits for a next.
+  // Clears `next` of the predecessor, which then cannot leave: it is not the last of the queue, so it waits for a
+  // `next`.
   while (
     Atomics.compareExchange(heap, nodeOf(cpu, previous) + PerCpu.osqNext, cpu.id + 1, NOBODY) !==
     cpu.id + 1
   ) {
     if (Atomics.load(heap, base + PerCpu.osqIsFirst) !== 0) return false
     cpuRelax(cpu)
-    // It is leaving itself, and tells who is in front of it.
+    // The predecessor is leaving too: it writes its own predecessor into `previous` of this CPU.
     previous = Atomics.load(heap, base + PerCpu.osqPrevious)
   }
   const next = awaitNext(cpu, tail, previous)
   if (next === NOBODY) return true
-  // Neither neighbour can go: one waits for a next, the other waits to be that of somebody.
+  // Neither neighbour can leave: the predecessor waits for a `next`, the successor until it is the `next` of its
+  // predecessor.
   Atomics.store(heap, nodeOf(cpu, next) + PerCpu.osqPrevious, previous)
   Atomics.store(heap, nodeOf(cpu, previous) + PerCpu.osqNext, next)
   return true
 }
 
 /**
- * `osq_wait_next`: who is behind this CPU, so that it stays there; or nobody, and then the last of the queue is
- * `previous`.
+ * `osq_wait_next`: takes the successor out of `next` of this CPU, so that the successor cannot leave, and returns it.
+ * If there is none, makes `previous` the last of the queue and returns NOBODY.
  */
 function awaitNext(cpu: Cpu, tail: number, previous: number): number {
   const { heap, base } = cpu
@@ -87,7 +89,8 @@ function awaitNext(cpu: Cpu, tail: number, previous: number): number {
     )
       return NOBODY
     if (Atomics.load(heap, base + PerCpu.osqNext) !== NOBODY) {
-      // Taken away, not only read: else the next, on its way out too, would take this CPU for one that stays.
+      // An exchange, not a load: otherwise a successor that is leaving too could unlink itself from this CPU, which
+      // leaves.
       const next = Atomics.exchange(heap, base + PerCpu.osqNext, NOBODY)
       if (next !== NOBODY) return next
     }
@@ -95,7 +98,7 @@ function awaitNext(cpu: Cpu, tail: number, previous: number): number {
   }
 }
 
-/** The struct of the CPU that a number of the queue stands for. */
+/** The struct of CPU `number - 1`. */
 function nodeOf(cpu: Cpu, number: number): number {
   return perCpuBase(cpu.heap, number - 1)
 }

@@ -9,8 +9,8 @@
 //
 // Two things of Linux are left out. Readers only try, as nobody here waits for reading. And a writer that leaves puts
 // the semaphore at rest at once: the grace period that Linux waits for there orders memory, which `Atomics` do, and
-// spares writers that come in crowds theirs. So nothing is left behind that a destroyer would have to wait for (race
-// R19).
+// saves writers that follow soon a grace period of their own. So no callback is pending that the destroyer would have
+// to wait for (race R19).
 
 import { type Cpu } from '../machine/cpu.ts'
 import { prepareToSleep, sleepUntilWoken } from '../machine/sleep.ts'
@@ -42,7 +42,7 @@ function readCount(sem: number, cpuId: number): number {
 export function percpuDownReadTryLock(cpu: Cpu, sem: number): boolean {
   const { heap } = cpu
   const count = readCount(sem, cpu.id)
-  // No writer: whoever comes now has to wait until this CPU was outside, and sees the count then.
+  // There is no writer. One that comes now waits until this CPU has been outside, and sees the count afterwards.
   if (Atomics.load(heap, sem + PercpuRwsem.writerComes) === 0) {
     Atomics.add(heap, count, 1)
     return true
@@ -55,7 +55,7 @@ export function percpuDownReadTryLock(cpu: Cpu, sem: number): boolean {
   return false
 }
 
-/** Gives the lock up. On the CPU that took it: a thread keeps its CPU here. */
+/** Releases the lock, on the CPU that took it: a thread keeps its CPU here. */
 export function percpuUpRead(cpu: Cpu, sem: number): void {
   const { heap } = cpu
   const before = Atomics.sub(heap, readCount(sem, cpu.id), 1)
@@ -88,8 +88,8 @@ export function percpuUpWrite(cpu: Cpu, sem: number): void {
 }
 
 /**
- * `readers_active_check`. With the block raised no count grows for good: one that is zero when it is looked at was
- * given up, or belongs to a reader that will find the block.
+ * `readers_active_check`. While `block` is 1, a reader that counts itself takes that back. So a count that was 0 once
+ * stays 0, but for such readers.
  */
 function hasReaders(cpu: Cpu, sem: number): boolean {
   for (let id = 0; id < cpu.cpuCount; id++) {

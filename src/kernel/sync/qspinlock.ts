@@ -33,7 +33,7 @@ const TAIL_MASK = -(1 << NODE_SHIFT)
 const NEXT = 0
 const FIRST = 1
 
-/** `_Q_PENDING_LOOPS`: how often it is looked whether who was pending has taken the lock. */
+/** `_Q_PENDING_LOOPS`: how often a CPU looks whether the pending CPU has taken the lock. */
 const PENDING_LOOPS = 512
 
 /** Takes the lock, in turn. Interrupts are answered meanwhile if they are enabled. */
@@ -50,7 +50,7 @@ export function queuedSpinUnlock(cpu: Cpu, lock: number): void {
   bugOn((before & HOLDER_MASK) !== tag, `CPU ${cpu.id} releases a spinlock that it does not hold`)
   if ((before & HALTED) === 0) return
   Atomics.and(heap, lock, ~HALTED)
-  // Both: who is pending, and the first of the queue, who halts anew.
+  // Wakes both the pending CPU and the first of the queue, which halts again.
   Atomics.notify(heap, lock)
 }
 
@@ -62,17 +62,18 @@ function queuedSpinLockSlow(cpu: Cpu, lock: number, found: number): void {
     const before = Atomics.or(heap, lock, PENDING)
     if ((before & (PENDING | TAIL_MASK)) === 0) {
       waitForWord(cpu, lock, HOLDER_MASK)
-      // It holds the lock, and is pending no more.
+      // This CPU holds the lock now and is no longer pending.
       Atomics.add(heap, lock, ((cpu.id + 1) << 1) - PENDING)
       return
     }
-    // Somebody queues, who may see this and leave the tail as it is: it must be queued behind then, as happens next.
+    // The last of the queue may have seen this bit; then it leaves the tail in place and waits for a successor. This
+    // CPU becomes that successor, as it queues next.
     if ((before & PENDING) === 0) Atomics.and(heap, lock, ~PENDING)
   }
   queue(cpu, lock)
 }
 
-/** The lock is free and somebody is about to take it. Waits a moment for that. Returns the word. */
+/** The lock is free and the pending CPU is about to take it: waits a moment until it has. Returns the word. */
 function awaitPending(cpu: Cpu, lock: number, found: number): number {
   let value = found
   for (let spins = 0; spins < PENDING_LOOPS && (value & ~HALTED) === PENDING; spins++) {
@@ -82,7 +83,7 @@ function awaitPending(cpu: Cpu, lock: number, found: number): number {
   return value
 }
 
-/** Waits until nothing of `mask` is set in the lock's word, which it returns. Those who call this: see HALTED. */
+/** Waits until no bit of `mask` is set in the lock's word, and returns the word. Sets HALTED before it halts. */
 function waitForWord(cpu: Cpu, lock: number, mask: number): number {
   const { heap } = cpu
   for (let spins = 0; ; spins++) {
@@ -98,14 +99,14 @@ function waitForWord(cpu: Cpu, lock: number, mask: number): number {
 
 function queue(cpu: Cpu, lock: number): void {
   const { heap, base } = cpu
-  // Before the node is written: an interrupt that is answered from here on takes the next.
+  // Before the node is written: an interrupt that this CPU answers from here on uses the next node.
   const index = cpu.qnodesUsed++
   bugOn(index >= QNODES, `CPU ${cpu.id} waits for more than ${QNODES} spinlocks`)
   const node = base + PerCpu.qnodes + index * QNODE_WORDS
   heap[node + NEXT] = 0
   heap[node + FIRST] = 0
   const value = Atomics.load(heap, lock)
-  // It may be free by now.
+  // The lock may be free by now.
   if (value !== 0 || Atomics.compareExchange(heap, lock, 0, (cpu.id + 1) << 1) !== 0)
     takeInTurn(cpu, lock, node, ((cpu.id + 1) << TAIL_CPU_SHIFT) | (index << NODE_SHIFT), value)
   cpu.qnodesUsed = index
@@ -123,12 +124,13 @@ function takeInTurn(cpu: Cpu, lock: number, node: number, tail: number, found: n
   }
   let value = waitForWord(cpu, lock, HOLDER_MASK | PENDING)
   while ((value & (PENDING | TAIL_MASK)) === tail) {
-    // It is the last too, and nobody else waits: the queue is empty from now on. A mark is nobody's, and may go.
+    // This CPU is also the last of the queue, and no CPU is pending: the queue becomes empty. HALTED goes too, as no
+    // CPU can halt on this word.
     const seen = Atomics.compareExchange(heap, lock, value, (cpu.id + 1) << 1)
     if (seen === value) return
     value = seen
   }
-  // Another has queued behind; or is about to, having tried to be the pending one.
+  // Another CPU has queued behind this one, or is about to, having set PENDING in vain.
   Atomics.add(heap, lock, (cpu.id + 1) << 1)
   if (next === 0) next = awaitNonzero(cpu, node + NEXT)
   handTo(cpu, next + FIRST, 1)

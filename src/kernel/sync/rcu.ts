@@ -4,9 +4,9 @@
 // the kernel or asleep holds no reference, and the state word that counts its entries (machine/cpu.ts) tells one stay
 // from the next. A grace period has passed when every CPU was outside at least once since it began.
 //
-// Callbacks are kept by each CPU in two lists: those that wait for the grace period in progress, and those that came
-// after it began. Nothing runs in the background: a CPU looks after its callbacks when it has done a call that may
-// free something.
+// Each CPU keeps its callbacks in two lists: those that wait for the grace period in progress, and those that came
+// after it began. Nothing runs in the background: a CPU looks after its callbacks when it has done a call that may free
+// something.
 
 import {
   type Cpu,
@@ -67,7 +67,7 @@ export function callRcu(cpu: Cpu, head: number, callback: number): void {
   spinUnlock(cpu, base + PerCpu.rcuLock)
 }
 
-/** Runs the callbacks whose grace period has passed and begins one for the next. To be called where nothing is held. */
+/** Runs the callbacks whose grace period has passed and begins one for the next. The caller holds no lock. */
 export function rcuPoll(cpu: Cpu): void {
   const { heap, base } = cpu
   if (Atomics.load(heap, base + PerCpu.rcuPending) === 0) return
@@ -115,14 +115,14 @@ export function synchronizeRcu(cpu: Cpu): void {
  * itself, so that no two barriers wait for each other.
  */
 export function rcuBarrier(cpu: Cpu): void {
-  // Also what the callbacks that this CPU runs queue.
+  // Again and again, since a callback may queue another.
   let took = true
   while (took) took = runEveryCallback(cpu)
   // Only once: another barrier may set its word again and again, though it finds no callbacks each time.
   waitForOthersCallbacks(cpu)
 }
 
-/** Runs, after a grace period, what is on the list of any CPU. Returns whether there was something. */
+/** Takes the callbacks of all CPUs and runs them after a grace period. Returns whether there were any. */
 function runEveryCallback(cpu: Cpu): boolean {
   const { heap, base } = cpu
   // Set before the first callback is taken: another barrier that finds the list empty looks at this word and waits.
@@ -151,15 +151,15 @@ function runEveryCallback(cpu: Cpu): boolean {
   return list !== 0
 }
 
-/** Runs callbacks that this CPU has taken, and clears `rcuRunning`, which says that it has. */
+/** Runs callbacks that this CPU has taken off the lists, and clears `rcuRunning` afterwards. */
 function runAndTell(cpu: Cpu, list: number): void {
   runCallbacks(cpu, list)
   Atomics.store(cpu.heap, cpu.base + PerCpu.rcuRunning, 0)
 }
 
 /**
- * Waits until each other CPU has had no callbacks in its hands. Outside, as the other may be waiting for a grace
- * period.
+ * Waits until each other CPU has been seen to run no callbacks. This CPU is outside meanwhile, as the other may be
+ * waiting for a grace period.
  */
 function waitForOthersCallbacks(cpu: Cpu): void {
   leaveForHost(cpu)

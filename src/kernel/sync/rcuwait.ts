@@ -30,7 +30,7 @@ function rcuwait(cpu: Cpu, waiter: number, word: number, value: number, equal: b
   Atomics.store(heap, waiter, 0)
 }
 
-/** Wakes who waits, if somebody does. The memory of `waiter` must still be there. */
+/** Wakes the CPU that waits, if there is one. The caller keeps the memory of `waiter` from being freed. */
 export function rcuwaitWake(cpu: Cpu, waiter: number): void {
   const sleeper = Atomics.load(cpu.heap, waiter)
   if (sleeper !== 0) wakeUp(cpu, sleeper + PerCpu.rcuwaitTask)

@@ -9,7 +9,8 @@ export function refcountInc(cpu: Cpu, refcount: number): void {
 }
 
 /**
- * Takes a reference unless the object is dead. Returns whether it did. The memory of the object must still be there.
+ * Takes a reference unless the object is dead. Returns whether it did. The caller keeps the memory of the object from
+ * being freed.
  */
 export function refcountIncNotZero(cpu: Cpu, refcount: number): boolean {
   for (;;) {

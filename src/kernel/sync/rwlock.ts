@@ -11,7 +11,7 @@ import { spinLock, spinUnlock } from './spinlock.ts'
 export const Rwlock = layout('rwlock', 2, {
   /** Readers in units of READER; below that, whether a writer has the lock or waits for it. */
   count: 0,
-  /** Orders those who wait. */
+  /** A CPU that waits for `count` holds it; the CPUs behind wait for it. */
   waitLock: 1,
 })
 

@@ -29,30 +29,34 @@ export const Rwsem = layout('rw_semaphore', RWSEM_WORDS, {
   spinners: 6,
 })
 
-/** Of the struct. What it says of readers is a hint. */
+/** The word `owner` of the struct. What it says of readers is a hint. */
 export const RWSEM_OWNER_WORD = Rwsem.owner
 
 export const WAITING_FOR_READ = 1
 export const WAITING_FOR_WRITE = 2
 
-// Flags of `owner`, in the lowest bits of an address: that a reader holds the lock or was the last to do so (4.7); that
-// writers do not spin, as readers have it for long (5.3); and that readers do not (5.3 to 5.10).
+// Flags of `owner`, in the lowest bits of an address. READER_OWNED: a reader holds the lock or was the last to hold it
+// (4.7). NONSPINNABLE: writers do not spin, since readers have held the lock for long (5.3). READERS_NONSPINNABLE:
+// readers do not spin (5.3 to 5.10).
 export const READER_OWNED = 1
 export const NONSPINNABLE = 2
 export const READERS_NONSPINNABLE = 4
 export const OWNER_FLAGS = READER_OWNED | NONSPINNABLE | READERS_NONSPINNABLE
 
-/** @param owner what `owner` says; true while this CPU holds the lock for writing */
+/** @param owner the word `owner`; true while this CPU holds the lock for writing */
 export function isOwner(cpu: Cpu, owner: number): boolean {
   return (owner & ~READERS_NONSPINNABLE) === cpu.base
 }
 
-/** @param owner what `owner` says as this CPU is about to release the write lock */
+/** @param owner the word `owner` when this CPU is about to release the write lock */
 export function assertOwner(cpu: Cpu, owner: number): void {
   bugOn(!isOwner(cpu, owner), `CPU ${cpu.id} releases a write lock that it does not hold`)
 }
 
-/** `owner_on_cpu`: the writer that `owner` names does not sleep in the kernel. That the host runs it cannot be seen. */
+/**
+ * `owner_on_cpu`: the writer that `owner` names does not sleep in the kernel. Whether the host runs its thread cannot
+ * be seen.
+ */
 export function ownerRuns(cpu: Cpu, owner: number): boolean {
   return Atomics.load(cpu.heap, (owner & ~OWNER_FLAGS) + PerCpu.asleep) === 0
 }
@@ -82,10 +86,10 @@ export function dequeueWaiter(cpu: Cpu, sem: number, waiter: number): void {
 }
 
 /**
- * Takes readers out of the queue, of which the first waits for reading, and links them. The wait lock is held.
+ * Takes readers out of the queue, whose first waiter is a reader, and links them. The wait lock is held.
  *
- * @param overWriters all of the queue, as since 5.3; else those in front of the first writer
- * @returns how many they are; the first of the queue is the first of them
+ * @param overWriters true: all readers of the queue, as since 5.3; false: those in front of the first writer
+ * @returns how many; the first of them was the first of the queue
  */
 export function takeReaders(cpu: Cpu, sem: number, overWriters: boolean): number {
   const { heap } = cpu
@@ -105,16 +109,21 @@ export function takeReaders(cpu: Cpu, sem: number, overWriters: boolean): number
   return readers
 }
 
-// Whom a form may wake: the first writer or readers; readers; readers, as the caller owns the lock for reading.
+// Whom to wake. WAKE_ANY: the first writer, or readers. WAKE_READERS: only readers. WAKE_READ_OWNED: only readers, and
+// the caller holds the lock for reading itself.
 export const WAKE_ANY = 0
 export const WAKE_READERS = 1
 export const WAKE_READ_OWNED = 2
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Where who is woken does not own the lock: whom to wake is decided under the wait lock, and woken without it. The word
-// that a CPU sleeps on is therefore not the one that says whether it was let in.
+// For the forms in which a thread that is woken need not own the lock. The waker chooses waiters under the wait lock
+// and wakes them after it has dropped it. So the word that a CPU sleeps on (`waiterWake`) is not the one that says
+// whether it was given the lock (`waiterTask`).
 
-/** A reader sleeps until who has counted it lets it in. It may be woken for nothing, by who meant a wait before. */
+/**
+ * Sleeps until a waker, which has counted this reader, clears `waiterTask`. A wake-up that was meant for an earlier
+ * wait may come before.
+ */
 export function sleepUntilLetIn(cpu: Cpu, sem: number): void {
   const { heap, base } = cpu
   cpu.tracepoints?.contentionBegin(sem, false)
@@ -126,14 +135,17 @@ export function sleepUntilLetIn(cpu: Cpu, sem: number): void {
   cpu.tracepoints?.contentionEnd(sem)
 }
 
-/** @param marked 0 for nobody, the first of a list of readers to be let in, or minus a writer, which stays queued */
+/**
+ * @param marked 0: nobody; above 0: the first of a list of readers, which get the lock; below: minus a writer, which
+ * stays queued
+ */
 export function wakeMarked(cpu: Cpu, marked: number): void {
   if (marked < 0) {
     wakeUp(cpu, -marked + PerCpu.waiterWake)
     return
   }
   for (let waiter = marked; waiter !== 0;) {
-    // Read before it is let in, since it may queue again at once; and let in before it is woken.
+    // The link is read before the reader is let in, since it may queue again at once; it is let in before it is woken.
     const next = cpu.heap[waiter + PerCpu.waiterNext]
     Atomics.store(cpu.heap, waiter + PerCpu.waiterTask, 0)
     wakeUp(cpu, waiter + PerCpu.waiterWake)

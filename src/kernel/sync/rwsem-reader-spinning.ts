@@ -2,14 +2,14 @@
 // It is that of rwsem-spinning.ts but for:
 //
 // - A reader that finds the lock taken takes its count back and spins, in one queue with the writers (cf69482d62d9). It
-//   takes the lock as soon as no writer has it and it is not to be handed over, past whoever queues; and where that
-//   fails, once more if a phase of readers has begun meanwhile. So it steals only while it spins, also from readers.
-// - A reader that does not spin does not steal: it queues, unless nobody else does and the writer has left.
-// - Whether readers spin is said apart (5cfd92e12e13). A writer that has spun for readers in vain sets both flags. That
-//   for writers (NONSPINNABLE) ends with the next reader that comes in, or the last that leaves. That for readers ends
-//   with the next writer that leaves, and is set again by who had met it and queued: a writer that has got the lock, a
-//   reader that is let in.
-// - A reader writes its name, by which others see that a phase of readers is not the one that they have met.
+//   takes the lock past the queue as soon as no writer holds it and HANDOFF is not set. If it has spun in vain, it
+//   tries once more if a phase of readers has begun meanwhile. So it steals only while it spins, also from readers.
+// - A reader that does not spin does not steal: it queues, unless the queue is empty and the writer has left.
+// - Readers have a flag of their own that forbids spinning (5cfd92e12e13). A writer that has spun for readers in vain
+//   sets both flags. NONSPINNABLE is cleared by the next reader that takes the lock, or the last that leaves;
+//   READERS_NONSPINNABLE by the next writer that leaves. A thread that saw a flag when it queued sets
+//   READERS_NONSPINNABLE again when it gets the lock.
+// - A reader writes its name into `owner`; so others can tell a new phase of readers from the one that they saw before.
 // - Only the first of the queue asks for the lock to be handed over.
 //
 // 5.11 took the spinning of readers away (617f3ef95177), since it broke readers up into small groups that writers come
@@ -55,7 +55,7 @@ export class ReaderSpinningRwsem extends SpinningRwsem {
     } else if (!this.tryReaderPhase(cpu, sem, met)) this.queueForRead(cpu, sem, false)
   }
 
-  /** `rwsem_optimistic_spin`, for reading: as long as a writer has the lock, or it is to be handed over. */
+  /** `rwsem_optimistic_spin`, for reading: while a writer holds the lock or HANDOFF is set. */
   private spinForRead(cpu: Cpu, sem: number): boolean {
     if (!this.beginSpin(cpu, sem)) return false
     let taken = false
@@ -68,7 +68,7 @@ export class ReaderSpinningRwsem extends SpinningRwsem {
     return taken
   }
 
-  /** `rwsem_try_read_lock_unqueued`: takes the lock unless a writer has it or it is to be handed over. */
+  /** `rwsem_try_read_lock_unqueued`: takes the lock unless a writer holds it or HANDOFF is set. */
   private tryReadLockUnqueued(cpu: Cpu, sem: number): boolean {
     const { heap } = cpu
     if ((Atomics.load(heap, sem) & (WRITER_LOCKED | FLAG_HANDOFF)) !== 0) return false
@@ -76,14 +76,15 @@ export class ReaderSpinningRwsem extends SpinningRwsem {
       this.setReaderOwned(cpu, sem)
       return true
     }
-    // Who was woken meanwhile may have seen this count, and sleep again: this reader tries again, or wakes the queue.
+    // A writer that was woken meanwhile may have seen this count and gone back to sleep. This reader therefore tries
+    // again, or queues and wakes that writer.
     Atomics.sub(heap, sem, READER_BIAS)
     return false
   }
 
   /**
-   * `rwsem_reader_phase_trylock`: a reader that has spun in vain comes in where readers have the lock and the last of
-   * them is not the one that it had `met`, that is, `owner` when it came.
+   * `rwsem_reader_phase_trylock`: a reader that has spun in vain takes the lock if readers hold it and the last of them
+   * is not the reader named by `met`, which is `owner` as it was when this reader came.
    */
   private tryReaderPhase(cpu: Cpu, sem: number, met: number): boolean {
     const owner = Atomics.load(cpu.heap, sem + Rwsem.owner)
@@ -92,7 +93,10 @@ export class ReaderSpinningRwsem extends SpinningRwsem {
     return this.tryReadLockUnqueued(cpu, sem)
   }
 
-  /** A writer that has seen that readers had the lock for long keeps readers from spinning. */
+  /**
+   * If the writer sees, before it queues, that readers have held the lock for long, it keeps readers from spinning
+   * afterwards.
+   */
   protected override queueForWrite(cpu: Cpu, sem: number): number {
     const met = Atomics.load(cpu.heap, sem + Rwsem.owner)
     super.queueForWrite(cpu, sem)
@@ -111,7 +115,9 @@ export class ReaderSpinningRwsem extends SpinningRwsem {
     osqUnlock(cpu, sem + Rwsem.spinners)
   }
 
-  /** Beside readers it joins them only as the first of the queue: those in front of it wait for who leaves last. */
+  /**
+   * While readers hold the lock, only the first of the queue joins them. Otherwise the last of them wakes the queue.
+   */
   protected override markForReader(cpu: Cpu, sem: number, count: number, isFirst: boolean): number {
     return isFirst || (count & LOCK_MASK) === 0 ? this.markForCount(cpu, sem, count) : 0
   }
@@ -131,7 +137,7 @@ export class ReaderSpinningRwsem extends SpinningRwsem {
     setReader(cpu, sem, cpu.base)
   }
 
-  /** What the reader had seen when it came is handed on. */
+  /** Keeps READERS_NONSPINNABLE if the waiter saw it when it came. */
   protected override setOwnedByWaiter(cpu: Cpu, sem: number, first: number): void {
     setReader(cpu, sem, first | (cpu.heap[first + PerCpu.waiterMet] & READERS_NONSPINNABLE))
   }

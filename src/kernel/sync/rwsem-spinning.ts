@@ -1,8 +1,8 @@
 // The reader-writer semaphore of Linux since 5.11, with what later releases mended (kernel/locking/rwsem.c of 6.17).
 // docs/semaphores.md goes through it step by step. What 5.3 to 5.10 did otherwise is in rwsem-reader-spinning.ts.
 //
-// A waiter that was woken does not own the lock: it competes for it with whoever is running (a writer), or was counted
-// before it was woken (a reader). So the lock is seldom idle while the host brings a sleeper back.
+// A writer that is woken does not own the lock: it competes for it with threads that are running. A reader that is
+// woken has been counted before. So the lock is seldom idle while the host brings a sleeper back.
 //
 //   count   bit 0  WRITER_LOCKED
 //           bit 1  WAITERS   somebody queues. Who comes goes the slow way
@@ -14,9 +14,9 @@
 // WAITERS and HANDOFF change only with the wait lock held.
 //
 // Linux bounds spinning by time, by its scheduler and by a queue of spinners. The kernel here knows no clock and cannot
-// see whether the host runs the owner's thread, hence rounds. And one word says who spins: any contender may queue
-// instead of spinning at any time, so that which of them spin is a question of speed alone. One is enough to take the
-// lock over while sleepers come back, and more would take their cores from the owner.
+// see whether the host runs the owner's thread, hence rounds. One word names the CPU that spins, and other contenders
+// queue. Any contender may queue at any time instead of spinning, so this affects only the speed: one spinner is enough
+// to take the lock over while sleepers come back, and more of them would take cores from the owner.
 
 import { type Cpu, cpuRelax, needResched } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
@@ -52,12 +52,15 @@ const READER_MASK = -READER_BIAS
 export const LOCK_MASK = WRITER_LOCKED | READER_MASK
 const READ_FAILED_MASK = WRITER_LOCKED | FLAG_WAITERS | FLAG_HANDOFF
 
-/** How often a spinner looks before it queues; in Linux until the scheduler wants the CPU, or 25 µs for readers. */
+/**
+ * How often a spinner looks before it queues. Linux spins until the scheduler wants the CPU, or 25 µs where readers
+ * hold the lock.
+ */
 export const SPIN_ROUNDS = 100
-/** How often a waiter is woken, or was to be let in, for nothing before the lock is handed to it; in Linux 4 ms. */
+/** How often a waiter fails to get the lock before it asks for a hand-off; in Linux, it waits 4 ms. */
 const HANDOFF_TRIES = 4
 
-/** It has no state of its own: that is in the struct of each semaphore. */
+/** The object has no state: that is in the struct of each semaphore. */
 export class SpinningRwsem {
   // -------------------------------------------------------------------------------------------------------------------
   // Readers
@@ -69,8 +72,8 @@ export class SpinningRwsem {
   }
 
   downReadTryLock(cpu: Cpu, sem: number): boolean {
-    // It is taken to be free, as in Linux until 5.16: so its line travels once, to be written. Since 5.17 Linux looks
-    // first (14c240488411), and the line travels to be read, and again to be written.
+    // The first compare-and-swap assumes that the lock is free, as in Linux until 5.16: so its cache line travels once,
+    // to be written. Since 5.17 Linux looks first (14c240488411): the line travels to be read, and again to be written.
     let count = cpu.heap[Header.looksFirst] === 0 ? 0 : Atomics.load(cpu.heap, sem)
     while ((count & READ_FAILED_MASK) === 0) {
       const before = Atomics.compareExchange(cpu.heap, sem, count, count + READER_BIAS)
@@ -101,7 +104,10 @@ export class SpinningRwsem {
     if (firstReader && (count & FLAG_WAITERS) !== 0) this.wakeQueue(cpu, sem, WAKE_READ_OWNED)
   }
 
-  /** A reader may go past the queue, unless readers have the lock: a stream of them would starve the writers there. */
+  /**
+   * A reader may go past the queue, unless readers hold the lock: a stream of them would starve the writers in the
+   * queue.
+   */
   private mayStealForRead(cpu: Cpu, sem: number, count: number): boolean {
     if ((count & (WRITER_LOCKED | FLAG_HANDOFF)) !== 0) return false
     const others = (count & READER_MASK) !== READER_BIAS
@@ -113,7 +119,7 @@ export class SpinningRwsem {
     const { heap } = cpu
     spinLockIrq(cpu, sem + Rwsem.waitLock)
     const isFirst = heap[sem + Rwsem.waitFirst] === 0
-    // The writer has left meanwhile: this reader is counted, and who comes after it sees that.
+    // The writer has left meanwhile. This reader is counted already, and threads that come later see that.
     if (isFirst && isCounted && (Atomics.load(heap, sem) & WRITER_LOCKED) === 0) {
       spinUnlockIrq(cpu, sem + Rwsem.waitLock)
       this.setReaderOwned(cpu, sem)
@@ -121,7 +127,8 @@ export class SpinningRwsem {
     }
     heap[cpu.base + PerCpu.waiterTries] = 0
     enqueueWaiter(cpu, sem, WAITING_FOR_READ)
-    // In one operation it is counted no more and waits: the last reader to leave may have taken it for one that is in.
+    // One operation takes the count back and sets WAITERS. The last reader to leave may have counted this one as a
+    // holder and woken no thread; so this CPU looks at the result.
     const adjustment = (isFirst ? FLAG_WAITERS : 0) - (isCounted ? READER_BIAS : 0)
     const count = adjustment === 0 ? Atomics.load(heap, sem) : Atomics.add(heap, sem, adjustment) + adjustment
     const marked = this.markForReader(cpu, sem, count, isFirst)
@@ -137,13 +144,13 @@ export class SpinningRwsem {
     let flags = 0
     if (Atomics.compareExchange(cpu.heap, sem, 0, WRITER_LOCKED) !== 0 && !this.spinForWrite(cpu, sem))
       flags = this.queueForWrite(cpu, sem)
-    // Between the two, spinners take the lock for one without an owner, which is no harm: they look at the count too.
+    // Until then spinners see a lock without an owner, which does no harm: they look at the count too.
     Atomics.store(cpu.heap, sem + Rwsem.owner, cpu.base | flags)
   }
 
   upWrite(cpu: Cpu, sem: number): void {
     assertOwner(cpu, Atomics.load(cpu.heap, sem + Rwsem.owner))
-    // Before the count: the next writer's name must stay.
+    // Before the count: afterwards it could overwrite the next writer's name.
     Atomics.store(cpu.heap, sem + Rwsem.owner, 0)
     if ((Atomics.sub(cpu.heap, sem, WRITER_LOCKED) & FLAG_WAITERS) !== 0) this.wakeQueue(cpu, sem, WAKE_ANY)
   }
@@ -155,7 +162,7 @@ export class SpinningRwsem {
     if ((before & FLAG_WAITERS) !== 0) this.wakeQueue(cpu, sem, WAKE_READ_OWNED)
   }
 
-  /** Returns with the lock, and with the flags that `owner` is to have beside this CPU's name. */
+  /** Queues, and returns when it has the lock: the flags that `owner` is to have beside this CPU's name. */
   protected queueForWrite(cpu: Cpu, sem: number): number {
     const { heap, base } = cpu
     cpu.tracepoints?.contentionBegin(sem, true)
@@ -163,7 +170,7 @@ export class SpinningRwsem {
     enqueueWaiter(cpu, sem, WAITING_FOR_WRITE)
     if (heap[sem + Rwsem.waitFirst] === base) Atomics.or(heap, sem, FLAG_WAITERS)
     else {
-      // Readers in front of it may be let in by now.
+      // Readers in front of this writer may be let in by now.
       const marked = this.markForCount(cpu, sem, Atomics.load(heap, sem))
       if (marked !== 0) {
         spinUnlockIrq(cpu, sem + Rwsem.waitLock)
@@ -172,7 +179,7 @@ export class SpinningRwsem {
       }
     }
     for (let tries = 0; ; tries++) {
-      // Before it looks: who leaves from now on wakes it, even if it does not sleep yet.
+      // Before the check: a holder that leaves from now on wakes this CPU, even if it does not sleep yet.
       prepareToSleep(cpu, base + PerCpu.waiterWake)
       if (this.tryWriteLock(cpu, sem, tries)) break
       const isHandedToMe =
@@ -207,7 +214,10 @@ export class SpinningRwsem {
     return true
   }
 
-  /** Whoever has waited for long asks, for the first of the queue, even if that is another (5.16, d257cc8cb8d5). */
+  /**
+   * Any writer that has waited for long asks, on behalf of the first of the queue, which may be another (5.16,
+   * d257cc8cb8d5).
+   */
   protected mayAskForHandoff(_isFirst: boolean): boolean {
     return true
   }
@@ -232,7 +242,7 @@ export class SpinningRwsem {
     return taken
   }
 
-  /** Returns whether this CPU may spin, and nobody else does meanwhile. */
+  /** Makes this CPU the one that spins. Returns false if another is. */
   protected beginSpin(cpu: Cpu, sem: number): boolean {
     return Atomics.compareExchange(cpu.heap, sem + Rwsem.spinner, 0, cpu.id + 1) === 0
   }
@@ -241,7 +251,7 @@ export class SpinningRwsem {
     Atomics.store(cpu.heap, sem + Rwsem.spinner, 0)
   }
 
-  /** Takes the lock if it is free and not to be handed over, whether somebody waits or not. */
+  /** Takes the lock, past the queue, if it is free and HANDOFF is not set. */
   private tryWriteLockUnqueued(cpu: Cpu, sem: number): boolean {
     for (;;) {
       const count = Atomics.load(cpu.heap, sem)
@@ -250,7 +260,7 @@ export class SpinningRwsem {
     }
   }
 
-  /** The lock is to be handed to this CPU: waits a while for it to become free. Returns whether it was seen to be. */
+  /** HANDOFF is set for this CPU: waits a while for the lock to become free. Returns whether it has seen that. */
   private spinForHandoff(cpu: Cpu, sem: number): boolean {
     for (let round = 0; round < SPIN_ROUNDS; round++) {
       if ((Atomics.load(cpu.heap, sem) & LOCK_MASK) === 0) return true
@@ -261,10 +271,10 @@ export class SpinningRwsem {
   }
 
   /**
-   * `rwsem_can_spin_on_owner`: readers do not hold the lock for long, as far as is known, and a writer does not sleep.
-   * A lock that names no owner changes hands.
+   * `rwsem_can_spin_on_owner`: readers are not known to hold the lock for long, and a writer does not sleep. A lock
+   * without an owner is changing hands.
    *
-   * @param nonspinnable the flag that says of this contender that it should not
+   * @param nonspinnable the flags of `owner` that forbid this contender to spin
    */
   protected isSpinnable(cpu: Cpu, sem: number, nonspinnable: number): boolean {
     if (needResched(cpu)) return false
@@ -277,13 +287,15 @@ export class SpinningRwsem {
     Atomics.compareExchange(cpu.heap, sem + Rwsem.owner, READER_OWNED, READER_OWNED | NONSPINNABLE)
   }
 
-  /** The lock may have an owner by now, whose name has no such bit. */
+  /** By an atomic `and`: a writer may own the lock by now, whose name does not have this bit. */
   private clearNonspinnable(cpu: Cpu, sem: number): void {
     if ((Atomics.load(cpu.heap, sem + Rwsem.owner) & NONSPINNABLE) !== 0)
       Atomics.and(cpu.heap, sem + Rwsem.owner, ~NONSPINNABLE)
   }
 
-  /** A reader has the lock. Not its name, which Linux writes for debugging: so readers of one phase write this once. */
+  /**
+   * A reader has the lock. Linux also writes its name, for debugging; without it, the readers of one phase write once.
+   */
   protected setReaderOwned(cpu: Cpu, sem: number): void {
     if ((Atomics.load(cpu.heap, sem + Rwsem.owner) & READER_OWNED) === 0)
       Atomics.store(cpu.heap, sem + Rwsem.owner, READER_OWNED)
@@ -299,12 +311,12 @@ export class SpinningRwsem {
     wakeMarked(cpu, marked)
   }
 
-  /** A reader has queued, and found `count`: marks whom that lets in. */
+  /** A reader has queued, and `count` is what it found: marks the waiters that may take the lock. */
   protected markForReader(cpu: Cpu, sem: number, count: number, _isFirst: boolean): number {
     return this.markForCount(cpu, sem, count)
   }
 
-  /** `rwsem_cond_wake_waiter`: marks whom `count` lets in. */
+  /** `rwsem_cond_wake_waiter`: marks the waiters that may take the lock, by `count`. */
   protected markForCount(cpu: Cpu, sem: number, count: number): number {
     if ((count & WRITER_LOCKED) !== 0) return 0
     if ((count & READER_MASK) !== 0) return this.markWake(cpu, sem, WAKE_READERS)
@@ -323,12 +335,15 @@ export class SpinningRwsem {
     let adjustment = readers * READER_BIAS - claimed
     if (heap[sem + Rwsem.waitFirst] === 0) adjustment -= FLAG_WAITERS
     if ((Atomics.load(heap, sem) & FLAG_HANDOFF) !== 0) adjustment -= FLAG_HANDOFF
-    // All are counted before any is let in: it may leave at once.
+    // All readers are counted before the first is let in, which may leave at once.
     Atomics.add(heap, sem, adjustment)
     return first
   }
 
-  /** Keeps writers out, unless one has stolen the lock. Returns whether the reader `first` of the queue may come in. */
+  /**
+   * Counts one reader to keep writers out. If a writer has stolen the lock, takes that back and returns false: the
+   * reader `first` of the queue must wait.
+   */
   private claimForReaders(cpu: Cpu, sem: number, first: number): boolean {
     const { heap } = cpu
     const before = Atomics.add(heap, sem, READER_BIAS)
@@ -339,12 +354,12 @@ export class SpinningRwsem {
     let adjustment = -READER_BIAS
     const tries = ++heap[first + PerCpu.waiterTries]
     if (tries >= HANDOFF_TRIES && (before & FLAG_HANDOFF) === 0) adjustment += FLAG_HANDOFF
-    // If that writer has left meanwhile, it has seen that somebody waits, and waits for the wait lock.
+    // If that writer has left meanwhile, it has seen WAITERS, and wakes the queue as soon as it gets the wait lock.
     Atomics.add(heap, sem, adjustment)
     return false
   }
 
-  /** The reader `first` of the queue is about to be let in: spinners are told early. */
+  /** The reader `first` of the queue is about to be let in: writes `owner` early, for spinners. */
   protected setOwnedByWaiter(cpu: Cpu, sem: number, _first: number): void {
     this.setReaderOwned(cpu, sem)
   }

@@ -1,16 +1,17 @@
 // The reader-writer semaphore of Linux 3.16 to 5.2, in which writers spin, and only for writers: the count of 2010 with
-// what was built on it since (kernel/locking/rwsem-xadd.c of 4.16, with the mends of 5.0 and 5.2, and the fast paths of
-// arch/x86). Of its parts:
+// what was built on it since (kernel/locking/rwsem-xadd.c of 4.16, with the fixes of 5.0 and 5.2, and the fast paths of
+// arch/x86). Its rules:
 //
-// - A writer steals (3.9, ce6711f3d196): it takes a lock that nobody holds past those that queue. So a writer that is
-//   woken does not own the lock, and competes for it.
+// - A writer steals (3.9, ce6711f3d196): it takes a free lock past the queue. So a writer that is woken does not own
+//   the lock, and competes for it.
 // - A writer spins while another that is running holds the lock, in a queue of spinners (3.16, 4fc828e24cd9); not where
 //   readers hold it, or held it last, which the owner says (4.7, 19c5d690e416). So readers among the writers put all of
 //   them to sleep.
 // - Readers neither steal nor spin. Those at the head of the queue come in together, up to the first writer, and are
 //   woken when the wait lock is given back (4.8, 133e89ef5ef3).
-// - A release need not wake while somebody spins: if the wait lock is taken then, it goes on (4.1, 59aabfc7e959).
-// - Nothing is handed over: who queues can be passed over for ever. 5.3 mended that.
+// - A releaser that sees a spinner does not wait for the wait lock, and wakes no thread if that lock is taken (4.1,
+//   59aabfc7e959).
+// - There is no hand-off: a waiter can be passed over for ever. 5.3 fixed that.
 //
 //   count   the low half counts who is active, or about to find out; the high half is minus the writers among them, and
 //           one more if somebody queues
@@ -78,7 +79,7 @@ function downReadFailed(cpu: Cpu, sem: number): void {
   enqueueWaiter(cpu, sem, WAITING_FOR_READ)
   const adjustment = (isFirst ? WAITING_BIAS : 0) - ACTIVE_READ_BIAS
   const count = Atomics.add(heap, sem, adjustment) + adjustment
-  // The holder may have left meanwhile, and seen nobody to wake; or readers hold it, and this one joins them.
+  // The holder may have left meanwhile and found no waiter; or readers hold the lock, and this one joins them.
   const mayComeIn = count === WAITING_BIAS || (count > WAITING_BIAS && isFirst)
   const marked = mayComeIn ? markWake(cpu, sem, WAKE_ANY) : 0
   spinUnlockIrq(cpu, sem + Rwsem.waitLock)
@@ -90,14 +91,14 @@ function downReadFailed(cpu: Cpu, sem: number): void {
 // Writers
 
 export function writerSpinningDownWrite(cpu: Cpu, sem: number): void {
-  // It has the lock if nobody was active, whether somebody queues or not.
+  // The writer has the lock if no thread was active, whether or not threads queue.
   if ((Atomics.add(cpu.heap, sem, ACTIVE_WRITE_BIAS) & ACTIVE_MASK) !== 0) downWriteFailed(cpu, sem)
   else setOwner(cpu, sem)
 }
 
 export function writerSpinningUpWrite(cpu: Cpu, sem: number): void {
   assertOwner(cpu, Atomics.load(cpu.heap, sem + Rwsem.owner))
-  // Before the count: the next writer's name must stay.
+  // Before the count: afterwards it could overwrite the next writer's name.
   Atomics.store(cpu.heap, sem + Rwsem.owner, 0)
   wakeIfLast(cpu, sem, Atomics.sub(cpu.heap, sem, ACTIVE_WRITE_BIAS) - ACTIVE_WRITE_BIAS)
 }
@@ -123,9 +124,10 @@ function queueForWrite(cpu: Cpu, sem: number): void {
   const isFirst = heap[sem + Rwsem.waitFirst] === 0
   enqueueWaiter(cpu, sem, WAITING_FOR_WRITE)
   let count = isFirst ? Atomics.add(heap, sem, WAITING_BIAS) + WAITING_BIAS : Atomics.load(heap, sem)
-  // Only readers hold it: those in front may come in. They are woken with the wait lock held, as in Linux.
+  // Only readers hold the lock: readers in front of this writer may join them. They are woken with the wait lock held,
+  // as in Linux.
   if (!isFirst && count > WAITING_BIAS) wakeMarked(cpu, markWake(cpu, sem, WAKE_READERS))
-  // Before it looks: who leaves from now on wakes it, even if it does not sleep yet.
+  // Before the check: a holder that leaves from now on wakes this CPU, even if it does not sleep yet.
   prepareToSleep(cpu, base + PerCpu.waiterWake)
   while (!tryWriteLock(cpu, sem, count)) {
     spinUnlockIrq(cpu, sem + Rwsem.waitLock)
@@ -140,7 +142,7 @@ function queueForWrite(cpu: Cpu, sem: number): void {
   spinUnlockIrq(cpu, sem + Rwsem.waitLock)
 }
 
-/** `rwsem_try_write_lock`: takes the lock if nobody is active. This CPU queues, and the wait lock is held. */
+/** `rwsem_try_write_lock`: takes the lock if no thread is active. This CPU is in the queue, and holds the wait lock. */
 function tryWriteLock(cpu: Cpu, sem: number, count: number): boolean {
   if (count !== WAITING_BIAS) return false
   const { heap, base } = cpu
@@ -167,7 +169,7 @@ function spinForWrite(cpu: Cpu, sem: number): boolean {
   return taken
 }
 
-/** `rwsem_try_write_lock_unqueued`: takes the lock if nobody is active, whether somebody queues or not. */
+/** `rwsem_try_write_lock_unqueued`: takes the lock, past the queue, if no thread is active. */
 function tryWriteLockUnqueued(cpu: Cpu, sem: number): boolean {
   for (let count = Atomics.load(cpu.heap, sem); count === 0 || count === WAITING_BIAS;) {
     const before = Atomics.compareExchange(cpu.heap, sem, count, count + ACTIVE_WRITE_BIAS)
@@ -180,7 +182,7 @@ function tryWriteLockUnqueued(cpu: Cpu, sem: number): boolean {
   return false
 }
 
-/** `rwsem_can_spin_on_owner`: a lock that names no owner changes hands; that readers sleep cannot be seen. */
+/** `rwsem_can_spin_on_owner`: a lock without an owner is changing hands; whether readers sleep cannot be seen. */
 function isSpinnable(cpu: Cpu, sem: number): boolean {
   if (needResched(cpu)) return false
   const owner = Atomics.load(cpu.heap, sem + Rwsem.owner)
@@ -192,7 +194,7 @@ function setOwner(cpu: Cpu, sem: number): void {
   Atomics.store(cpu.heap, sem + Rwsem.owner, cpu.base)
 }
 
-/** Readers of one phase write it once. */
+/** Only the first reader of a phase writes the word. */
 function setReaderOwned(cpu: Cpu, sem: number): void {
   if (Atomics.load(cpu.heap, sem + Rwsem.owner) !== READER_OWNED)
     Atomics.store(cpu.heap, sem + Rwsem.owner, READER_OWNED)
@@ -201,14 +203,14 @@ function setReaderOwned(cpu: Cpu, sem: number): void {
 // ---------------------------------------------------------------------------------------------------------------------
 // Waking
 
-/** A holder has left, and found `count`: where somebody queues and nobody is active any more, it wakes. */
+/** A holder has left, and `count` is what it found: wakes the queue if threads queue and none is active. */
 function wakeIfLast(cpu: Cpu, sem: number, count: number): void {
   if (count < 0 && (count & ACTIVE_MASK) === 0) rwsemWake(cpu, sem)
 }
 
 /**
- * `rwsem_wake`. Who spins will look whether the lock is free: it may have seen it taken before it was released, but
- * looks once more when it queues, with the wait lock held. So that need not be waited for.
+ * `rwsem_wake`. A spinner will look whether the lock is free. It may have given up before the release, but it looks
+ * once more when it queues, under the wait lock. So this CPU need not wait for the wait lock.
  */
 function rwsemWake(cpu: Cpu, sem: number): void {
   if (!osqIsLocked(cpu, sem + Rwsem.spinners)) {
@@ -240,16 +242,20 @@ function markWake(cpu: Cpu, sem: number, kind: number): number {
   if (claimed !== 0 && !claimForReaders(cpu, sem)) return 0
   const readers = takeReaders(cpu, sem, false)
   const emptied = heap[sem + Rwsem.waitFirst] === 0 ? WAITING_BIAS : 0
-  // All are counted before any is let in: it may leave at once.
+  // All readers are counted before the first is let in, which may leave at once.
   Atomics.add(heap, sem, readers * ACTIVE_READ_BIAS - claimed - emptied)
   return first
 }
 
-/** Keeps writers out, unless one has stolen the lock, and wakes when it leaves. Returns whether readers may come in. */
+/**
+ * Counts one reader to keep writers out. If a writer has stolen the lock, which wakes the queue when it leaves, takes
+ * that back and returns false.
+ */
 function claimForReaders(cpu: Cpu, sem: number): boolean {
   while (Atomics.add(cpu.heap, sem, ACTIVE_READ_BIAS) < WAITING_BIAS) {
     if (Atomics.sub(cpu.heap, sem, ACTIVE_READ_BIAS) - ACTIVE_READ_BIAS < WAITING_BIAS) return false
-    // That writer has left meanwhile, and may have taken this claim for one that is active.
+    // That writer has left meanwhile, and may have taken this claim for an active reader and woken no thread: claims
+    // again.
   }
   setReaderOwned(cpu, sem)
   return true

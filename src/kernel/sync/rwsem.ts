@@ -8,15 +8,15 @@
 // way in and one on the way out. It is what made most of the gain of the first speculative page faults go away (L.
 // Torvalds and P. Zijlstra, message-id 1262969610.4244.36.camel@laptop).
 //
-// Both are fair: who comes while somebody queues, queues. A waiter sleeps until a releaser hands it the lock.
+// Both are fair: while a thread queues, newcomers queue too. A waiter sleeps until a releaser hands it the lock.
 //
 // Writer-spinning (kernel/locking/rwsem-xadd.c of 3.16 to 5.2): writers spin for a writer that is running, and take the
 // lock past the queue; readers do neither; see rwsem-writer-spinning.ts.
 //
-// Reader-spinning (kernel/locking/rwsem.c of 5.3 to 5.10): readers spin too, and whoever spins may take the lock past
-// the queue; see rwsem-reader-spinning.ts.
+// Reader-spinning (kernel/locking/rwsem.c of 5.3 to 5.10): readers spin too, and spinners may take the lock past the
+// queue; see rwsem-reader-spinning.ts.
 //
-// Spinning (the same since 5.11): writers spin, and whoever runs may take the lock past the queue; see
+// Spinning (the same file since 5.11): writers spin, and running threads may take the lock past the queue; see
 // rwsem-spinning.ts.
 
 import { type Cpu } from '../machine/cpu.ts'
@@ -149,7 +149,7 @@ export function downgradeWrite(cpu: Cpu, sem: number): void {
   else if (Atomics.sub(cpu.heap, sem, WAITING_BIAS) - WAITING_BIAS < 0) xaddDowngradeWake(cpu, sem)
 }
 
-/** Writers spin for the owner, whose name is therefore read and written by operations of Atomics. */
+/** In these forms CPUs spin on `owner`, so it is accessed through Atomics. */
 function isSpinningKind(kind: number): boolean {
   return kind >= RWSEM_SPINNING
 }
@@ -183,8 +183,8 @@ function sleepUntilGranted(cpu: Cpu, sem: number, kind: number): void {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Exchange-and-add. The count of 32-bit kernels: the low half counts who is active, the high half is minus the number
-// of those who wait, a writer included; hence at most 32,767 of them.
+// Exchange-and-add. The count of 32-bit kernels: the low half counts the active threads, the high half is minus the
+// number of waiters and of the active writer; hence at most 32,767 of them.
 
 const ACTIVE_READ_BIAS = 1
 const ACTIVE_MASK = 0xffff
@@ -196,7 +196,7 @@ function xaddDownFailed(cpu: Cpu, sem: number, kind: number, adjustment: number)
   spinLockIrq(cpu, sem + Rwsem.waitLock)
   enqueueWaiter(cpu, sem, kind)
   const count = Atomics.add(cpu.heap, sem, adjustment) + adjustment
-  // The holder may have left between the fast path and here, and seen nobody to wake.
+  // The holder may have left between the fast path and here, and found no waiter.
   if ((count & ACTIVE_MASK) === 0) xaddDoWake(cpu, sem, false)
   spinUnlockIrq(cpu, sem + Rwsem.waitLock)
   sleepUntilGranted(cpu, sem, kind)
@@ -208,7 +208,7 @@ function xaddDoWake(cpu: Cpu, sem: number, downgrading: boolean): void {
   if (!downgrading && !xaddClaimActive(cpu, sem)) return
   const first = heap[sem + Rwsem.waitFirst]
   if (heap[first + PerCpu.waiterKind] === WAITING_FOR_WRITE) {
-    // The bias that it added when it queued becomes its write bias.
+    // The bias that the writer added when it queued becomes its write bias.
     if (!downgrading) grantFirstWaiter(cpu, sem)
     return
   }
@@ -227,7 +227,7 @@ function xaddClaimActive(cpu: Cpu, sem: number): boolean {
   for (;;) {
     const before = Atomics.add(cpu.heap, sem, ACTIVE_READ_BIAS)
     if ((before & ACTIVE_MASK) === 0) return true
-    // Somebody is active and will wake the queue when it leaves; unless it left while the claim stood.
+    // A thread is active and will wake the queue when it leaves, unless it left while this claim stood.
     const after = Atomics.sub(cpu.heap, sem, ACTIVE_READ_BIAS) - ACTIVE_READ_BIAS
     if ((after & ACTIVE_MASK) !== 0) return false
   }

@@ -15,7 +15,7 @@ import { type Cpu, cpuWait } from '../machine/cpu.ts'
 /** Words of a sequence count. */
 export const SEQCOUNT_WORDS = 2
 
-/** How often the count has come round; to be read before {@link readSeqcount}. */
+/** How often the count has wrapped; to be read before {@link readSeqcount}. */
 export function readSeqcountTurns(cpu: Cpu, seqcount: number): number {
   return Atomics.load(cpu.heap, seqcount + 1)
 }
@@ -39,7 +39,7 @@ export function readSeqBegin(cpu: Cpu, seqcount: number): number {
   }
 }
 
-/** The count that is followed by 0 when the write is over. */
+/** The last even count: the write that begins here wraps, and ends at 0. */
 const LAST_EVEN = -2
 
 /** Makes the count odd. The caller excludes other writers. */

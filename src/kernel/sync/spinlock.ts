@@ -1,8 +1,8 @@
-// Spinlock: one word, 0 when free. Of three kinds, which a machine is booted with: test-and-set, here; ticket
+// Spinlock: one word, 0 when free. There are three kinds, of which each machine uses one: test-and-set, here; ticket
 // (ticket-spinlock.ts); queued (qspinlock.ts). x86 had them in this order, with others before 2.6.25 and 4.2, and has
 // test-and-set still in guests whose hypervisor does not help (`virt_spin_lock`).
 //
-// A held lock of the first kind contains its holder (CPU number + 1, shifted left) and in bit 0 whether somebody halts
+// A held lock of the first kind contains its holder (CPU number + 1, shifted left) and in bit 0 whether a CPU may halt
 // on it. The halting is what Linux does on virtual machines (`pv_wait`, `pv_kick`): our CPUs are threads of a host that
 // may take the core from the holder at any time, and spinning would then only lengthen the wait.
 
@@ -51,7 +51,7 @@ function spinLockSlow(cpu: Cpu, lock: number): void {
   for (let spins = 0; ; spins++) {
     const value = Atomics.load(heap, lock)
     if (value === 0) {
-      // Once this CPU has halted, others may be halted too and it cannot know: the mark is kept for them.
+      // A CPU that has halted cannot know whether others halt too, so it keeps the mark for them.
       const mark = spins < SPINS_BEFORE_HALT ? 0 : HALTED
       if (Atomics.compareExchange(heap, lock, 0, tag | mark) === 0) return
       continue

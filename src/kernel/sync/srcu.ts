@@ -29,7 +29,7 @@ export const Srcu = layout('srcu_struct', 16, {
   phase: 6,
   /** 0 when no callback waits. */
   pending: 7,
-  /** CPUs that have callbacks in their hands, to run them. */
+  /** How many CPUs are running callbacks. */
   running: 8,
 })
 
@@ -42,7 +42,9 @@ const SCAN_OLD = 1
 /** The index was flipped; waits for the readers of what was in use until then. */
 const SCAN_CURRENT = 2
 
-/** `srcu_read_lock`: begins a section. Returns what {@link srcuReadUnlock} wants. Writes only to this CPU's lines. */
+/**
+ * `srcu_read_lock`: begins a section. Returns the index for {@link srcuReadUnlock}. Writes only to this CPU's lines.
+ */
 export function srcuReadLock(cpu: Cpu): number {
   const index = Atomics.load(cpu.heap, Header.srcu + Srcu.index) & 1
   Atomics.add(cpu.heap, cpu.base + PerCpu.srcuLock + index, 1)
@@ -53,7 +55,7 @@ export function srcuReadUnlock(cpu: Cpu, index: number): void {
   Atomics.add(cpu.heap, cpu.base + PerCpu.srcuUnlock + index, 1)
 }
 
-/** `call_srcu`: has `callback` run on `head` after a grace period, by whoever finds it over. Does not wait. */
+/** `call_srcu`: has `callback` run on `head` after a grace period, by the CPU that finds it over. Does not wait. */
 export function callSrcu(cpu: Cpu, head: number, callback: number): void {
   const { heap } = cpu
   heap[head + RcuHead.next] = 0
@@ -64,7 +66,7 @@ export function callSrcu(cpu: Cpu, head: number, callback: number): void {
   spinUnlock(cpu, Header.srcu + Srcu.lock)
 }
 
-/** Takes the grace period further, and runs what it has ended. To be called where nothing is held. */
+/** Advances the grace period, and runs the callbacks for which it is over. The caller holds no lock. */
 export function srcuPoll(cpu: Cpu): void {
   if (Atomics.load(cpu.heap, Header.srcu + Srcu.pending) === 0) return
   if (!spinTryLock(cpu, Header.srcu + Srcu.lock)) return

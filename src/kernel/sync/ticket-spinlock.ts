@@ -45,8 +45,8 @@ export function ticketSpinUnlock(cpu: Cpu, lock: number): void {
   const { heap } = cpu
   const before = Atomics.add(heap, lock, 1)
   bugOn(isFree(before), `CPU ${cpu.id} releases a spinlock that nobody holds`)
-  // Whoever finds that it has run over takes that away, long before it could do so again, into the tickets.
+  // The CPU that sees the overflow clears it, long before the number could overflow again, into the tickets.
   if (((before + 1) & RUN_OVER) !== 0) Atomics.and(heap, lock, ~RUN_OVER)
-  // Who waits may halt.
+  // CPUs that wait may have halted.
   if (!isFree(before + 1)) Atomics.notify(heap, lock)
 }

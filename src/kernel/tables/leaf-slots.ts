@@ -38,7 +38,7 @@ const BOUNDS_MASK = (1 << BOUNDS_SHIFT) - 1
 /** Where the slots of a table end. */
 const SLOTS_END = PageTable.slots + LEAF_SLOTS * LEAF_SLOT_WORDS
 
-/** The entries that a slot with these bounds speaks of, [low, high): none if it is closed. */
+/** The entries that a slot with these bounds covers, [low, high): none if it is closed. */
 export function slotBounds(bounds: number): { low: number; high: number } {
   return { low: bounds & BOUNDS_MASK, high: bounds >> BOUNDS_SHIFT }
 }
@@ -47,20 +47,20 @@ function contains(bounds: number, index: number): boolean {
   return (bounds & BOUNDS_MASK) <= index && index < bounds >> BOUNDS_SHIFT
 }
 
-/** Also whether a closed slot, which contains nothing, meets [low, high): never. */
+/** Whether the bounds overlap [low, high); those of a closed slot never do. */
 function meets(bounds: number, low: number, high: number): boolean {
   return (bounds & BOUNDS_MASK) < high && low < bounds >> BOUNDS_SHIFT
 }
 
-/** The bounds without the entries [low, high): what is before them; if nothing is, what is behind; or 0. */
+/** The bounds reduced to what lies in front of [low, high); if nothing does, to what lies behind; else 0. */
 function without(bounds: number, low: number, high: number): number {
   if ((bounds & BOUNDS_MASK) < low) return (bounds & BOUNDS_MASK) | (low << BOUNDS_SHIFT)
   return high < bounds >> BOUNDS_SHIFT ? (bounds & ~BOUNDS_MASK) | high : 0
 }
 
 /**
- * What a slot of `fault.table` seems to say of the page, into the fault, without the lock. Inside an RCU read-side
- * critical section. False: no slot speaks of it.
+ * Copies the slot of `fault.table` that covers the page into the fault, without the lock, so the copy may be torn. The
+ * caller is in an RCU read-side critical section. Returns false if no slot covers the page.
  */
 export function peekSlot(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu
@@ -77,7 +77,7 @@ export function peekSlot(cpu: Task, fault: FaultContext): boolean {
   return false
 }
 
-/** The part of the VMA that the slot speaks of, as if it were all. */
+/** Gives the fault the part of the VMA that the slot covers, in place of the whole VMA. */
 function setRange(fault: FaultContext, bounds: number, bias: number): void {
   const first = fault.page - (fault.page & TABLE_INDEX_MASK)
   fault.vmStart = first + (bounds & BOUNDS_MASK)
@@ -85,7 +85,7 @@ function setRange(fault: FaultContext, bounds: number, bias: number): void {
   fault.vmPgoff = (fault.vmStart + bias) | 0
 }
 
-/** The slot that speaks of the entry, or 0. The table is locked. */
+/** The slot that covers the entry, or 0. The table is locked. */
 function slotOf(cpu: Task, table: number, index: number): number {
   const { heap } = cpu
   for (let slot = table + PageTable.slots; slot < table + SLOTS_END; slot += LEAF_SLOT_WORDS) {
@@ -100,8 +100,8 @@ function boundsOf(first: number, start: number, end: number): number {
 }
 
 /**
- * Whether a slot says of the page what the fault believes. The table is locked. What is mapped around the page may have
- * changed: the fault's range becomes the slot's.
+ * Whether the slot of the page agrees with the fault's copy. If so, the fault takes over the range of the slot, since
+ * the mappings around the page may have changed. The table is locked.
  */
 export function slotHolds(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu
@@ -123,9 +123,9 @@ export function slotHolds(cpu: Task, fault: FaultContext): boolean {
 }
 
 /**
- * Fills a slot of the table that covers `page` for the VMA that the fault has copied, as far as it lies there. The
- * table is locked; and nobody has begun to change the VMA, or it is the caller who is done with that. Returns whether
- * it is the first slot since the table came to where it is.
+ * Fills a slot of the table that covers `page`, for the part of the fault's VMA that lies in the table. The table is
+ * locked, and no writer has begun to change the VMA, or the caller is that writer and has finished. Returns whether it
+ * is the first slot that is filled since the table has covered these pages.
  */
 export function fillSlot(cpu: Task, fault: FaultContext, table: number, page: number): boolean {
   const isFirst = cpu.heap[table + PageTable.run] !== page >> PMD_SHIFT
@@ -140,14 +140,17 @@ export function fillSlot(cpu: Task, fault: FaultContext, table: number, page: nu
   return isFirst
 }
 
-/** Only the holder of the table's lock writes its slots; an ordered store costs as much as that lock. */
+/**
+ * Stores only what changes: an atomic store costs as much as the lock of the table, whose holder alone writes its
+ * slots.
+ */
 function setWord(cpu: Task, word: number, value: number): void {
   if (cpu.heap[word] !== value) Atomics.store(cpu.heap, word, value)
 }
 
 /**
- * The slot that is to speak of the entries [low, high): one that has spoken of some of them, and no other does
- * afterwards; else a closed one; else the one whose turn it is. The table is locked.
+ * The slot to fill for the entries [low, high): one that covers some of them (others that do are closed), else a closed
+ * slot, else the slot whose turn it is. The table is locked.
  */
 function roomFor(cpu: Task, table: number, low: number, high: number): number {
   const { heap } = cpu
@@ -167,7 +170,7 @@ function roomFor(cpu: Task, table: number, low: number, high: number): number {
   return table + PageTable.slots + turn * LEAF_SLOT_WORDS
 }
 
-/** No slot speaks of one of the entries [low, high) any more. The table is locked. */
+/** Removes the entries [low, high) from all slots. The table is locked. */
 function closeSlots(cpu: Task, table: number, low: number, high: number): void {
   const { heap } = cpu
   for (let slot = table + PageTable.slots; slot < table + SLOTS_END; slot += LEAF_SLOT_WORDS) {
@@ -177,8 +180,8 @@ function closeSlots(cpu: Task, table: number, low: number, high: number): void {
 }
 
 /**
- * Closes the slots that speak of one of the pages [start, end): when it returns, no fault commits any more by what was
- * mapped there. Nobody fills them again: the VMAs are being changed, or have left the tree. The mmap lock is held.
+ * Removes the pages [start, end) from all slots: when it returns, no fault can commit by the old mapping. No fault
+ * fills slots for the pages meanwhile, since their VMAs are being changed or have left the tree. The mmap lock is held.
  */
 export function closeRange(cpu: Task, mm: number, start: number, end: number): void {
   for (let page = nextPteTable(cpu, mm, start, end); page < end;) {

@@ -26,19 +26,19 @@ export function gatherBegin(cpu: Task, mm: number): void {
 }
 
 /**
- * `tlb_remove_page`: the translation of `page` to `frame` was taken out of the page table; drops its reference after
- * the flush.
+ * `tlb_remove_page`: a translation to `frame` was removed from the page table; its reference is dropped after the
+ * flush.
  */
 export function gatherFrame(cpu: Task, frame: number): void {
   cpu.gatherFrames[cpu.gatherCount++] = frame
 }
 
-/** True when nothing more fits before a flush. */
+/** True when no frame can be gathered before a flush. */
 export function gatherIsFull(cpu: Task): boolean {
   return cpu.gatherCount === GATHER_FRAMES_MAX
 }
 
-/** The translations of [start, end) may have been withdrawn. */
+/** Translations of the pages [start, end) may have been removed, and must be flushed. */
 export function gatherRange(cpu: Task, start: number, end: number): void {
   if (start < cpu.gatherStart) cpu.gatherStart = start
   if (end > cpu.gatherEnd) cpu.gatherEnd = end
@@ -59,8 +59,8 @@ export function gatherFlush(cpu: Task): void {
 }
 
 /**
- * `tlb_flush_mmu_tlbonly`: flushes what was gathered. The lock of a page table may be held: who waits for it answers
- * interrupts meanwhile, or only tries (race R11).
+ * `tlb_flush_mmu_tlbonly`: flushes what was gathered. The lock of a page table may be held: a CPU that waits for it
+ * answers interrupts meanwhile, or only tries it (race R11).
  */
 export function gatherFlushTlb(cpu: Task): void {
   if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)
@@ -90,7 +90,7 @@ export function flushTlbMm(cpu: Task, mm: number, start: number, end: number): v
   const root = mm + Mm.pgd
   flushTlbRange(cpu, root, start, end)
   countVmEvent(cpu, end - start === 1 ? VmEvent.nr_tlb_local_flush_one : VmEvent.nr_tlb_local_flush_all)
-  // If this CPU is no user of the address space itself, even one user is another CPU.
+  // 1 if this CPU is one of `users`; if not, even one user is another CPU.
   const own = (Atomics.load(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5)) >>> (cpu.id & 31)) & 1
   if (Atomics.load(cpu.heap, mm + Mm.users) > own) {
     countVmEvent(cpu, VmEvent.nr_tlb_remote_flush)

@@ -36,11 +36,11 @@ export const MmuNotifier = layout('mmu_notifier', MMU_NOTIFIER_WORDS, {
   next: 0,
   mm: 1,
   rcuHead: 2,
-  /** Which of all observers of the machine it is, see sync/number.ts; 0 once it is gone. */
+  /** Which of all observers of the machine it is, see sync/number.ts; 0 once it is unregistered. */
   generation: 4,
   generationHigh: 5,
 
-  /** KVM's `mmu_lock`: guards what follows. Nothing else is waited for by who holds it. */
+  /** KVM's `mmu_lock`: guards what follows. Its holder waits for nothing else. */
   lock: 16,
   /** How many invalidations have ended; written under the lock. */
   invalidateSeq: 17,
@@ -50,7 +50,10 @@ export const MmuNotifier = layout('mmu_notifier', MMU_NOTIFIER_WORDS, {
   /** The pages [rangeStart, rangeEnd) cover all that are under way. */
   rangeStart: 20,
   rangeEnd: 21,
-  /** The shadow table, direct-mapped: page and entry, two words each. Page 0, which no program has, for none. */
+  /**
+   * The shadow table, direct-mapped: page and entry, two words each. Page 0, which no program can map, marks an empty
+   * place.
+   */
   shadow: SHADOW,
 })
 
@@ -74,8 +77,8 @@ export function registerMmuNotifier(cpu: Task, mm: number): number {
 }
 
 /**
- * `mmu_notifier_unregister`. Whoever is just telling the observers may still look at it: hence the grace period, with
- * which finishCall() of the caller goes on.
+ * `mmu_notifier_unregister`: frees the observer after a grace period, since a thread that is notifying observers may
+ * still be reading it. The caller's finishCall() advances the grace period.
  */
 export function unregisterMmuNotifier(cpu: Task, notifier: number): void {
   const { heap } = cpu
@@ -93,7 +96,7 @@ defineRcuCallback<Task>(RCU_FREE_MMU_NOTIFIER, (cpu, head) => {
   slabFree(cpu, CACHE_MMU_NOTIFIER, head - MmuNotifier.rcuHead)
 })
 
-/** `mmu_notifier_release`: the address space goes away, and its observers with it. */
+/** `mmu_notifier_release`: unregisters all observers of an address space that is being destroyed. */
 export function releaseMmuNotifiers(cpu: Task, mm: number): void {
   for (;;) {
     const notifier = cpu.heap[mm + Mm.mmuNotifiers]
@@ -111,8 +114,9 @@ export function mmHasNotifiers(cpu: Task, mm: number): boolean {
 // Who withdraws translations
 
 /**
- * `mmu_notifier_invalidate_range_start`: translations of the pages [start, end) are about to be withdrawn. When it
- * returns, no observer uses one, and none begins to before {@link invalidateRangeEnd} is called for the same pages.
+ * `mmu_notifier_invalidate_range_start`: translations of the pages [start, end) are about to be removed. When it
+ * returns, no observer uses one, and none enters a new one before {@link invalidateRangeEnd} is called for the same
+ * pages.
  */
 export function invalidateRangeStart(cpu: Task, mm: number, start: number, end: number): void {
   if (!mmHasNotifiers(cpu, mm)) return
@@ -126,7 +130,7 @@ export function invalidateRangeStart(cpu: Task, mm: number, start: number, end: 
   rcuReadUnlock(cpu)
 }
 
-/** `mmu_notifier_invalidate_range_end`: they are withdrawn. */
+/** `mmu_notifier_invalidate_range_end`: the translations are removed. */
 export function invalidateRangeEnd(cpu: Task, mm: number): void {
   if (!mmHasNotifiers(cpu, mm)) return
   const { heap } = cpu
@@ -140,10 +144,11 @@ export function invalidateRangeEnd(cpu: Task, mm: number): void {
 }
 
 /**
- * The same for reclaim, which withdraws translations without the mmap lock. Until {@link reclaimEnd} no observer is
- * registered: in Linux, registration takes the locks of the reverse mapping for that. Of the whole address space, since
- * the table that reclaim is about to lock may have moved since it was found. No lock of a page table is held. Several
- * CPUs may reclaim at once: each waits meanwhile until others have flushed.
+ * The same for reclaim, which removes translations without the mmap lock. No observer can be registered before {@link
+ * reclaimEnd}; in Linux, registration takes the locks of the reverse mapping for that. The range is the whole address
+ * space, since the table that reclaim is about to lock may have moved since reclaim found it. The caller holds no lock
+ * of a page table. The lock of the list is taken for reading, since several CPUs may reclaim at once, and each waits
+ * for others to flush.
  */
 export function reclaimStart(cpu: Task, mm: number): void {
   readLock(cpu, mm + Mm.mmuNotifiersLock)
@@ -163,14 +168,17 @@ function beginInvalidation(cpu: Task, notifier: number, start: number, end: numb
   const alone = before === 0
   const rangeStart = notifier + MmuNotifier.rangeStart
   const rangeEnd = notifier + MmuNotifier.rangeEnd
-  // Several at once are taken for one that reaches from the first page of any to the last: too much does no harm.
+  // Invalidations under way at once share one range that covers them all: a range that is too large does no harm.
   heap[rangeStart] = alone ? start : Math.min(heap[rangeStart], start)
   heap[rangeEnd] = alone ? end : Math.max(heap[rangeEnd], end)
   dropShadow(cpu, notifier, start, end)
   spinUnlock(cpu, notifier + MmuNotifier.lock)
 }
 
-/** `kvm_mmu_notifier_invalidate_range_end`: the count moves first, so that at no moment all seems well. */
+/**
+ * `kvm_mmu_notifier_invalidate_range_end`: increments the count before it takes the invalidation back, so that an
+ * observer sees at least one of the two.
+ */
 function endInvalidation(cpu: Task, notifier: number): void {
   const { heap } = cpu
   spinLock(cpu, notifier + MmuNotifier.lock)
@@ -183,7 +191,7 @@ function endInvalidation(cpu: Task, notifier: number): void {
 // ---------------------------------------------------------------------------------------------------------------------
 // The observer
 
-/** The count that goes with a translation: to be read before the page is looked up. */
+/** The count that the observer notes before it looks up a page. */
 export function invalidateSequence(cpu: Task, notifier: number): number {
   spinLock(cpu, notifier + MmuNotifier.lock)
   const sequence = lockedSequence(cpu, notifier)
@@ -198,8 +206,8 @@ function lockedSequence(cpu: Task, notifier: number): number {
 }
 
 /**
- * `mmu_notifier_retry_hva`: a translation of `page` that was found after the count was `sequence` may be gone already.
- * The observer is locked.
+ * `mmu_notifier_retry_hva`: a translation of `page` that the observer looked up after it had noted `sequence` may be
+ * removed by now. The observer is locked.
  */
 export function invalidateRetry(cpu: Task, notifier: number, page: number, sequence: number): boolean {
   return isInvalidating(cpu, notifier, page) || lockedSequence(cpu, notifier) !== sequence

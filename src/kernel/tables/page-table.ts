@@ -1,9 +1,9 @@
 // Page tables: finding, making and freeing them (mm/memory.c, include/linux/pgtable.h).
 //
-// The upper levels are filled in under `mm.pageTableLock`, entries of a pte table under its own lock (split PTE
-// locks). Tables are made with the mmap lock held (invariant I5: a table made speculatively could come after its range
-// was torn down and leak, races R5 and R14), or by a design that finds out under the lock of the upper levels whether
-// the range still is mapped; and freed only when no walker without locks can still be in them (race R5, invariant I4).
+// The upper levels are filled in under `mm.pageTableLock`, entries of a pte table under its own lock (split PTE locks).
+// A thread allocates a table with the mmap lock held (invariant I5: a table that a fault links after its range was torn
+// down would leak, races R5 and R14), or in a design that checks, under the lock of the upper levels, that the range is
+// still mapped. A table is freed only when no walker without locks can still be in it (race R5, invariant I4).
 
 import {
   PAGE_TABLE_WORDS,
@@ -50,16 +50,16 @@ export function findPmdTable(cpu: Task, mm: number, page: number): number {
 }
 
 /**
- * `pmd_addr_end`: where the pages from `page` on that one pte table covers come to an end, but at most `end`. The last
- * pages of all end beyond 31 bits.
+ * `pmd_addr_end`: the end of the pages that the pte table of `page` covers, but at most `end`. That of the last table
+ * exceeds 31 bits, hence the multiplication below.
  */
 export function pmdAddrEnd(page: number, end: number): number {
   return nextBoundary(page, PMD_SHIFT, end)
 }
 
 /**
- * A walk over the pages up to `end` has found `table`, or 0, at `page`: the page at which it goes on. Where the table
- * above is missing too, it passes over all that one would cover, so that a sparse terabyte is walked quickly.
+ * The page at which a walk up to `end` goes on that has found the pte table `table`, or 0, at `page`. If the pmd table
+ * is missing too, the walk skips all that it would cover, and so passes a sparse terabyte quickly.
  */
 export function nextToWalk(cpu: Task, mm: number, table: number, page: number, end: number): number {
   return nextBoundary(page, table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT, end)
@@ -78,7 +78,7 @@ export function nextPteTable(cpu: Task, mm: number, page: number, end = TASK_SIZ
   return nextBelow(cpu, pgdTable(mm), PGD_SHIFT, page, end)
 }
 
-/** The same below `table`, of which an entry covers 2 ** `shift` pages. */
+/** The same below `table`, each entry of which covers 2 ** `shift` pages. */
 function nextBelow(cpu: Task, table: number, shift: number, page: number, end: number): number {
   for (let at = page; at < end;) {
     const stop = nextBoundary(at, shift, end)
@@ -92,7 +92,7 @@ function nextBelow(cpu: Task, table: number, shift: number, page: number, end: n
   return end
 }
 
-/** The pgd as a table: its entries stand in the mm, behind no header. */
+/** The address that the pgd would have as a table: its entries lie in the mm, without a header. */
 function pgdTable(mm: number): number {
   return mm + Mm.pgd - PageTable.entries
 }
@@ -114,17 +114,17 @@ function pmdEntry(pmd: number, page: number): number {
 }
 
 /**
- * The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The caller holds the mmap lock.
- * A `fault` that holds no lock, but is in a section of RCU, through which tables are freed, gives itself; then 0 is
- * also returned when its VMA does not stand any more. A table is linked only while the VMA stands, so that whoever
- * takes the tables of the range away, which happens later, finds the table (races R5 and R14).
+ * The pte table that covers `page`; allocates it if there is none. Returns 0 when there is no memory. The caller holds
+ * the mmap lock, or passes its `fault`, and is in an RCU read-side critical section, through which tables are freed. In
+ * that case a table is linked only while the fault's VMA stands, and 0 is also returned if it does not: so a writer
+ * that frees the tables of the range afterwards finds the table (races R5 and R14).
  */
 export function allocPteTable(cpu: Task, mm: number, page: number, fault?: FaultContext): number {
   const pmd = allocPmdTable(cpu, mm, page, fault)
   return pmd === 0 ? 0 : populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE, fault)
 }
 
-/** The pmd table that covers `page`, made if need be, or 0. */
+/** The pmd table that covers `page`, allocated if there is none, or 0. */
 function allocPmdTable(cpu: Task, mm: number, page: number, fault?: FaultContext): number {
   const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD, fault)
   return pud === 0 ? 0 : populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD, fault)
@@ -148,8 +148,8 @@ export function relinkPteTable(cpu: Task, mm: number, from: number, to: number):
 }
 
 /**
- * The table in an entry of an upper level. If there is none, puts one there, unless another CPU is faster; for a
- * `fault` that holds no lock, only if its VMA stands.
+ * The table in an entry of an upper level; allocates and links one if there is none and no other CPU is faster. For a
+ * `fault` that holds no lock, links it only if its VMA stands, else returns 0.
  */
 function populate(cpu: Task, mm: number, entry: number, level: number, fault?: FaultContext): number {
   const { heap } = cpu
@@ -173,9 +173,9 @@ function populate(cpu: Task, mm: number, entry: number, level: number, fault?: F
 }
 
 /**
- * `free_pgd_range`: unhooks the tables that cover [start, end) and nothing of what lies below `floor` or from
- * `ceiling` on, and collects them in `cpu.gatherTables`. Their entries are empty already. The mmap lock is held, and
- * no VMA is left in [floor, ceiling).
+ * `free_pgd_range`: unlinks the tables that cover part of [start, end) and nothing outside [floor, ceiling), and
+ * collects them in `cpu.gatherTables`. Their entries are empty already. The mmap lock is held, and no VMA is left in
+ * [floor, ceiling).
  */
 export function freePageTableRange(
   cpu: Task,
@@ -209,14 +209,17 @@ function freeBelow(
   }
 }
 
-/** The table behind the entry of the level that covers `page` covers only pages of [floor, ceiling). */
+/**
+ * Whether the table behind the entry for `page`, which covers 2 ** `shift` pages, covers only pages of [floor,
+ * ceiling).
+ */
 function coversOnly(page: number, shift: number, floor: number, ceiling: number): boolean {
   const first = (page >> shift) * 2 ** shift
   return first >= floor && first + 2 ** shift <= ceiling
 }
 
 /**
- * Takes a table out and gathers it. As `pte_free_tlb` does, it also extends the range to be flushed: what was gathered
+ * Unlinks a table and gathers it. As `pte_free_tlb` does, it also extends the range to be flushed: what was gathered
  * before may have been flushed by now, and a CPU that touched the range since has the empty table in its
  * paging-structure cache again.
  */
@@ -232,7 +235,7 @@ function unhookTable(cpu: Task, mm: number, page: number, entry: number, table: 
   cpu.gatherTables = table
 }
 
-/** Gives a table back at once: no walker can be in it. */
+/** Frees a table at once: no walker can be in it. */
 export function freePageTableNow(cpu: Task, table: number): void {
   slabFree(cpu, CACHE_PAGE_TABLE, table)
 }

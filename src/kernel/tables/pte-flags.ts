@@ -12,8 +12,8 @@ import {
 import { VM_EXEC, VM_LOCKED, VM_PKEY_FLAGS, VM_SHARED, VM_WRITE, vmaIsAccessible } from '../vma/vma.ts'
 
 /**
- * `vm_get_page_prot`: a private mapping gets no write permission here, since a write must first see to it that the
- * page is its own.
+ * `vm_get_page_prot`: an entry of a private mapping has no write permission, so that the first write faults and copies
+ * the page if it is shared.
  */
 export function vmGetPageProt(vmFlags: number): number {
   const locked = (vmFlags & VM_LOCKED) !== 0 ? PTE_LOCKED : 0
@@ -26,8 +26,8 @@ export function vmGetPageProt(vmFlags: number): number {
 }
 
 /**
- * `maybe_mkwrite`: the entry of a page that is the program's own. A fault that the VMA does not allow does not come
- * that far, but for designs that do not ask (race R38).
+ * `maybe_mkwrite`: adds write permission to the entry of a page that no other mapping shares, if the VMA allows
+ * writing. A forbidden write gets here only in designs that do not check the access (race R38).
  */
 export function maybeMkwrite(entry: number, vmFlags: number): number {
   return (vmFlags & VM_WRITE) === 0 ? entry : entry | PTE_WRITE

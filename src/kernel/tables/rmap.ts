@@ -1,7 +1,7 @@
 // From a file to the entries that map it (mm/rmap.c, mm/memory.c unmap_mapping_range).
 //
-// Linux keeps a tree of the VMAs of each file; here all VMAs of all address spaces are looked at, under the mmap lock
-// of each for reading. Only truncation and synchronisation need it, since reclaim comes from the page tables.
+// Linux keeps a tree of the VMAs of each file. Here a walk looks at all VMAs of all address spaces, and holds the mmap
+// lock of each for reading. Only truncation and write-back need it, since reclaim walks the page tables.
 
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { dropMm, nextMm } from '../memory/mm-count.ts'
@@ -18,8 +18,8 @@ import { findPteTable, nextToWalk, pteAddress } from './page-table.ts'
 import { zapVmaRange } from './zap.ts'
 
 /**
- * `unmap_mapping_range`: takes the pages [first, end) of the file out of every mapping, private copies included. No
- * mmap lock is held. May sleep.
+ * `unmap_mapping_range`: removes the pages [first, end) of the file from every mapping, private copies included. The
+ * caller holds no mmap lock. May sleep.
  */
 export function unmapMappingRange(cpu: Task, file: number, first: number, end: number): void {
   const { heap } = cpu
@@ -40,7 +40,7 @@ function unmapInVma(cpu: Task, vma: number, first: number, end: number): void {
   if (from < to) zapVmaRange(cpu, vma, from, to)
 }
 
-/** Where page `index` of its file would be in a VMA, as far as that goes. */
+/** The page of the address space at which a VMA maps page `index` of its file, clamped to the VMA. */
 function pageInVma(cpu: Task, vma: number, index: number): number {
   const { heap } = cpu
   const start = heap[vma + Vma.vmStart]
@@ -49,8 +49,8 @@ function pageInVma(cpu: Task, vma: number, index: number): number {
 }
 
 /**
- * `page_mkclean` for the pages [first, end) of the file: what was written through a shared mapping is marked dirty in
- * the page, and the next write faults. No mmap lock is held. May sleep.
+ * `page_mkclean` for the pages [first, end) of the file: moves the dirty bit of entries of shared mappings to their
+ * pages, and makes the next write fault. The caller holds no mmap lock. May sleep.
  */
 export function cleanMappings(cpu: Task, file: number, first: number, end: number): void {
   const { heap } = cpu
@@ -86,7 +86,7 @@ function cleanPteRange(cpu: Task, mm: number, table: number, start: number, end:
     const entry = Atomics.load(heap, address)
     if ((entry & PTE_PRESENT) === 0 || (entry & PTE_SPECIAL) !== 0) continue
     if ((entry & (PTE_WRITE | PTE_DIRTY)) === 0) continue
-    // The hardware may set the dirty bit until that very moment.
+    // An atomic operation, since the hardware may set the dirty bit up to this moment.
     const before = Atomics.and(heap, address, ~(PTE_WRITE | PTE_DIRTY))
     if ((before & PTE_DIRTY) !== 0) setPageFlags(cpu, before >>> PTE_FRAME_SHIFT, PG_DIRTY)
     cleaned = true

@@ -23,8 +23,8 @@ import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { findPteTable, nextToWalk, pteAddress } from './page-table.ts'
 
 /**
- * `zap_page_range_single`: throws the pages [start, end) of `vma` away, which stays. The mmap lock is held, if only for
- * reading, or the lock of the VMA.
+ * `zap_page_range_single`: discards the pages [start, end) of `vma`; the VMA stays. The caller holds the mmap lock, at
+ * least for reading, or the lock of the VMA.
  */
 export function zapVmaRange(cpu: Task, vma: number, start: number, end: number): void {
   const mm = cpu.heap[vma + Vma.vmMm]
@@ -39,8 +39,8 @@ export function zapVmaRange(cpu: Task, vma: number, start: number, end: number):
 
 /**
  * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The caller holds the mmap
- * lock or the lock of the VMA; a caller that holds neither gives the VMA as it has `seen` it. Returns `end`; or, where
- * the VMA that was seen does not stand any more, the page up to which the pages are done.
+ * lock or the lock of the VMA; a caller that holds neither passes `seen`, its copy of the VMA. Returns `end`; or, if
+ * that VMA does not stand any more, the page up to which entries were removed.
  */
 export function zapRange(cpu: Task, mm: number, start: number, end: number, seen?: FaultContext): number {
   let page = start
@@ -73,9 +73,9 @@ export function lockStanding(cpu: Task, table: number, seen?: FaultContext): boo
 }
 
 /**
- * Whether the VMA that was `seen` stands: nobody has begun to change it. True where the caller holds a lock, which
- * gives none. A caller that has found a table missing has to ask as well, afterwards: mremap may be moving the table,
- * and may not have flushed its entries yet.
+ * Whether the VMA that was `seen` stands: no writer has begun to change it. True if there is none, as the caller holds
+ * a lock. A caller that has found no table must ask too, afterwards: mremap may be moving the table, and may not have
+ * flushed its entries yet.
  */
 export function stillStands(cpu: Task, seen?: FaultContext): boolean {
   return seen === undefined || cpu.design.vmaStands(cpu, seen)
@@ -101,7 +101,7 @@ function zapPteRange(
   if (!lockStanding(cpu, table, seen)) return -1
   for (; page < end && !gatherIsFull(cpu); page++) {
     const address = pteAddress(table, page)
-    // An exchange, since the hardware may set the dirty bit until that very moment.
+    // An exchange, since the hardware may set the dirty bit up to this moment.
     const entry = Atomics.exchange(heap, address, 0)
     if (entry === 0 || (entry & PTE_SPECIAL) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT

@@ -1,7 +1,7 @@
 // How much an address space has mapped, and how much it may: the limits of `setrlimit` (mm/mmap.c of Linux 5.12).
 //
-// Pages count in full (RLIMIT_AS), and those that are private and can be written once more as data (RLIMIT_DATA). The
-// mmap lock is held for write wherever this is asked or changed.
+// All pages count for RLIMIT_AS; those that are private and writable count for RLIMIT_DATA too. A thread that reads or
+// changes these counts holds the mmap lock for writing.
 
 import { Mm, RLIMITS, RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIM_INFINITY } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
@@ -19,7 +19,7 @@ export function limitBytes(cpu: Task, mm: number, resource: number): number {
   return pages * 4096 + cpu.heap[mm + Mm.limits + 2 * resource + 1]
 }
 
-/** Sets a limit to `bytes`. What is beyond it already stays. */
+/** Sets a limit to `bytes`. Mappings that exceed it already stay. */
 export function setLimitBytes(cpu: Task, mm: number, resource: number, bytes: number): void {
   const { heap } = cpu
   const pages = Math.min(Math.floor(bytes / 4096), RLIM_INFINITY)
@@ -58,7 +58,9 @@ export function vmStatAccount(cpu: Task, mm: number, vmFlags: number, pages: num
   else if (isDataMapping(vmFlags)) heap[mm + Mm.dataVm] += pages
 }
 
-/** `mlock_future_ok`: whether `pages` more may be locked, if mappings with these flags are. */
+/**
+ * `mlock_future_ok`: whether the limit allows `pages` more of mappings with these flags; true if these are not locked.
+ */
 export function mlockFutureOk(cpu: Task, mm: number, vmFlags: number, pages: number): boolean {
   if ((vmFlags & VM_LOCKED) === 0) return true
   return cpu.heap[mm + Mm.lockedVm] + pages <= limitPages(cpu, mm, RLIMIT_MEMLOCK)

@@ -1,4 +1,4 @@
-// `anon_vma`: what the VMAs share whose anonymous pages may be each other's.
+// `anon_vma`: VMAs that may contain the same anonymous pages share one.
 //
 // Two VMAs merge only when they have the same anon_vma or when one of them has none; so it decides which neighbours
 // stay apart. The first fault that needs one makes it, in Linux under the mmap lock: the fault looks whether it can
@@ -18,13 +18,13 @@ export const ANON_VMA_WORDS = 16
 export const AnonVma = layout('anon_vma', ANON_VMA_WORDS, {
   /** VMAs that have it. */
   refcount: 0,
-  /** 1 where it was made by fork: its VMA is tied to the parent's too. */
+  /** 1 if fork made it: then its VMA is linked to the anon_vma of the parent too. */
   forked: 1,
 })
 
 /**
- * `anon_vma_prepare`: gives `vma` an anon_vma if it has none. Returns false when there is no memory. The mmap lock is
- * held.
+ * `anon_vma_prepare`: gives `vma` an anon_vma if it has none. Returns false when there is no memory. The caller holds
+ * the mmap lock.
  */
 export function anonVmaPrepare(cpu: Task, vma: number): boolean {
   const { heap } = cpu
@@ -43,7 +43,7 @@ export function anonVmaPrepare(cpu: Task, vma: number): boolean {
 /**
  * The same for a fault that does not hold the mmap lock, into `fault.anonVma`. It reads the neighbours under the lock
  * of the upper page tables, and only while no writer has the mmap lock: a writer passes through that lock before it
- * changes anything (race R23). Returns false where there is a writer, the VMA has changed, or there is no memory.
+ * changes anything (race R23). Returns false if there is a writer, if the VMA has changed, or if there is no memory.
  */
 export function anonVmaPrepareUnlocked(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu
@@ -103,7 +103,7 @@ function anonVmaCompatible(cpu: Task, first: number, second: number): boolean {
     heap[first + Vma.vmEnd] === heap[second + Vma.vmStart] &&
     heap[first + Vma.vmFile] === heap[second + Vma.vmFile] &&
     ((heap[first + Vma.vmFlags] ^ heap[second + Vma.vmFlags]) & ~VM_ACCESS_FLAGS) === 0 &&
-    heap[second + Vma.vmPgoff] === heap[first + Vma.vmPgoff] + vmaPages(cpu, first)
+    heap[second + Vma.vmPgoff] === ((heap[first + Vma.vmPgoff] + vmaPages(cpu, first)) | 0)
   )
 }
 
@@ -115,8 +115,8 @@ export function anonVmaClone(cpu: Task, vma: number, source: number): void {
 }
 
 /**
- * `anon_vma_fork`: the child's copy of a VMA with the anon_vma `original`, or 0, gets one of its own for the pages that
- * it will not share. Returns false when there is no memory.
+ * `anon_vma_fork`: gives the child's copy of a VMA an anon_vma of its own, for the pages that it will not share; none
+ * if `original`, that of the parent, is 0. Returns false when there is no memory.
  */
 export function anonVmaFork(cpu: Task, vma: number, original: number): boolean {
   const { heap } = cpu
@@ -137,7 +137,10 @@ export function unlinkAnonVma(cpu: Task, vma: number): void {
   if (refcountDecAndTest(cpu, anonVma + AnonVma.refcount)) slabFree(cpu, CACHE_ANON_VMA, anonVma)
 }
 
-/** `is_mergeable_anon_vma`: a VMA that is tied to a parent's anon_vma does not share its own with one that has none. */
+/**
+ * `is_mergeable_anon_vma`: whether VMAs with these anon_vmas may merge. A VMA that is linked to the anon_vma of a
+ * parent does not merge with one that has none.
+ */
 export function isMergeableAnonVma(cpu: Task, first: number, second: number): boolean {
   if (first === second) return true
   if (first !== 0 && second !== 0) return false

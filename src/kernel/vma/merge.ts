@@ -18,26 +18,27 @@ export interface VmaMerge {
   readonly vmFlags: number
   readonly anonVma: number
   readonly file: number
-  /** That of the first page. */
+  /** The `pgoff` of the first page. */
   readonly pgoff: number
 }
 
 /**
  * `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma`, which would begin at `pgoff`, could take the pages in.
+ * The `pgoff` of anonymous memory that was moved and has grown may exceed 31 bits, and is kept modulo 2^32.
  */
 function canMerge(cpu: Task, vma: number, merge: VmaMerge, pgoff: number): boolean {
   const { heap } = cpu
   return (
     heap[vma + Vma.vmFlags] === merge.vmFlags &&
     heap[vma + Vma.vmFile] === merge.file &&
-    heap[vma + Vma.vmPgoff] === pgoff &&
+    heap[vma + Vma.vmPgoff] === (pgoff | 0) &&
     isMergeableAnonVma(cpu, merge.anonVma, Atomics.load(heap, vma + Vma.anonVma))
   )
 }
 
 /**
- * `vma_merge`: lets a neighbour take the pages in, which are either free or a whole part of one VMA, where one can.
- * Returns the VMA that contains them then, or 0. The eight cases are Linux's:
+ * `vma_merge`: merges the pages, which are free or belong to one VMA, into a neighbour that has the same properties.
+ * Returns the VMA that contains them afterwards, or 0 if there is no such neighbour. The eight cases are Linux's:
  *
  *      AAAA          the pages in question, A
  *   PPPP    NNNN     1, 6: P A N become P    2, 5, 7: P A become P    3, 4, 8: A N become N (or A)
@@ -162,9 +163,9 @@ function moveBorderDown(
 }
 
 /**
- * Gives a linked VMA new borders, and tells the tree of the gaps. A VMA that takes in pages of another, `source`, must
- * have the anon_vma of that one, since the pages refer to it. It gets the anon_vma in the same write: Linux had given
- * it before it locked the VMA, while a fault could be in it (d8ab9f7b644a).
+ * Gives a linked VMA new borders, and updates the gaps in the tree. A VMA that takes in pages of another, `source`,
+ * must have the anon_vma of that one, since the pages refer to it. It gets the anon_vma between vmaWriteBegin() and
+ * vmaWriteEnd(): Linux once set it before it locked the VMA, while a fault could be using the VMA (d8ab9f7b644a).
  */
 function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number, source = 0): void {
   const { heap } = cpu

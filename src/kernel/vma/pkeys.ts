@@ -15,7 +15,7 @@ import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VM_ACCESS_FLAGS, VM_EXEC, VM_PKEY_FLAGS, VM_PKEY_SHIFT } from './vma.ts'
 
-/** What mappings have that were given none. */
+/** The key of mappings that were given none. */
 const ARCH_DEFAULT_PKEY = 0
 /** `arch_max_pkey`. */
 const PKEYS = 16
@@ -69,7 +69,7 @@ export function overrideMprotectPkey(cpu: Task, mm: number, vmFlags: number, acc
     (vmFlags & VM_ACCESS_FLAGS) === VM_EXEC &&
     vmaPkey(vmFlags) === cpu.heap[mm + Mm.executeOnlyPkey]
   ) {
-    // It leaves the key behind, which is for nothing else.
+    // The mapping loses the execute-only key, which is for nothing else.
     return ARCH_DEFAULT_PKEY
   }
   return vmaPkey(vmFlags)

@@ -6,11 +6,11 @@
 //   - a key moves, within the gap around it; keys never get out of order, those of empty slots included;
 //   - a slot is emptied; in a leaf, an empty slot gets a key and then a VMA;
 //   - the number of slots in use grows, over a slot that is filled in;
-//   - a child is replaced by a node that holds the same VMAs, or one more.
-// Everything else is done on copies, which one store into the parent makes visible; the old nodes are freed after a
-// grace period. So a reader who looks for a page that one VMA contains all the while finds it: the keys up to the slot
-// of that VMA are never beyond the page, those of full slots behind it always are, and empty slots in between are
-// passed over to the left. The red-black tree cannot promise that (race R33).
+// - a child is replaced by a node that holds the same VMAs, or one more. Everything else is done on copies, which one
+//   store into the parent makes visible; the old nodes are freed after a grace period. So a reader finds a VMA that
+//   contains the page throughout its walk: the keys up to the slot of that VMA are never beyond the page, the keys of
+//   full slots behind it always are, and the reader passes over empty slots in between to the left. The red-black tree
+//   cannot promise that (race R33).
 //
 // Taking a VMA out needs no memory, since it empties a slot. Afterwards nodes that are too empty are joined with their
 // neighbours, as the maple tree does; where there is no memory for that, they stay as they are until the next change.
@@ -93,7 +93,7 @@ export function findInRangeTree(cpu: Task, mm: number, page: number): number {
 
 /**
  * `mas_walk`: the VMA that contains `page`, or 0, without the mmap lock, inside an RCU read-side critical section. A
- * VMA that contains the page all the while is found.
+ * VMA that contains the page throughout the walk is found.
  */
 export function findInRangeTreeRcu(cpu: Task, mm: number, page: number): number {
   const { heap } = cpu
@@ -122,7 +122,7 @@ function findInLeafRcu(cpu: Task, leaf: number, from: number, page: number): num
     const vma = Atomics.load(heap, leaf + RangeNode.children + slot)
     // The slot may have been empty when its key was compared. The key of a VMA is stored before the VMA is.
     if (vma === 0 || Atomics.load(heap, leaf + RangeNode.keys + slot) > page) continue
-    // In type-safe memory it may be free or another's by now, and is asked again once it is held.
+    // In type-safe memory the VMA may be free or in another mm by now; the caller checks it again once it holds it.
     return Atomics.load(heap, vma + Vma.vmEnd) > page ? vma : 0
   }
   return 0
@@ -196,8 +196,8 @@ function largestGap(heap: Int32Array, node: number): number {
 }
 
 /**
- * Moves the key of a slot, and those of empty slots beside it that it would get out of order with, so that a reader
- * finds them in order whenever it looks.
+ * Moves the key of a slot, and the keys of empty slots beside it that would be out of order then. A reader sees the
+ * keys in order at every moment.
  */
 function setKey(heap: Int32Array, node: number, slot: number, key: number): void {
   const keys = node + RangeNode.keys
@@ -248,7 +248,7 @@ function descendTo(cpu: Task, mm: number, vma: number): void {
   bugOn(found !== vma, 'a VMA is not where it belongs in the range tree')
 }
 
-/** Tells the nodes above `from` of the first page and the largest gap of the node there, as far as they changed. */
+/** Updates key and gap in the nodes above level `from`, up to the first node in which neither changes. */
 function tellParents(cpu: Task, from: number): void {
   const { heap, rangeWalk } = cpu
   for (let level = from; level < rangeWalk.top; level++) {
@@ -287,7 +287,7 @@ function publish(cpu: Task, mm: number, level: number, node: number): void {
 // ---------------------------------------------------------------------------------------------------------------------
 // Nodes
 
-/** Allocates `count` nodes in advance. Returns false, with none, when the heap is used up. */
+/** Allocates `count` spare nodes. Returns false, with none, when the heap is used up. */
 function reserveNodes(cpu: Task, count: number): boolean {
   const { rangeWalk } = cpu
   bugOn(rangeWalk.spareCount !== 0, 'nodes were set aside and not used')
@@ -313,7 +313,7 @@ defineRcuCallback<Task>(RCU_FREE_RANGE_NODE, (cpu, head) =>
   slabFree(cpu, CACHE_RANGE_NODE, head - RangeNode.rcuHead),
 )
 
-/** Takes an entry in hand. */
+/** Appends an entry to those that `cpu.rangeWalk` collects for new nodes. */
 function take(cpu: Task, key: number, child: number, gap: number): void {
   const { rangeWalk } = cpu
   rangeWalk.keys[rangeWalk.count] = key
@@ -322,7 +322,7 @@ function take(cpu: Task, key: number, child: number, gap: number): void {
   rangeWalk.count++
 }
 
-/** Takes the entries of slots `from` up to `to` of a node in hand. */
+/** Collects the entries of slots `from` up to `to` of a node. */
 function takeSlots(cpu: Task, node: number, from: number, to: number): void {
   const { heap } = cpu
   for (let slot = from; slot < to; slot++) {
@@ -331,17 +331,17 @@ function takeSlots(cpu: Task, node: number, from: number, to: number): void {
   }
 }
 
-/** Takes those from slot `from` on. */
+/** Collects those from slot `from` on. */
 function takeSlotsFrom(cpu: Task, node: number, from: number): void {
   takeSlots(cpu, node, from, cpu.heap[node + RangeNode.shape] & COUNT_MASK)
 }
 
-/** Takes in hand the entry for a node that nobody else has seen, and so has no empty slots. */
+/** Collects the entry for a node that is not published yet, and so has no empty slots. */
 function takeNode(cpu: Task, node: number): void {
   take(cpu, cpu.heap[node + RangeNode.keys], node, largestGap(cpu.heap, node))
 }
 
-/** Makes a node of the entries in hand from `from` up to `to`, from what was set aside. */
+/** Makes a node of the collected entries `from` up to `to`, in the memory of a spare node. */
 function makeNode(cpu: Task, level: number, from: number, to: number): number {
   const { heap, rangeWalk } = cpu
   bugOn(rangeWalk.spareCount === 0, 'a node of the range tree was not set aside')
@@ -366,7 +366,7 @@ function canLinkInPlace(heap: Int32Array, leaf: number, slot: number): boolean {
   return slot + 1 < count ? heap[leaf + RangeNode.children + slot + 1] === 0 : count < RANGE_SLOTS
 }
 
-/** Sets nodes aside for linking one VMA that begins at `start`. Returns false when there is no memory. */
+/** Allocates the spare nodes that linking one VMA at `start` takes. Returns false when there is no memory. */
 export function reserveRangeTree(cpu: Task, mm: number, start: number): boolean {
   const { heap, rangeWalk } = cpu
   if (heap[mm + Mm.rangeRoot] === 0) return reserveNodes(cpu, 1)
@@ -380,7 +380,7 @@ export function reserveRangeTree(cpu: Task, mm: number, start: number): boolean 
   return reserveNodes(cpu, 2 * level + 1)
 }
 
-/** Links a VMA, which is in the list already. Nodes were set aside for it. */
+/** Links a VMA, which is in the list already. reserveRangeTree() has allocated the spare nodes. */
 export function linkRangeTree(cpu: Task, mm: number, vma: number): void {
   const { heap, rangeWalk } = cpu
   const start = heap[vma + Vma.vmStart]
@@ -489,7 +489,7 @@ function joinNeighbour(cpu: Task, mm: number, level: number): boolean {
   const previous = previousFullSlot(heap, parent, own)
   const leftSlot = previous < 0 ? own : previous
   const rightSlot = previous < 0 ? nextFullSlot(heap, parent, own) : own
-  // An only child: memory was short before. Its parent is to find a neighbour first.
+  // An only child, since memory was short before: its parent must find a neighbour first.
   if (rightSlot < 0) return true
   const left = heap[parent + RangeNode.children + leftSlot]
   const right = heap[parent + RangeNode.children + rightSlot]
@@ -512,7 +512,7 @@ function joinNeighbour(cpu: Task, mm: number, level: number): boolean {
   return joins
 }
 
-/** Makes two nodes of the entries in hand, those of two neighbours, and a parent that has them. */
+/** Makes two nodes of the collected entries of two neighbours, and a copy of the parent that contains them. */
 function evenOut(cpu: Task, mm: number, level: number, leftSlot: number, rightSlot: number): void {
   const { rangeWalk } = cpu
   const parent = rangeWalk.nodes[level + 1]

@@ -99,7 +99,10 @@ function subtreeGap(cpu: Task, vma: number): number {
   return gap
 }
 
-/** `vma_gap_update`: the gap in front of `vma` has changed; tells its ancestors as far as it matters to them. */
+/**
+ * `vma_gap_update`: the gap in front of `vma` has changed: updates its ancestors, up to the first whose largest gap
+ * stays.
+ */
 export function rbTreeGapUpdate(cpu: Task, vma: number): void {
   const { heap } = cpu
   for (let node = vma; node !== 0; node = heap[node + Vma.rbParentColor] & ~COLOR_MASK) {

@@ -4,8 +4,8 @@
 // then see it change. As Linux does since 6.5 (lock_mm_and_find_vma), the caller here holds the lock for write.
 
 import { vmEnoughMemory } from '../memory/overcommit.ts'
-import { ENOMEM } from '../mm/errno.ts'
-import { Mm, RLIMIT_STACK, STACK_GUARD_GAP } from '../mm/mm.ts'
+import { ENOMEM, EPERM } from '../mm/errno.ts'
+import { MMAP_MIN, Mm, RLIMIT_STACK, STACK_GUARD_GAP } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { limitPages, mayExpandVm, mlockFutureOk, vmStatAccount } from './accounts.ts'
 import { anonVmaPrepare } from './anon-vma.ts'
@@ -27,7 +27,7 @@ export function expandStack(cpu: Task, vma: number, page: number): number {
   const start = heap[vma + Vma.vmStart]
   const end = heap[vma + Vma.vmEnd]
   if (page >= start) return 0
-  if (page < STACK_GUARD_GAP) return -ENOMEM
+  if (page < MMAP_MIN) return -EPERM
   const previous = heap[vma + Vma.vmPrev]
   if (previous !== 0 && !hasGuardGap(cpu, previous, page)) return -ENOMEM
   // Linux needs it for its lock; that it is there decides what the stack merges with later.
@@ -35,7 +35,7 @@ export function expandStack(cpu: Task, vma: number, page: number): number {
   const mm = heap[vma + Vma.vmMm]
   const grow = start - page
   const pgoff = heap[vma + Vma.vmPgoff]
-  if (grow > pgoff || !mayGrow(cpu, vma, end - page, grow)) return -ENOMEM
+  if (grow > pgoff >>> 0 || !mayGrow(cpu, vma, end - page, grow)) return -ENOMEM
   const vmFlags = heap[vma + Vma.vmFlags]
   cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)
   Atomics.store(heap, vma + Vma.vmStart, page)

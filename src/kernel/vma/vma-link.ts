@@ -18,8 +18,8 @@ import { VMA_LINK, VMA_UNLINK, Vma, vmAreaAlloc, vmAreaDup, vmAreaFreeNow } from
 import { vmacacheInvalidate } from './vmacache.ts'
 
 /**
- * `vm_area_alloc` and `vma_iter_prealloc`: a VMA of `mm` that will be linked at `start`, with all memory that it takes.
- * Nothing else may be linked or unlinked before. Returns 0 when the heap is used up.
+ * `vm_area_alloc` and `vma_iter_prealloc`: a VMA of `mm` that the caller links at `start` next, and the memory that
+ * linking it takes. The caller links and unlinks no other before. Returns 0 when the heap is used up.
  */
 export function allocVmaToLink(cpu: Task, mm: number, start: number): number {
   return withMemoryToLink(cpu, mm, vmAreaAlloc(cpu, mm), start)
@@ -91,7 +91,7 @@ export function vmaGetFile(cpu: Task, vma: number): void {
   if (file !== 0) getFile(cpu, file)
 }
 
-/** `remove_vma`: gives up what an unlinked VMA refers to, and the VMA. */
+/** `remove_vma`: drops the references of an unlinked VMA, and frees it. */
 export function removeVma(cpu: Task, vma: number): void {
   unlinkAnonVma(cpu, vma)
   cpu.design.releaseVma(cpu, vma)

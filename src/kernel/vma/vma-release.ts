@@ -1,8 +1,8 @@
 // Releasing a VMA that has left the tree: its file and its memory, at once or when no thread can be looking at it.
 //
-// Each design needs one of these. A fault that looks at VMAs without the mmap lock needs their memory to stay for a
-// grace period; a fault that also takes pages of the file needs the file to stay as well. The price: after munmap() has
-// returned, the file is still in use for a while (race R20).
+// Each design uses one of these functions. A fault that looks at VMAs without the mmap lock needs their memory to stay
+// for a grace period; a fault that also takes pages of the file needs the file to stay as well. The price: after
+// munmap() has returned, the file is still in use for a while (race R20).
 
 import { putFile } from '../memory/file.ts'
 import type { Task } from '../mm/task.ts'

@@ -48,8 +48,8 @@ export function findVmaLinks(cpu: Task, mm: number, start: number, end: number):
 }
 
 /**
- * `vma_iter_prealloc`: sets memory aside for linking one VMA that begins at `start`, so that linking cannot fail. It
- * must follow, with nothing else linked or erased before. Returns false when there is none; then nothing has changed.
+ * `vma_iter_prealloc`: allocates what linking one VMA at `start` takes, so that linking cannot fail. The caller links
+ * that VMA next, and links and erases no other before. Returns false, and changes nothing, when there is no memory.
  */
 export function reserveVmaLink(cpu: Task, mm: number, start: number): boolean {
   return !cpu.usesRangeTree || reserveRangeTree(cpu, mm, start)

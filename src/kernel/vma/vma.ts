@@ -15,10 +15,10 @@ export const VMA_WORDS = 48
 export const Vma = layout('vm_area_struct', VMA_WORDS, {
   /**
    * Of a file mapping, the place in the file; of anonymous memory, the page number at which it was first mapped. The
-   * allocator has the link of a free VMA here: in type-safe memory a lookup that is late asks for what comes next.
+   * allocator keeps the link of a free VMA here: a late lookup in type-safe memory reads only the words that follow.
    */
   vmPgoff: 0,
-  /** First page, and first page behind. */
+  /** The first page, and the first page behind the VMA. */
   vmStart: 1,
   vmEnd: 2,
   vmFlags: 3,
@@ -38,12 +38,15 @@ export const Vma = layout('vm_area_struct', VMA_WORDS, {
   /** Zijlstra, Dufour: a sequence count, odd while the VMA or its entries change. */
   vmSequence: 16,
   vmSequenceTurns: 17,
-  /** 1 when it has left the tree. Linux clears `vm_rb` instead; that is written plainly here. */
+  /** 1 when it has left the tree. Linux clears `vm_rb` instead, which here takes no atomic store. */
   detached: 19,
   /** Per-VMA lock: equal to `mm.mmLockSeq` while it is locked for write. */
   vmLockSeq: 18,
 
-  /** What faults write has a cache line of its own. How many faults use the VMA; what counts is said by the design. */
+  /**
+   * How many faults use the VMA, as the design counts them. It begins a cache line of its own, for words that faults
+   * write.
+   */
   refCount: 32,
   /** The CPU that waits for `refCount`, see sync/rcuwait.ts. */
   waiter: 33,
@@ -51,7 +54,7 @@ export const Vma = layout('vm_area_struct', VMA_WORDS, {
   vmLock: 34,
 })
 
-/** What is being done to a VMA, as the hooks of the designs are told. The mmap lock is held for write, unless noted. */
+/** What happens to a VMA, for the hooks of the designs. The mmap lock is held for writing, unless noted. */
 /** It becomes part of the tree. */
 export const VMA_LINK = 0
 /** It leaves the tree. */
@@ -78,7 +81,7 @@ export const VM_LOCKED = 0x2000
 /** With VM_LOCKED: pages are not brought in, but stay once they are. */
 export const VM_LOCKONFAULT = 0x8_0000
 export const VM_NORESERVE = 0x20_0000
-/** Private memory that was writable once counts against what may be committed, and merges only with such. */
+/** Private memory that was writable once counts as committed memory, and merges only with such. */
 export const VM_ACCOUNT = 0x10_0000
 export const VM_HUGEPAGE = 0x2000_0000
 export const VM_NOHUGEPAGE = 0x4000_0000
@@ -124,7 +127,7 @@ export function vmAreaDup(cpu: Task, original: number): number {
   return vma
 }
 
-/** `vma_set_range`, of a VMA that is in no tree: in type-safe memory a lookup that is late may still ask. */
+/** `vma_set_range`, of a VMA that is in no tree. In type-safe memory a late lookup may still read it. */
 export function vmaSetRange(cpu: Task, vma: number, start: number, end: number, pgoff: number): void {
   const { heap } = cpu
   heap[vma + Vma.vmPgoff] = pgoff

@@ -6,11 +6,11 @@
 // section that read the number after it began, a cached VMA was in the tree after the section began and so cannot be
 // freed before it ends.
 //
-// A thread may sleep while the number comes round (CVE-2018-17182; Linux made it 64 bits wide, 7a9cdebdcc17). Therefore
-// a second word counts the turns. A writer moves the turns before the number, and a thread that compares reads them
-// after the number, so that it cannot take a number for one of an earlier turn. A thread that remembers the two reads
-// them the other way round, and so never remembers a number that is still to come. The numbers of an address space
-// begin above those of any that is gone.
+// A thread may sleep while the number wraps (CVE-2018-17182; Linux made it 64 bits wide, 7a9cdebdcc17). Therefore a
+// second word counts the turns. A writer moves the turns before the number, and a thread that compares reads them after
+// the number, so that it cannot take a number for one of an earlier turn. A thread that remembers the two reads them
+// the other way round, and so never remembers a number that is still to come. The numbers of an address space begin
+// above those of any that is gone.
 
 import { Header } from '../machine/header.ts'
 import { PMD_SHIFT } from '../machine/pte.ts'
@@ -19,7 +19,7 @@ import type { Task } from '../mm/task.ts'
 import { Vma } from './vma.ts'
 
 const SLOT_MASK = 3
-/** The number while it comes round; nobody remembers it. */
+/** The number while it wraps; no thread remembers it. */
 const TURNING = -1
 
 /** The cached VMA that contains `page`, or 0. The mmap lock is held, or an RCU read-side critical section entered. */
@@ -44,7 +44,7 @@ export function vmacacheFind(cpu: Task, mm: number, page: number): number {
   return 0
 }
 
-/** Empties the cache of this thread, and remembers with which number. */
+/** Empties the cache of this thread, and remembers the number with which it did. */
 function vmacacheEmpty(cpu: Task, mm: number): void {
   const { heap } = cpu
   cpu.vmacacheTurns = Atomics.load(heap, mm + Mm.vmacacheTurns)
@@ -74,7 +74,7 @@ export function vmacacheInvalidate(cpu: Task, mm: number): void {
   Atomics.store(heap, mm + Mm.vmacacheSeqnum, 0)
 }
 
-/** A new address space, which nobody knows yet. The list of address spaces is locked. */
+/** A new address space, which no other thread can find yet. The list of address spaces is locked. */
 export function vmacacheBegin(cpu: Task, mm: number): void {
   const { heap } = cpu
   heap[mm + Mm.vmacacheTurns] = heap[Header.vmacacheTurns]
