@@ -63,9 +63,9 @@ function programTrace(trace: TraceReport, program: ProgramSummary | undefined): 
     ...trace,
     allocators: program?.allocators ?? [],
     owners: () => true,
-    brief: program?.brief ?? { threads: 0, faults: 0, delayedNs: 0 },
+    brief: program?.brief ?? { threads: 0, faults: 0, delayedNs: 0, aliveNs: 0 },
     ownProcesses: program?.processes ?? 1,
-    started: program?.started ?? { processes: 0, delayedNs: 0 },
+    started: program?.started ?? { processes: 0, delayedNs: 0, aliveNs: 0 },
     collectedNs: program?.collectedNs ?? 0,
   }
 }
@@ -82,7 +82,7 @@ function lessWaiting(trace: TraceReport): Advice[] {
   return [
     // What they save of processors is no wait.
     ...worthNaming(trace, others, trace.durationMs),
-    ...worthNaming(trace, [...newerKernel(trace), ...ownProcesses(trace)], most),
+    ...worthNaming(trace, [...outsideProcesses(trace), ...newerKernel(trace), ...ownProcesses(trace)], most),
   ]
 }
 
@@ -98,9 +98,16 @@ function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs
     .filter(({ savesMs }) => savesMs > 0 && savesMs >= durationMs * LEAST_SHARE)
 }
 
-/** The share of the recorded time, 0..1, that one change would save without any less waiting for the lock. */
-export function savedByLessWork(trace: TraceReport): number {
-  return Math.max(0, ...lessWork(trace).map(({ savesMs }) => savesMs / trace.durationMs))
+/** The shares of the recorded time, 0..1, that the best change saves at least and at most without less waiting. */
+export function savedByLessWork(trace: TraceReport): {
+  readonly least: number
+  readonly most: number
+  readonly middle: number
+} {
+  const [best] = ranked(lessWork(trace))
+  const { savesMs = 0, savesAtMostMs = savesMs } = best ?? {}
+  const [least, most] = [savesMs / trace.durationMs, savesAtMostMs / trace.durationMs]
+  return { least, most, middle: (least + most) / 2 }
 }
 
 /** Readers of /proc, debuggers and the like, which take the lock of another program, and its processors. */
@@ -116,6 +123,24 @@ function otherProcesses(trace: TraceReport, mostMs: number): Advice[] {
           '/sys/kernel/mm/transparent_hugepage/khugepaged.'
         : 'Readers of /proc/PID/maps and smaps and debuggers do so; the trace does not show which.'),
   }))
+}
+
+/** The same, where they were not recorded. */
+function outsideProcesses({ locks }: TraceReport): Advice[] {
+  const { waits, waitedNs, delayedNs } = locks.totals.outside
+  if (waits === 0) return []
+  return [
+    {
+      change:
+        "Find the process that takes this program's mmap lock (record the whole machine with record -a), " +
+        'and let it do so less often.',
+      savesMs: hundredths(delayedNs / 1e6),
+      how:
+        `Threads slept for the lock ${plural(waits, 'time')}, ${formatDuration(waitedNs)} in all, and no recorded ` +
+        'thread is seen to give it back. Readers of /proc/PID/maps and smaps and debuggers take it; so does a ' +
+        'thread that ends, which perf does not watch any more.',
+    },
+  ]
 }
 
 /** Who it is: the number of one process, or how many of that name. */

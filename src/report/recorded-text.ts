@@ -87,11 +87,12 @@ type CountRow = readonly [
 function holderRows({ locks }: TraceReport, all: readonly HeldBy[]): CountRow[] {
   const shown = all.slice(0, ROWS)
   const others = othersThan(shown, locks.totals.held)
-  const { unseen } = locks.totals
+  const { unseen, outside } = locks.totals
   return [
     ...shown.map((one): CountRow => [`${one.comm} of ${one.process} (${one.pid})`, one]),
     ...(all.length > ROWS ? [['all others', { ...others, call: '' }] as const] : []),
     ...(unseen.waits > 0 ? [['no visible holder', { ...unseen, call: 'a try failed' }] as const] : []),
+    ...(outside.waits > 0 ? [['not recorded', { ...outside, call: OUTSIDE_CALL }] as const] : []),
   ]
 }
 
@@ -105,6 +106,11 @@ function countLines(heading: string, rows: readonly CountRow[], style: Style, wi
   ]
   return ['', style.heading(heading), ...formatTable(columns, { width })]
 }
+
+/** Of waits for whom nobody recorded is seen to hold the lock. */
+export const OUTSIDE_CALL = 'another process, or a thread that was ending'
+/** Of a wait of which the recording does not show it. */
+export const UNSEEN_HOLDER = 'a holder that the trace does not show'
 
 /** A wait counts for who kept it longest; others have parts of it. */
 function waitsText(waits: number): string {
@@ -122,7 +128,7 @@ function longestLines({ locks }: TraceReport, style: Style, width: number): stri
     ...rows.flatMap(({ line, waitedNs, waiter, holder }) =>
       wrap(
         `${formatDuration(waitedNs)}: ${nameOf(waiter)}${waiter.mapping === '' ? '' : ` on ${printable(waiter.mapping)}`}; ` +
-          `held by ${holder === null ? 'a holder that the trace does not show' : nameOf(holder)} (line ${line})`,
+          `held by ${holder === null ? UNSEEN_HOLDER : nameOf(holder)} (line ${line})`,
         width,
         2,
       ),

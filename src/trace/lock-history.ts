@@ -80,6 +80,11 @@ export interface LockAnalysis {
     readonly held: WaitCount
     /** A try failed, and then the lock was got though nobody was seen to give it back: who kept it off only queued. */
     readonly unseen: WaitCount
+    /**
+     * The thread slept for the lock, and nobody is seen to give it back or to wake it: a process that was not recorded
+     * held it, or a thread that was ending, which perf does not watch any more.
+     */
+    readonly outside: WaitCount & { readonly delayedNs: number }
     /** It took long to get the lock, though no try failed and nobody was seen to hold it: no known wait. */
     readonly unexplained: WaitCount
   }
@@ -93,17 +98,22 @@ export interface EndedWait {
   readonly delayedNs: number
   /** A try for the lock had failed before. */
   readonly hasFailed: boolean
+  /** It gave up its CPU by itself meanwhile; null where switches are not recorded. */
+  readonly hasSlept: boolean | null
 }
 
 interface Holder {
   readonly user: LockUser
   readonly isForeign: boolean
   readonly since: number
+  readonly mm: number
 }
 
 interface Waiter {
   readonly write: boolean
   since: number
+  /** A recorded thread woke it. */
+  isWoken: boolean
   readonly parts: { holder: Holder; ns: number }[]
 }
 
@@ -120,6 +130,8 @@ export class LockHistory {
   readonly #locks = new Map<number, Lock>()
   /** The lock that each thread asks for. */
   readonly #asked = new Map<number, Lock>()
+  /** What each thread held last. */
+  readonly #held = new Map<number, Holder>()
   readonly #holders = new Map<string, HeldBy>()
   readonly #foreign = new Map<string, ForeignHolder>()
   /** The processes of each. */
@@ -127,7 +139,12 @@ export class LockHistory {
   #delayedNs = 0
   readonly #waiters = new Map<string, WaitedBy>()
   readonly #matrix = new Map<string, HeldAndWaited>()
-  readonly #totals = { held: noWaits(), unseen: noWaits(), unexplained: noWaits() }
+  readonly #totals = {
+    held: noWaits(),
+    unseen: noWaits(),
+    outside: { ...noWaits(), delayedNs: 0 },
+    unexplained: noWaits(),
+  }
   #longest: LongWait[] = []
   readonly #kept = {
     writersByWriters: 0,
@@ -153,7 +170,7 @@ export class LockHistory {
     const lock = this.#lock(mm)
     if (this.#asked.get(tid) !== lock) this.gaveUp(tid)
     if (lock.waiting.has(tid)) return
-    lock.waiting.set(tid, { write, since: now, parts: [] })
+    lock.waiting.set(tid, { write, since: now, isWoken: false, parts: [] })
     this.#asked.set(tid, lock)
   }
 
@@ -180,11 +197,14 @@ export class LockHistory {
     if (before?.user.write === true && !user.write && waiter === undefined) this.#endHold(lock, before, now)
     const { waitedNs } = wait
     if (waitedNs >= 0) {
-      const kind = (waiter?.parts.length ?? 0) > 0 ? 'held' : wait.hasFailed ? 'unseen' : 'unexplained'
+      const kind = kindOf(waiter, wait)
       addTo(this.#totals[kind], 1, waitedNs)
-      this.#count(user, waiter, wait, now, line)
+      if (kind === 'outside') this.#totals.outside.delayedNs += wait.delayedNs
+      // It had its CPU all the time, or others had: what took so long is nothing of the lock.
+      const isNone = kind === 'unexplained' && wait.hasSlept === false
+      if (!isNone) this.#count(user, waiter, wait, now, line)
     }
-    lock.holders.set(user.tid, { user, isForeign, since: now })
+    lock.holders.set(user.tid, { user, isForeign, since: now, mm })
   }
 
   /**
@@ -203,8 +223,28 @@ export class LockHistory {
     if (lock.holders.size === 0 && lock.waiting.size === 0) this.#locks.delete(mm)
   }
 
+  /**
+   * A thread wakes another that may wait for a lock: if it gave that lock back last, it was the one that kept the
+   * waiter, as a release is recorded a little before it takes effect.
+   */
+  woke(tid: number, wakerTid: number, now: number): void {
+    const waiter = this.#asked.get(tid)?.waiting.get(tid)
+    if (waiter === undefined) return
+    waiter.isWoken = true
+    const holder = this.#held.get(wakerTid)
+    if (
+      waiter.parts.length > 0 ||
+      holder === undefined ||
+      this.#locks.get(holder.mm) !== this.#asked.get(tid)
+    )
+      return
+    waiter.parts.push({ holder, ns: now - waiter.since })
+    waiter.since = now
+  }
+
   /** A holder lets others in: it was the one that kept those who wait. */
   #endHold(lock: Lock, holder: Holder, now: number): void {
+    this.#held.set(holder.user.tid, holder)
     for (const observer of this.#observers) observer.hold(holder.user, holder.since, now)
     for (const waiter of lock.waiting.values()) {
       if (!keeps(lock, holder, waiter)) continue
@@ -285,10 +325,21 @@ export class LockHistory {
       totals: {
         held: { ...this.#totals.held },
         unseen: { ...this.#totals.unseen },
+        outside: { ...this.#totals.outside },
         unexplained: { ...this.#totals.unexplained },
       },
     }
   }
+}
+
+/** What is known of a wait. */
+function kindOf(
+  waiter: Waiter | undefined,
+  { hasFailed, hasSlept }: EndedWait,
+): keyof LockAnalysis['totals'] {
+  if ((waiter?.parts.length ?? 0) > 0) return 'held'
+  if (hasSlept === true && waiter?.isWoken !== true) return 'outside'
+  return hasFailed || hasSlept === true ? 'unseen' : 'unexplained'
 }
 
 /** Who kept a waiter, and how long, in the last `waitedNs` only: what was before them was no part of this wait. */
