@@ -129,7 +129,9 @@ describe(
         ${Object.entries(files)
           .map(
             ([name, bytes], age) => `files.items.add(new File(
-          [Uint8Array.fromBase64('${Buffer.from(bytes).toString('base64')}')], '${name}', { lastModified: ${1000 - age} }
+          [Uint8Array.fromBase64('${Buffer.from(bytes).toString('base64')}')],
+          '${name}',
+          { lastModified: ${1000 - age} }
         ))`,
           )
           .join('\n')}
