@@ -155,10 +155,13 @@ function briefThreads(
 }
 
 /** From the first to the last event of processes. */
-export function durationNs(processes: readonly Process[]): number {
-  const seen = processes.filter(({ firstNs }) => firstNs >= 0)
-  return (
-    seen.reduce((most, { lastNs }) => Math.max(most, lastNs), 0) -
-    Math.min(...seen.map(({ firstNs }) => firstNs))
-  )
+export function durationNs(processes: readonly Pick<Process, 'firstNs' | 'lastNs'>[]): number {
+  // There may be more of them than a call has arguments.
+  let [first, last] = [Infinity, 0]
+  for (const { firstNs, lastNs } of processes) {
+    if (firstNs < 0) continue
+    first = Math.min(first, firstNs)
+    last = Math.max(last, lastNs)
+  }
+  return Math.max(0, last - first)
 }
