@@ -174,7 +174,7 @@ const TRACE: Shape = {
   threadMs: 'number',
   locks: {
     holders: { list: HELD_BY },
-    waiters: { list: { comm: 'string', tid: 'number', ...WAITED } },
+    waiters: { list: { comm: 'string', tid: 'number', threads: 'number', ...WAITED } },
     matrix: { list: { heldBy: 'string', waitedBy: 'string', waits: 'number', waitedNs: 'number' } },
     longest: {
       list: { line: 'number', waitedNs: 'number', waiter: LOCK_USER, holder: { orNull: LOCK_USER } },

@@ -3,7 +3,7 @@
 // Principle: a pure function of the report; names from the trace are shown without what a terminal would obey.
 import type { WhatIf } from '../simulate/index.ts'
 import { fileName } from '../trace/bytes.ts'
-import type { HeldBy } from '../trace/lock-history.ts'
+import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
 import type { ProgramSummary } from '../trace/imported-trace.ts'
 import { isExact } from '../trace/recorded-kernel.ts'
 import type { Advice } from './advice.ts'
@@ -31,7 +31,7 @@ export function reportText(
     ...countLines('HELD THE LOCK WHILE OTHERS WAITED', holderRows(trace, holders), style, width),
     ...countLines(
       'WAITED FOR IT',
-      waiters.slice(0, ROWS).map((one) => [`${one.comm} (${one.tid})`, one]),
+      waiters.slice(0, ROWS).map((one) => [waiterName(one), one]),
       style,
       width,
     ),
@@ -105,6 +105,11 @@ function countLines(heading: string, rows: readonly CountRow[], style: Style, wi
     { heading: [], align: 'right', cells: rows.map(([, { waitedNs }]) => formatDuration(waitedNs)) },
   ]
   return ['', style.heading(heading), ...formatTable(columns, { width })]
+}
+
+/** A thread, or how many of that name. */
+export function waiterName({ comm, tid, threads }: WaitedBy): string {
+  return `${comm} (${threads > 1 ? plural(threads, 'thread') : tid})`
 }
 
 /** Of waits for whom nobody recorded is seen to hold the lock. */

@@ -37,8 +37,11 @@ export interface ForeignHolder extends WaitCount {
 
 export interface WaitedBy extends WaitCount {
   readonly comm: string
+  /** Of several threads the first. */
   readonly tid: number
   readonly call: string
+  /** Many threads whose names are alike, as of those that are started for one task each, are one waiter. */
+  threads: number
 }
 
 export interface HeldAndWaited extends WaitCount {
@@ -257,7 +260,13 @@ export class LockHistory {
     const { waitedNs, delayedNs } = wait
     const parts = waiter === undefined ? [] : partsOf(waiter, waitedNs, now)
     const { comm, tid, call } = user
-    add(this.#waiters, `${tid} ${call} ${comm}`, { comm, tid, call, waits: 0, waitedNs: 0 }, 1, waitedNs)
+    add(
+      this.#waiters,
+      `${tid} ${call} ${comm}`,
+      { comm, tid, call, waits: 0, waitedNs: 0, threads: 1 },
+      1,
+      waitedNs,
+    )
     let longest: { holder: Holder; ns: number } | null = null
     for (const part of parts) if (longest === null || part.ns > longest.ns) longest = part
     if (longest === null) this.#kept.unknown += waitedNs
@@ -313,8 +322,14 @@ export class LockHistory {
     const delayOf = (one: WaitCount & { readonly delayedNs: number }): number =>
       busyThreads === null ? one.delayedNs : one.waitedNs / Math.max(1, busyThreads)
     return {
-      holders: ranked(this.#holders),
-      waiters: ranked(this.#waiters),
+      holders: ranked(joined(this.#holders, ({ pid, call }) => `${pid} ${call}`)),
+      waiters: ranked(
+        joined(
+          this.#waiters,
+          ({ call }) => call,
+          (sum) => sum.threads++,
+        ),
+      ),
       matrix: ranked(this.#matrix),
       longest: this.#longest,
       keptNs: { ...this.#kept },
@@ -387,6 +402,38 @@ function addTo(count: WaitCount, waits: number, ns: number): void {
 
 function noWaits(): WaitCount {
   return { waits: 0, waitedNs: 0 }
+}
+
+/** More whose names differ by their digits at most are told together: a list of them would tell nothing. */
+const ALIKE_MOST = 16
+
+/** @param onJoined called for the sum and each further entry in it */
+function joined<Entry extends WaitCount & { readonly comm: string }>(
+  map: ReadonlyMap<string, Entry>,
+  restOf: (entry: Entry) => string,
+  onJoined: (sum: Entry) => void = () => {},
+): Map<string, Entry> {
+  const groups = Map.groupBy(map.values(), (entry) => `${patternOf(entry.comm)} ${restOf(entry)}`)
+  const out = new Map<string, Entry>()
+  for (const [key, group] of groups) {
+    if (group.length <= ALIKE_MOST) {
+      for (const [at, entry] of group.entries()) out.set(`${key} ${at}`, entry)
+      continue
+    }
+    const [first] = group as [Entry]
+    const isOne = group.every(({ comm }) => comm === first.comm)
+    const sum = { ...first, comm: isOne ? first.comm : patternOf(first.comm) }
+    for (const entry of group.slice(1)) {
+      addTo(sum, entry.waits, entry.waitedNs)
+      onJoined(sum)
+    }
+    out.set(key, sum)
+  }
+  return out
+}
+
+function patternOf(comm: string): string {
+  return comm.replaceAll(/\d+/g, '#')
 }
 
 function ranked<Entry extends WaitCount>(map: ReadonlyMap<string, Entry>): Entry[] {

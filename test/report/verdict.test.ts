@@ -294,7 +294,9 @@ test('a reader of /proc is named as the holder, with what it cost', async () => 
   assert.equal(hurts, true)
   const call = 'access to the memory of another process'
   assert.deepEqual(holders, [{ process: 'cat', pid: 9, comm: 'cat', call, waits: 1, waitedNs: 50_002_000 }])
-  assert.deepEqual(waiters, [{ comm: 'prog', tid: 1, call: 'munmap', waits: 1, waitedNs: 50_002_000 }])
+  assert.deepEqual(waiters, [
+    { comm: 'prog', tid: 1, call: 'munmap', waits: 1, waitedNs: 50_002_000, threads: 1 },
+  ])
   assert.match(advice[0]!.change, /^Keep cat \(process 9\) from taking/)
   assert.match(advice[0]!.how, /\(access to the memory of another process\).* does not show which\./)
   assert.match(

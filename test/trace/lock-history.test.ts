@@ -148,6 +148,25 @@ test('held, unseen and unexplained waits are all that there are, and the first t
   )
 })
 
+test('many threads that are named alike, and wait once each, are one waiter', async () => {
+  const text = threads()
+  for (let tid = 10; tid < 30; tid++) {
+    text.comm = 'program'
+    text.newTask(1, 1, tid, CLONE_THREAD)
+    unmaps(text, 1)
+    text.comm = `Thread-${tid}`
+    text.enter(1, tid, 'munmap', { addr: A, len: PAGE }).lockStart(1, tid, true)
+    text.wait(100).unlock(1, 1, true).lockAcquired(1, tid, true).unlock(1, tid, true)
+  }
+  const { waiters, holders } = await locksOf(text)
+  const { comm, tid, call, waits, threads: all } = waiters[0]!
+  assert.deepEqual([waiters.length, comm, tid, call, waits, all], [1, 'Thread-#', 10, 'munmap', 20, 20])
+  assert.equal(
+    holders.reduce((sum, one) => sum + one.waits, 0),
+    20,
+  )
+})
+
 const OUT = 'PERF_RECORD_SWITCH OUT'
 const IN = 'PERF_RECORD_SWITCH IN'
 

@@ -2,7 +2,7 @@
 import type { HeldAndWaited, LockAnalysis, LockUser } from '../../trace/lock-history.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import { foreignName } from '../advice.ts'
-import { OUTSIDE_CALL, UNSEEN_HOLDER } from '../recorded-text.ts'
+import { OUTSIDE_CALL, UNSEEN_HOLDER, waiterName } from '../recorded-text.ts'
 import { othersThan } from '../verdict.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
@@ -31,7 +31,7 @@ export function locksSection({ trace }: PageContent): Section | null {
     ${countTable(
       'Who waited for it',
       'thread',
-      waiters.map((one) => ({ ...one, name: `${one.comm} (${one.tid})` })),
+      waiters.map((one) => ({ ...one, name: waiterName(one) })),
     )}
     ${longest.length === 0 ? null : longestTable(longest)}`,
   }
