@@ -22,19 +22,18 @@ const OWN_PROCESSES = 'Use processes instead of threads: each process has an mma
 
 /** Everything that would help, the most first; last what costs time of its own that no recording tells. */
 export function adviceFor(trace: TraceReport): Advice[] {
-  return ranked([...lessWork(trace), ...lessWaiting(trace)])
+  return ranked(trace, [...lessWork(trace), ...lessWaiting(trace)])
 }
 
 /**
- * As {@link adviceFor} has them: by the middle of what each saves at least and at most.
+ * As {@link adviceFor} has them: by the middle of what each saves at least and at most; of several programs, which need
+ * not wait for each other, by the least.
  */
-export function ranked(all: readonly Advice[]): Advice[] {
+export function ranked({ programs }: TraceReport, all: readonly Advice[]): Advice[] {
   const isLast = ({ change }: Advice): number => Number(change === OWN_PROCESSES)
-  return all.toSorted((a, b) => isLast(a) - isLast(b) || middle(b) - middle(a))
-}
-
-function middle({ savesMs, savesAtMostMs = savesMs }: Advice): number {
-  return (savesMs + savesAtMostMs) / 2
+  const value = ({ savesMs, savesAtMostMs = savesMs }: Advice): number =>
+    programs.length > 1 ? savesMs : (savesMs + savesAtMostMs) / 2
+  return all.toSorted((a, b) => isLast(a) - isLast(b) || value(b) - value(a))
 }
 
 /** Changes by which faults and calls go away, and the work that they are: of each program, where there are several. */
@@ -98,14 +97,18 @@ function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs
     .filter(({ savesMs }) => savesMs > 0 && savesMs >= durationMs * LEAST_SHARE)
 }
 
-/** The shares of the recorded time, 0..1, that the best change saves at least and at most without less waiting. */
+/**
+ * The shares of the recorded time, 0..1, that the best change saves at least and at most without less waiting; of
+ * several programs only the least.
+ */
 export function savedByLessWork(trace: TraceReport): {
   readonly least: number
   readonly most: number
   readonly middle: number
 } {
-  const [best] = ranked(lessWork(trace))
-  const { savesMs = 0, savesAtMostMs = savesMs } = best ?? {}
+  const [best] = ranked(trace, lessWork(trace))
+  const { savesMs = 0 } = best ?? {}
+  const savesAtMostMs = trace.programs.length > 1 ? savesMs : (best?.savesAtMostMs ?? savesMs)
   const [least, most] = [savesMs / trace.durationMs, savesAtMostMs / trace.durationMs]
   return { least, most, middle: (least + most) / 2 }
 }

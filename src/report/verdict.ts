@@ -137,7 +137,7 @@ export function othersThan(listed: readonly WaitCount[], all: WaitCount): WaitCo
 /** From the recording and, where it was simulated, from that. */
 function rankedAdvice(trace: TraceReport, whatIf: WhatIf | null): Advice[] {
   const simulated = whatIf === null ? [] : whatIfAdvice(whatIf)
-  return ranked([...adviceFor(trace), ...simulated])
+  return ranked(trace, [...adviceFor(trace), ...simulated])
 }
 
 function hurtsAsRecorded(trace: TraceReport): boolean | null {

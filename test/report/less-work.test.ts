@@ -40,14 +40,26 @@ function protects(text: TraceText, calls: number, microseconds: number): TraceTe
   return text.fault(1, 1, 0x7ffc00000000, 6)
 }
 
-test('processes instead of threads come last, as what they cost is not known', () => {
+test('processes instead of threads come last, as what they cost is not known', async () => {
+  const trace = await analysisOf(protects(new TraceText().exec(1).mmap(1, 1, A, PAGE), 1, 1))
   const processes = 'Use processes instead of threads: each process has an mmap lock of its own.'
   const all = [processes, 'small', 'large'].map((change, at) => ({
     change,
     savesMs: [9, 1, 2][at]!,
     how: '',
   }))
-  assert.deepEqual(changes(ranked(all)), ['large', 'small', processes])
+  assert.deepEqual(changes(ranked(trace, all)), ['large', 'small', processes])
+})
+
+test('what may save more comes first in one program, and what surely does in several', async () => {
+  const trace = await analysisOf(protects(new TraceText().exec(1).mmap(1, 1, A, PAGE), 1, 1))
+  const all = [
+    { change: 'surely', savesMs: 2, how: '' },
+    { change: 'perhaps', savesMs: 1, savesAtMostMs: 9, how: '' },
+  ]
+  assert.deepEqual(changes(ranked(trace, all)), ['perhaps', 'surely'])
+  const several = { ...trace, programs: [...trace.programs, ...trace.programs] }
+  assert.deepEqual(changes(ranked(several, all)), ['surely', 'perhaps'])
 })
 
 test('calls that are many save what they take themselves, though nobody waits for them', async () => {
