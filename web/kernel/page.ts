@@ -268,10 +268,11 @@ async function draw(now: State): Promise<void> {
 function tellState({ schedule, verdict: ended }: State): void {
   const steps = `${schedule.length} ${schedule.length === 1 ? 'step' : 'steps'}`
   if (ended === null) {
-    const of = planAt() >= 0 ? ` of the ${planned!.schedule.length} that fail` : ''
-    say(
-      `${steps}${of}. Press the number of a CPU for its next step, with Shift to let it run as far as it can.`,
-    )
+    const done =
+      planAt() >= 0
+        ? `${schedule.length} of the ${planned!.schedule.length} steps that lead to the failure`
+        : steps
+    say(`${done}. Press the number of a CPU for its next step, with Shift to let it run as far as it can.`)
   } else if (ended.holds) {
     say(
       `Holds: after ${steps} all CPUs have finished. Some order of the calls gives their results, and no memory is lost.`,
