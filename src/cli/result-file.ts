@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ReplayReport, TraceReport } from '../report/index.ts'
 import type { WhatIf } from '../simulate/index.ts'
+import { ALLOCATORS } from '../trace/index.ts'
 import { UsageError } from './failure.ts'
 import { packageVersion } from './package-version.ts'
 
@@ -29,7 +30,7 @@ export function isResult(path: string): boolean {
 }
 
 /** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
-export const RESULT_FORM = 5
+export const RESULT_FORM = 6
 
 /** What a result begins with, to be known again. */
 export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
@@ -173,7 +174,7 @@ const TRACE: Shape = {
   threadMs: 'number',
   locks: {
     holders: { list: HELD_BY },
-    waiters: { list: { comm: 'string', tid: 'number', ...WAITED } },
+    waiters: { list: { comm: 'string', tid: 'number', threads: 'number', ...WAITED } },
     matrix: { list: { heldBy: 'string', waitedBy: 'string', waits: 'number', waitedNs: 'number' } },
     longest: {
       list: { line: 'number', waitedNs: 'number', waiter: LOCK_USER, holder: { orNull: LOCK_USER } },
@@ -196,7 +197,12 @@ const TRACE: Shape = {
       },
     },
     delayedNs: 'number',
-    totals: { held: WAIT_COUNT, unseen: WAIT_COUNT, unexplained: WAIT_COUNT },
+    totals: {
+      held: WAIT_COUNT,
+      unseen: WAIT_COUNT,
+      outside: { ...WAIT_COUNT, delayedNs: 'number' },
+      unexplained: WAIT_COUNT,
+    },
   },
   faultCensus: CENSUS,
   unhandledFaults: 'number',
@@ -209,7 +215,7 @@ const TRACE: Shape = {
       threads: 'number',
       faults: 'number',
       waitedNs: 'number',
-      started: { processes: 'number', delayedNs: 'number' },
+      started: { processes: 'number', delayedNs: 'number', aliveNs: 'number' },
       loaded: {
         processes: 'number',
         startNs: 'number',
@@ -217,11 +223,11 @@ const TRACE: Shape = {
         elapsedShare: 'number',
         aliveNs: 'number',
       },
-      brief: { threads: 'number', faults: 'number', delayedNs: 'number' },
+      brief: { threads: 'number', faults: 'number', delayedNs: 'number', aliveNs: 'number' },
       collectedNs: 'number',
       allocators: {
         list: {
-          oneOf: ['reserved', 'java', 'go', 'php', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'],
+          oneOf: ALLOCATORS,
         },
       },
       faultCensus: CENSUS,

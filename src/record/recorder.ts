@@ -115,7 +115,7 @@ export class Recorder {
    */
   async record(): Promise<Recorded> {
     const { output } = this.#request
-    this.#folder = mkdtempSync(join(dirname(output), '.faultline-record-'))
+    this.#folder = folderBeside(output)
     const cleanUp = (): void => {
       this.#child?.kill('SIGTERM')
       removeInUse(this.#folder)
@@ -154,8 +154,7 @@ export class Recorder {
     const { target } = this.#request
     const whom = target.kind === 'command' ? [] : targetArguments(target, undefined)
     const what = target.kind === 'processes' ? `process ${target.pids.join(' or ')}` : 'here'
-    if (target.kind === 'processes' && complaint.includes('No such process'))
-      throw new RecordError(`${what} has ended`, 'record it from its start: faultline record -- COMMAND')
+    if (target.kind === 'processes' && complaint.includes('No such process')) throw hasEnded(target.pids)
     throw new RecordError(
       `perf cannot record ${what}: ${complaint}`,
       `see what it says: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
@@ -240,6 +239,13 @@ export class Recorder {
       clearTimeout(timer)
       this.#isRecording = false
     }
+    // One may have ended between the probe and now.
+    if (
+      target.kind === 'processes' &&
+      sizeOf(data) === 0 &&
+      !target.pids.some((pid) => isThere(this.#host, pid))
+    )
+      throw hasEnded(target.pids)
     requireData(data, end)
     const file = join(this.#folder, `text-${number}`)
     const tally = await this.#print(data, file, before)
@@ -292,6 +298,17 @@ export class Recorder {
   }
 }
 
+/** A temporary folder on the disk of the output. */
+function folderBeside(output: string): string {
+  const parent = dirname(output)
+  try {
+    return mkdtempSync(join(parent, '.faultline-record-'))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new RecordError(`nothing can be written in ${parent} (${code})`, 'give another --output')
+  }
+}
+
 /** What comes, with something before it. */
 function withFirst(text: string) {
   return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -310,10 +327,24 @@ function writeError(error: NodeJS.ErrnoException): Error {
   return new RecordError('there is no space on the disk for the text', 'make space, or give another --output')
 }
 
+function hasEnded(pids: readonly number[]): RecordError {
+  return new RecordError(
+    `process ${pids.join(' or ')} has ended`,
+    'record it from its start: faultline record -- COMMAND',
+  )
+}
+
+function isThere(host: Host, pid: number): boolean {
+  return existsSync(join(host.root, 'proc', String(pid)))
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+}
+
 /** perf writes its file at the end; where that is empty, it could not record at all. */
 function requireData(data: string, { code, signal }: Ending): void {
-  const size = statSync(data, { throwIfNoEntry: false })?.size ?? 0
-  if (size > 0) return
+  if (sizeOf(data) > 0) return
   throw new RecordError(
     `perf recorded nothing, and ended with ${signal ?? `exit code ${code}`}`,
     'see its message above',

@@ -22,19 +22,18 @@ const OWN_PROCESSES = 'Use processes instead of threads: each process has an mma
 
 /** Everything that would help, the most first; last what costs time of its own that no recording tells. */
 export function adviceFor(trace: TraceReport): Advice[] {
-  return ranked([...lessWork(trace), ...lessWaiting(trace)])
+  return ranked(trace, [...lessWork(trace), ...lessWaiting(trace)])
 }
 
 /**
- * As {@link adviceFor} has them: by the middle of what each saves at least and at most.
+ * As {@link adviceFor} has them: by the middle of what each saves at least and at most; of several programs, which need
+ * not wait for each other, by the least.
  */
-export function ranked(all: readonly Advice[]): Advice[] {
+export function ranked({ programs }: TraceReport, all: readonly Advice[]): Advice[] {
   const isLast = ({ change }: Advice): number => Number(change === OWN_PROCESSES)
-  return all.toSorted((a, b) => isLast(a) - isLast(b) || middle(b) - middle(a))
-}
-
-function middle({ savesMs, savesAtMostMs = savesMs }: Advice): number {
-  return (savesMs + savesAtMostMs) / 2
+  const value = ({ savesMs, savesAtMostMs = savesMs }: Advice): number =>
+    programs.length > 1 ? savesMs : (savesMs + savesAtMostMs) / 2
+  return all.toSorted((a, b) => isLast(a) - isLast(b) || value(b) - value(a))
 }
 
 /** Changes by which faults and calls go away, and the work that they are: of each program, where there are several. */
@@ -63,9 +62,9 @@ function programTrace(trace: TraceReport, program: ProgramSummary | undefined): 
     ...trace,
     allocators: program?.allocators ?? [],
     owners: () => true,
-    brief: program?.brief ?? { threads: 0, faults: 0, delayedNs: 0 },
+    brief: program?.brief ?? { threads: 0, faults: 0, delayedNs: 0, aliveNs: 0 },
     ownProcesses: program?.processes ?? 1,
-    started: program?.started ?? { processes: 0, delayedNs: 0 },
+    started: program?.started ?? { processes: 0, delayedNs: 0, aliveNs: 0 },
     collectedNs: program?.collectedNs ?? 0,
   }
 }
@@ -82,7 +81,7 @@ function lessWaiting(trace: TraceReport): Advice[] {
   return [
     // What they save of processors is no wait.
     ...worthNaming(trace, others, trace.durationMs),
-    ...worthNaming(trace, [...newerKernel(trace), ...ownProcesses(trace)], most),
+    ...worthNaming(trace, [...outsideProcesses(trace), ...newerKernel(trace), ...ownProcesses(trace)], most),
   ]
 }
 
@@ -98,9 +97,20 @@ function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs
     .filter(({ savesMs }) => savesMs > 0 && savesMs >= durationMs * LEAST_SHARE)
 }
 
-/** The share of the recorded time, 0..1, that one change would save without any less waiting for the lock. */
-export function savedByLessWork(trace: TraceReport): number {
-  return Math.max(0, ...lessWork(trace).map(({ savesMs }) => savesMs / trace.durationMs))
+/**
+ * The shares of the recorded time, 0..1, that the best change saves at least and at most without less waiting; of
+ * several programs only the least.
+ */
+export function savedByLessWork(trace: TraceReport): {
+  readonly least: number
+  readonly most: number
+  readonly middle: number
+} {
+  const [best] = ranked(trace, lessWork(trace))
+  const { savesMs = 0 } = best ?? {}
+  const savesAtMostMs = trace.programs.length > 1 ? savesMs : (best?.savesAtMostMs ?? savesMs)
+  const [least, most] = [savesMs / trace.durationMs, savesAtMostMs / trace.durationMs]
+  return { least, most, middle: (least + most) / 2 }
 }
 
 /** Readers of /proc, debuggers and the like, which take the lock of another program, and its processors. */
@@ -116,6 +126,24 @@ function otherProcesses(trace: TraceReport, mostMs: number): Advice[] {
           '/sys/kernel/mm/transparent_hugepage/khugepaged.'
         : 'Readers of /proc/PID/maps and smaps and debuggers do so; the trace does not show which.'),
   }))
+}
+
+/** The same, where they were not recorded. */
+function outsideProcesses({ locks }: TraceReport): Advice[] {
+  const { waits, waitedNs, delayedNs } = locks.totals.outside
+  if (waits === 0) return []
+  return [
+    {
+      change:
+        "Find the process that takes this program's mmap lock (record the whole machine with record -a), " +
+        'and let it do so less often.',
+      savesMs: hundredths(delayedNs / 1e6),
+      how:
+        `Threads slept for the lock ${plural(waits, 'time')}, ${formatDuration(waitedNs)} in all, and no recorded ` +
+        'thread is seen to give it back. Readers of /proc/PID/maps and smaps and debuggers take it; so does a ' +
+        'thread that ends, which perf does not watch any more.',
+    },
+  ]
 }
 
 /** Who it is: the number of one process, or how many of that name. */

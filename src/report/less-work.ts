@@ -1,7 +1,7 @@
 // Changes by which page faults and memory calls go away, and with them the work that they are; of one program.
 import { type FaultTime, MMAP_OVER } from '../trace/given-back.ts'
 import type { Allocator } from '../trace/allocators.ts'
-import type { LoadedProcesses, ProgramSummary } from '../trace/imported-trace.ts'
+import type { BriefTimes, LoadedProcesses, ProgramSummary } from '../trace/imported-trace.ts'
 import { isShort } from '../trace/recorded-kernel.ts'
 import { elapsedOwnWaits, hundredths } from './elapsed.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
@@ -187,11 +187,18 @@ function keepMemory(trace: ProgramTrace): Advice[] {
 
 /** What threads take that do one task each. */
 function withStarts({ brief }: ProgramTrace, advice: Advice): Advice {
-  return withMore(
-    advice,
-    brief.delayedNs / 1e6 - advice.savesMs,
-    'At most, the saving is everything that these threads did, since the recording does not separate their start and end from their tasks; ' +
-      'recording makes it larger, as perf starts anew for each of them (not with record -a).',
+  return withMore(advice, mostOf(brief) - advice.savesMs, briefText('threads'))
+}
+
+/** Milliseconds that go away at most where nothing is started for one task. */
+function mostOf({ delayedNs, aliveNs }: BriefTimes): number {
+  return Math.max(delayedNs, aliveNs) / 1e6
+}
+
+function briefText(what: 'threads' | 'processes' | 'programs'): string {
+  return (
+    `At most, it is all of the time in which one of these ${what} existed, if their own work is little and everything else waits for them. ` +
+    'Recording makes it larger, as perf starts anew for each of them (not with record -a).'
   )
 }
 
@@ -211,6 +218,9 @@ function withReuse(trace: ProgramTrace, advice: Advice): Advice {
   )
 }
 
+const GLIBC =
+  'glibc has MALLOC_TRIM_THRESHOLD_, MALLOC_TOP_PAD_ and MALLOC_MMAP_THRESHOLD_ for it, or M_TRIM_THRESHOLD and so on with mallopt'
+
 /** How an allocator is told to keep memory. */
 const KEEPING: Readonly<Record<Allocator, string>> = {
   reserved:
@@ -220,12 +230,16 @@ const KEEPING: Readonly<Record<Allocator, string>> = {
     'Go keeps freed memory with a larger GOGC, and with it a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
     'gives all of it back.',
   php: "PHP's own allocator has no setting for it: keep large arrays and use them again.",
+  erlang: 'Erlang keeps memory in a super carrier, of so many megabytes: erl +MMscs 1024.',
   jemalloc: 'jemalloc has dirty_decay_ms and muzzy_decay_ms for it, in MALLOC_CONF.',
   tcmalloc: 'tcmalloc has TCMALLOC_RELEASE_RATE for it.',
   mimalloc: 'mimalloc has MIMALLOC_PURGE_DELAY for it.',
+  python:
+    "Python takes small objects from arenas of its own, which malloc's settings do not reach: " +
+    'PYTHONMALLOC=malloc takes them from malloc. ' +
+    `For that and for larger objects, ${GLIBC}.`,
   musl: "musl's malloc has no setting for it: load another allocator.",
-  glibc:
-    'glibc has MALLOC_TRIM_THRESHOLD_, MALLOC_TOP_PAD_ and MALLOC_MMAP_THRESHOLD_ for it, or M_TRIM_THRESHOLD and so on with mallopt.',
+  glibc: `${GLIBC}.`,
 }
 
 function keepingText([first]: readonly Allocator[]): string {
@@ -382,7 +396,7 @@ function forksText({ faultCensus: { calls } }: TraceReport): string {
 function keepProcesses(trace: ProgramTrace): Advice[] {
   const { forked, calls } = trace.faultCensus
   const all = faultsOf(trace)
-  const { processes, delayedNs } = trace.started
+  const { processes } = trace.started
   if (processes < STARTED_MIN || forked.faults < all / 10) return []
   const savesMs = savedMs(trace, { ...forked, delayedNs: forked.delayedNs + (calls['fork']?.delayedNs ?? 0) })
   return [
@@ -395,8 +409,8 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
           `${formatCount(processes)} processes were forked, and ended soon; the saving is their ${formatCount(forked.faults)} of ${plural(all, 'fault')} ` +
           `(${eachOf(forked)}), and ${forksText(trace)}.`,
       },
-      delayedNs / 1e6 - savesMs,
-      'At most, it is everything that these processes did, since the recording does not separate their end from their tasks.',
+      mostOf(trace.started) - savesMs,
+      briefText('processes'),
     ),
   ]
 }
@@ -429,8 +443,7 @@ export function startLess(programs: readonly ProgramSummary[]): Advice[] {
           `the saving is ${formatDuration(startNs / count)} of that, for loading and ending it.`,
       },
       aliveNs / 1e6 - savesMs,
-      'At most, it is all of the time in which one of them existed, if their own work is little and everything else waits for them. ' +
-        'Recording makes it larger, as perf starts anew for each of them (not with record -a).',
+      briefText('programs'),
     ),
   ]
 }

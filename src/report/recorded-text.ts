@@ -3,7 +3,7 @@
 // Principle: a pure function of the report; names from the trace are shown without what a terminal would obey.
 import type { WhatIf } from '../simulate/index.ts'
 import { fileName } from '../trace/bytes.ts'
-import type { HeldBy } from '../trace/lock-history.ts'
+import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
 import type { ProgramSummary } from '../trace/imported-trace.ts'
 import { isExact } from '../trace/recorded-kernel.ts'
 import type { Advice } from './advice.ts'
@@ -31,7 +31,7 @@ export function reportText(
     ...countLines('HELD THE LOCK WHILE OTHERS WAITED', holderRows(trace, holders), style, width),
     ...countLines(
       'WAITED FOR IT',
-      waiters.slice(0, ROWS).map((one) => [`${one.comm} (${one.tid})`, one]),
+      waiters.slice(0, ROWS).map((one) => [waiterName(one), one]),
       style,
       width,
     ),
@@ -87,11 +87,12 @@ type CountRow = readonly [
 function holderRows({ locks }: TraceReport, all: readonly HeldBy[]): CountRow[] {
   const shown = all.slice(0, ROWS)
   const others = othersThan(shown, locks.totals.held)
-  const { unseen } = locks.totals
+  const { unseen, outside } = locks.totals
   return [
     ...shown.map((one): CountRow => [`${one.comm} of ${one.process} (${one.pid})`, one]),
     ...(all.length > ROWS ? [['all others', { ...others, call: '' }] as const] : []),
     ...(unseen.waits > 0 ? [['no visible holder', { ...unseen, call: 'a try failed' }] as const] : []),
+    ...(outside.waits > 0 ? [['not recorded', { ...outside, call: OUTSIDE_CALL }] as const] : []),
   ]
 }
 
@@ -105,6 +106,16 @@ function countLines(heading: string, rows: readonly CountRow[], style: Style, wi
   ]
   return ['', style.heading(heading), ...formatTable(columns, { width })]
 }
+
+/** A thread, or how many of that name. */
+export function waiterName({ comm, tid, threads }: WaitedBy): string {
+  return `${comm} (${threads > 1 ? plural(threads, 'thread') : tid})`
+}
+
+/** Of waits for whom nobody recorded is seen to hold the lock. */
+export const OUTSIDE_CALL = 'another process, or a thread that was ending'
+/** Of a wait of which the recording does not show it. */
+export const UNSEEN_HOLDER = 'a holder that the trace does not show'
 
 /** A wait counts for who kept it longest; others have parts of it. */
 function waitsText(waits: number): string {
@@ -122,7 +133,7 @@ function longestLines({ locks }: TraceReport, style: Style, width: number): stri
     ...rows.flatMap(({ line, waitedNs, waiter, holder }) =>
       wrap(
         `${formatDuration(waitedNs)}: ${nameOf(waiter)}${waiter.mapping === '' ? '' : ` on ${printable(waiter.mapping)}`}; ` +
-          `held by ${holder === null ? 'a holder that the trace does not show' : nameOf(holder)} (line ${line})`,
+          `held by ${holder === null ? UNSEEN_HOLDER : nameOf(holder)} (line ${line})`,
         width,
         2,
       ),

@@ -5,7 +5,7 @@
 // time only confirms it. Whether the lock hurt the program is what Linux itself recorded, where it did. The
 // replay leaves out the computing between the calls and faults, so that its threads meet far more often than
 // the program's did: it tells the worst that the lock could do, and which design would meet it best.
-import type { HeldBy, WaitCount, WaitedBy } from '../trace/lock-history.ts'
+import type { HeldBy, LockAnalysis, WaitCount, WaitedBy } from '../trace/lock-history.ts'
 import { overlaps } from '../workloads/statistics.ts'
 import type { WhatIf } from '../simulate/index.ts'
 import { adviceFor, ranked, savedByLessWork, type Advice } from './advice.ts'
@@ -95,7 +95,9 @@ export function verdictOfTrace(trace: TraceReport): Verdict {
 
 /** Good is only what neither waits for the lock nor would gain from other changes. */
 function moodOf(trace: TraceReport): Verdict['mood'] {
-  return hurtsAsRecorded(trace) === false && savedByLessWork(trace) < NEGLIGIBLE_SHARE ? 'good' : 'notable'
+  return hurtsAsRecorded(trace) === false && savedByLessWork(trace).middle < NEGLIGIBLE_SHARE
+    ? 'good'
+    : 'notable'
 }
 
 /** A verdict for `--json`. */
@@ -111,10 +113,15 @@ export function verdictReport(
     summary: sentences.join(' '),
     holders: isKnown ? holders : [],
     otherHolders: isKnown ? othersThan(holders, trace.locks.totals.held) : NO_WAITS,
-    unseenHolders: isKnown ? trace.locks.totals.unseen : NO_WAITS,
+    unseenHolders: isKnown ? unseenHolders(trace.locks) : NO_WAITS,
     waiters: isKnown ? trace.locks.waiters.slice(0, LISTED) : [],
     advice: isKnown ? rankedAdvice(trace, whatIf) : [],
   }
+}
+
+/** Waits for whom the recording does not show. */
+function unseenHolders({ totals: { unseen, outside } }: LockAnalysis): WaitCount {
+  return { waits: unseen.waits + outside.waits, waitedNs: unseen.waitedNs + outside.waitedNs }
 }
 
 const NO_WAITS: WaitCount = { waits: 0, waitedNs: 0 }
@@ -130,7 +137,7 @@ export function othersThan(listed: readonly WaitCount[], all: WaitCount): WaitCo
 /** From the recording and, where it was simulated, from that. */
 function rankedAdvice(trace: TraceReport, whatIf: WhatIf | null): Advice[] {
   const simulated = whatIf === null ? [] : whatIfAdvice(whatIf)
-  return ranked([...adviceFor(trace), ...simulated])
+  return ranked(trace, [...adviceFor(trace), ...simulated])
 }
 
 function hurtsAsRecorded(trace: TraceReport): boolean | null {
@@ -150,7 +157,12 @@ export function lostSentence({ lostEvents, events }: TraceReport): string | null
 
 /** What Linux met when the program was recorded, who held the lock, and what that means for other kernels. */
 function recordedSentences(trace: TraceReport): string[] {
-  return [linuxSentence(trace), ...holderSentences(trace), ...kernelSentences(trace)]
+  return [
+    linuxSentence(trace),
+    ...holderSentences(trace),
+    ...outsideSentences(trace),
+    ...kernelSentences(trace),
+  ]
 }
 
 /** Who kept others waiting. */
@@ -174,6 +186,19 @@ export function holderSentences(trace: TraceReport): string[] {
     )
   }
   return sentences
+}
+
+/** Below this share of the time waited, a holder that was not recorded is not worth a sentence. */
+const LEAST_OUTSIDE = 0.1
+
+/** That a process held the lock which is not in the recording. */
+function outsideSentences({ locks: { keptNs, totals } }: TraceReport): string[] {
+  const total = Object.values(keptNs).reduce((sum, ns) => sum + ns, 0)
+  const { waits, waitedNs } = totals.outside
+  if (waits === 0 || waitedNs < total * LEAST_OUTSIDE) return []
+  return [
+    `For ${formatShare(waitedNs / total)} of that time, a process that was not recorded held the lock, or a thread that was ending: record the whole machine (record -a) to see which.`,
+  ]
 }
 
 /** Where fewer of the faults took the lock, it does not matter which these were. */
@@ -223,11 +248,11 @@ function harmSentences(trace: TraceReport): string[] {
   if (share >= HARMFUL_SHARE) return [`The mmap lock hurts ${whom}.`]
   if (share >= NEGLIGIBLE_SHARE) return [`The mmap lock hurts ${whom} a little.`]
   const saved = savedByLessWork(trace)
-  if (saved < NEGLIGIBLE_SHARE) return [`The mmap lock does not hurt ${whom}.`]
+  if (saved.middle < NEGLIGIBLE_SHARE) return [`The mmap lock does not hurt ${whom}.`]
   return [
     `${several ? 'These programs hardly wait' : 'This program hardly waits'} for the mmap lock, but ${several ? 'their' : 'its'} ` +
       'page faults and memory calls take time: ' +
-      `${formatShare(saved)} of the recorded time could be saved.`,
+      `${saved.most > saved.least ? `${formatShare(saved.least)} to ` : ''}${formatShare(saved.most)} of the recorded time could be saved.`,
   ]
 }
 

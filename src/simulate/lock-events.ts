@@ -131,6 +131,6 @@ export class LockEvents {
     asking.isPending = false
     asking.hasFailed = false
     const user = { process: '', pid: 0, comm: '', tid: lane, call, write, mapping: '' }
-    this.#history.acquired(mm, user, false, { waitedNs, delayedNs: 0, hasFailed }, time, 0)
+    this.#history.acquired(mm, user, false, { waitedNs, delayedNs: 0, hasFailed, hasSlept: null }, time, 0)
   }
 }

@@ -10,9 +10,11 @@ export type Allocator =
   | 'java'
   | 'go'
   | 'php'
+  | 'erlang'
   | 'jemalloc'
   | 'tcmalloc'
   | 'mimalloc'
+  | 'python'
   | 'musl'
   | 'glibc'
 
@@ -34,9 +36,11 @@ export function isCollecting(symbol: string, comm: string): boolean {
 const LIBRARIES: readonly (readonly [RegExp, Allocator, library: string])[] = [
   [/^libjvm\.so/, 'java', 'libjvm.so'],
   [/^(?:lib)?php(?:-\w+)?[\d.]*(?:\.so)?$/, 'php', 'php'],
+  [/^beam(?:\.\w+)?$/, 'erlang', 'beam.smp'],
   [/^libjemalloc/, 'jemalloc', 'libjemalloc'],
   [/^libtcmalloc/, 'tcmalloc', 'libtcmalloc'],
   [/^libmimalloc/, 'mimalloc', 'libmimalloc'],
+  [/^(?:lib)?python[\d.]+(?:\.so[\d.]*)?$/, 'python', 'python3'],
   [/^(?:ld-musl|libc\.musl)/, 'musl', 'ld-musl'],
   [/^libc(?:-[\d.]+)?\.so/, 'glibc', 'libc.so'],
 ]
@@ -50,9 +54,9 @@ export function allocatorOf(
   return found === undefined ? undefined : { allocator: found[1], library: found[2] }
 }
 
-/** Those that decide, the first first: what takes the place of malloc comes before the C library. */
+/** All, the one that decides first: what takes the place of malloc comes before the C library. */
+export const ALLOCATORS: readonly Allocator[] = ['reserved', 'go', ...LIBRARIES.map(([, name]) => name)]
+
 export function inOrder(all: ReadonlySet<Allocator>): Allocator[] {
-  return ['reserved' as const, 'go' as const, ...LIBRARIES.map(([, name]) => name)].filter((name) =>
-    all.has(name),
-  )
+  return ALLOCATORS.filter((name) => all.has(name))
 }

@@ -59,27 +59,32 @@ export interface ProgramSummary {
   readonly faults: number
   /** How long its threads waited for the mmap lock, summed up. */
   readonly waitedNs: number
-  /**
-   * Of its processes: forked while it was recorded, without exec, and ended, in less than a tenth of what was recorded;
-   * and by how much their CPU time delayed the whole.
-   */
-  readonly started: { readonly processes: number; readonly delayedNs: number }
+  /** Of its processes: forked while it was recorded, without exec, and ended. */
+  readonly started: { readonly processes: number } & BriefTimes
   /**
    * Of its processes, those that were created meanwhile and loaded it by exec; none where switches of threads are not
    * recorded.
    */
   readonly loaded: LoadedProcesses
   /**
-   * Threads that were created meanwhile, ended, and lived for less than a tenth of what was recorded; how many
-   * faults they took that memory given back before could have saved; and by how much their CPU time delayed the whole.
+   * Threads that were created meanwhile, and ended; and how many faults they took that memory given back before could
+   * have saved.
    */
-  readonly brief: { readonly threads: number; readonly faults: number; readonly delayedNs: number }
+  readonly brief: { readonly threads: number; readonly faults: number } & BriefTimes
   /** By how much its collector of garbage delayed the whole, as samples of the CPU tell; 0 where they do not. */
   readonly collectedNs: number
   /** Allocators that it maps, the one that decides first. */
   readonly allocators: readonly Allocator[]
   /** What the faults of all processes of this name were. */
   readonly faultCensus: FaultCensus
+}
+
+/** What is told of threads or processes that lived for less than a tenth of what was recorded. */
+export interface BriefTimes {
+  /** By how much their CPU time delayed the whole. */
+  readonly delayedNs: number
+  /** For how long any of them was there that slept for nine tenths of its life at most. */
+  readonly aliveNs: number
 }
 
 /** Processes of one program that others started. */
@@ -93,7 +98,7 @@ export interface LoadedProcesses {
   /** All CPU time of both, and how much of the elapsed time each of it was, 0..1. */
   readonly cpuNs: number
   readonly elapsedShare: number
-  /** For how long any of them was there that was brief, see above, and had a CPU for a tenth of that. */
+  /** As of {@link BriefTimes}. */
   readonly aliveNs: number
 }
 

@@ -206,6 +206,7 @@ export class Importer implements TraceEvents {
 
   woke(tid: number): void {
     this.activity.woke(tid)
+    this.locks.history.woke(tid, this.scanner.tid, this.scanner.nowNs)
   }
 
   // ---- samples of the CPU

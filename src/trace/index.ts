@@ -1,4 +1,5 @@
 // Recorded programs: import of what `perf script` prints, and replay on the virtual-memory manager.
+export { ALLOCATORS } from './allocators.ts'
 export { recordCommand, scriptCommand, TraceError, type TraceErrorCode } from './errors.ts'
 export type { ImportOptions } from './import.ts'
 export type { ImportedTrace, ProcessSummary } from './imported-trace.ts'

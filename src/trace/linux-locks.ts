@@ -1,9 +1,9 @@
 /**
  * What Linux itself met at the mmap lock while the program was recorded, from the trace's own events.
  *
- * An acquisition waited when it failed to get the lock at first (success=false), or when somebody who kept it gave the
- * lock back between its start and its end. Time alone tells of no wait: to record two events takes some, and the
- * processor may do something else between them.
+ * An acquisition waited when it failed to get the lock at first (success=false), when somebody who kept it gave the
+ * lock back between its start and its end, or when the thread gave up its CPU by itself between them. Time alone tells
+ * of no wait: to record two events takes some, and the processor may do something else between them.
  */
 import { Histogram } from './histogram.ts'
 

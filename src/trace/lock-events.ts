@@ -56,6 +56,7 @@ export class LockEvents {
         thread.lockSeconds = this.#in.scanner.seconds
         thread.lockNanoseconds = this.#in.scanner.nanoseconds
         thread.lockContended = false
+        thread.lockSlept = false
         thread.operation.asks()
         thread.idleWhenAsked = this.#cpuUse.idleNs(this.#in.scanner.nowNs)
         thread.sharedWhenAsked = process.atWork.sharedNs(this.#in.scanner.nowNs)
@@ -112,10 +113,11 @@ export class LockEvents {
     const { process } = thread
     let waited = -1
     const hasFailed = thread.lockContended
+    const isKnown = hasFailed || thread.lockSlept || this.history.isKept(mm, thread.tid)
     if (thread.lockPending) {
       const { seconds, nanoseconds } = this.#in.scanner
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
-      if (thread.lockContended || this.history.isKept(mm, thread.tid)) {
+      if (isKnown) {
         waited = ns
         if (!ofFault && !thread.call.active) this.#in.times.waited(thread, ns)
         thread.waitedNs += ns
@@ -128,7 +130,7 @@ export class LockEvents {
       }
     }
     const awayNs = thread.operation.got(write, waited, this.#in.scanner.nowNs)
-    if (waited >= 0 && (hasFailed || this.history.isKept(mm, thread.tid)))
+    if (waited >= 0 && isKnown)
       this.#cpuUse.waited(waited, awayNs, this.#cpuUse.idleNs(this.#in.scanner.nowNs) - thread.idleWhenAsked)
     thread.shortWhenGot = this.#cpuUse.shortNs(this.#in.scanner.nowNs)
     if (thread.lockPending || !thread.holdsWrite) process.locks.acquired(write)
@@ -140,7 +142,12 @@ export class LockEvents {
     if (!isForeign && ofFault) this.owners.isOwn(thread, mm)
     const user = this.#lockUser(thread, write, ofFault, isForeign)
     const delayedNs = process.atWork.sharedNs(this.#in.scanner.nowNs) - thread.sharedWhenAsked
-    const wait = { waitedNs: waited, delayedNs: Math.min(Math.max(0, waited), delayedNs), hasFailed }
+    const wait = {
+      waitedNs: waited,
+      delayedNs: Math.min(Math.max(0, waited), delayedNs),
+      hasFailed,
+      hasSlept: this.#in.times.hasSwitches ? thread.lockSlept : null,
+    }
     this.history.acquired(mm, user, isForeign, wait, this.#in.scanner.nowNs, this.#in.scanner.line)
     return waited >= 0
   }

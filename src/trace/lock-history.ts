@@ -37,8 +37,11 @@ export interface ForeignHolder extends WaitCount {
 
 export interface WaitedBy extends WaitCount {
   readonly comm: string
+  /** Of several threads the first. */
   readonly tid: number
   readonly call: string
+  /** Many threads whose names are alike, as of those that are started for one task each, are one waiter. */
+  threads: number
 }
 
 export interface HeldAndWaited extends WaitCount {
@@ -80,6 +83,11 @@ export interface LockAnalysis {
     readonly held: WaitCount
     /** A try failed, and then the lock was got though nobody was seen to give it back: who kept it off only queued. */
     readonly unseen: WaitCount
+    /**
+     * The thread slept for the lock, and nobody is seen to give it back or to wake it: a process that was not recorded
+     * held it, or a thread that was ending, which perf does not watch any more.
+     */
+    readonly outside: WaitCount & { readonly delayedNs: number }
     /** It took long to get the lock, though no try failed and nobody was seen to hold it: no known wait. */
     readonly unexplained: WaitCount
   }
@@ -93,17 +101,22 @@ export interface EndedWait {
   readonly delayedNs: number
   /** A try for the lock had failed before. */
   readonly hasFailed: boolean
+  /** It gave up its CPU by itself meanwhile; null where switches are not recorded. */
+  readonly hasSlept: boolean | null
 }
 
 interface Holder {
   readonly user: LockUser
   readonly isForeign: boolean
   readonly since: number
+  readonly mm: number
 }
 
 interface Waiter {
   readonly write: boolean
   since: number
+  /** A recorded thread woke it. */
+  isWoken: boolean
   readonly parts: { holder: Holder; ns: number }[]
 }
 
@@ -120,6 +133,8 @@ export class LockHistory {
   readonly #locks = new Map<number, Lock>()
   /** The lock that each thread asks for. */
   readonly #asked = new Map<number, Lock>()
+  /** What each thread held last. */
+  readonly #held = new Map<number, Holder>()
   readonly #holders = new Map<string, HeldBy>()
   readonly #foreign = new Map<string, ForeignHolder>()
   /** The processes of each. */
@@ -127,7 +142,12 @@ export class LockHistory {
   #delayedNs = 0
   readonly #waiters = new Map<string, WaitedBy>()
   readonly #matrix = new Map<string, HeldAndWaited>()
-  readonly #totals = { held: noWaits(), unseen: noWaits(), unexplained: noWaits() }
+  readonly #totals = {
+    held: noWaits(),
+    unseen: noWaits(),
+    outside: { ...noWaits(), delayedNs: 0 },
+    unexplained: noWaits(),
+  }
   #longest: LongWait[] = []
   readonly #kept = {
     writersByWriters: 0,
@@ -153,7 +173,7 @@ export class LockHistory {
     const lock = this.#lock(mm)
     if (this.#asked.get(tid) !== lock) this.gaveUp(tid)
     if (lock.waiting.has(tid)) return
-    lock.waiting.set(tid, { write, since: now, parts: [] })
+    lock.waiting.set(tid, { write, since: now, isWoken: false, parts: [] })
     this.#asked.set(tid, lock)
   }
 
@@ -180,11 +200,14 @@ export class LockHistory {
     if (before?.user.write === true && !user.write && waiter === undefined) this.#endHold(lock, before, now)
     const { waitedNs } = wait
     if (waitedNs >= 0) {
-      const kind = (waiter?.parts.length ?? 0) > 0 ? 'held' : wait.hasFailed ? 'unseen' : 'unexplained'
+      const kind = kindOf(waiter, wait)
       addTo(this.#totals[kind], 1, waitedNs)
-      this.#count(user, waiter, wait, now, line)
+      if (kind === 'outside') this.#totals.outside.delayedNs += wait.delayedNs
+      // It had its CPU all the time, or others had: what took so long is nothing of the lock.
+      const isNone = kind === 'unexplained' && wait.hasSlept === false
+      if (!isNone) this.#count(user, waiter, wait, now, line)
     }
-    lock.holders.set(user.tid, { user, isForeign, since: now })
+    lock.holders.set(user.tid, { user, isForeign, since: now, mm })
   }
 
   /**
@@ -203,8 +226,28 @@ export class LockHistory {
     if (lock.holders.size === 0 && lock.waiting.size === 0) this.#locks.delete(mm)
   }
 
+  /**
+   * A thread wakes another that may wait for a lock: if it gave that lock back last, it was the one that kept the
+   * waiter, as a release is recorded a little before it takes effect.
+   */
+  woke(tid: number, wakerTid: number, now: number): void {
+    const waiter = this.#asked.get(tid)?.waiting.get(tid)
+    if (waiter === undefined) return
+    waiter.isWoken = true
+    const holder = this.#held.get(wakerTid)
+    if (
+      waiter.parts.length > 0 ||
+      holder === undefined ||
+      this.#locks.get(holder.mm) !== this.#asked.get(tid)
+    )
+      return
+    waiter.parts.push({ holder, ns: now - waiter.since })
+    waiter.since = now
+  }
+
   /** A holder lets others in: it was the one that kept those who wait. */
   #endHold(lock: Lock, holder: Holder, now: number): void {
+    this.#held.set(holder.user.tid, holder)
     for (const observer of this.#observers) observer.hold(holder.user, holder.since, now)
     for (const waiter of lock.waiting.values()) {
       if (!keeps(lock, holder, waiter)) continue
@@ -217,7 +260,13 @@ export class LockHistory {
     const { waitedNs, delayedNs } = wait
     const parts = waiter === undefined ? [] : partsOf(waiter, waitedNs, now)
     const { comm, tid, call } = user
-    add(this.#waiters, `${tid} ${call} ${comm}`, { comm, tid, call, waits: 0, waitedNs: 0 }, 1, waitedNs)
+    add(
+      this.#waiters,
+      `${tid} ${call} ${comm}`,
+      { comm, tid, call, waits: 0, waitedNs: 0, threads: 1 },
+      1,
+      waitedNs,
+    )
     let longest: { holder: Holder; ns: number } | null = null
     for (const part of parts) if (longest === null || part.ns > longest.ns) longest = part
     if (longest === null) this.#kept.unknown += waitedNs
@@ -273,8 +322,14 @@ export class LockHistory {
     const delayOf = (one: WaitCount & { readonly delayedNs: number }): number =>
       busyThreads === null ? one.delayedNs : one.waitedNs / Math.max(1, busyThreads)
     return {
-      holders: ranked(this.#holders),
-      waiters: ranked(this.#waiters),
+      holders: ranked(joined(this.#holders, ({ pid, call }) => `${pid} ${call}`)),
+      waiters: ranked(
+        joined(
+          this.#waiters,
+          ({ call }) => call,
+          (sum) => sum.threads++,
+        ),
+      ),
       matrix: ranked(this.#matrix),
       longest: this.#longest,
       keptNs: { ...this.#kept },
@@ -285,10 +340,21 @@ export class LockHistory {
       totals: {
         held: { ...this.#totals.held },
         unseen: { ...this.#totals.unseen },
+        outside: { ...this.#totals.outside },
         unexplained: { ...this.#totals.unexplained },
       },
     }
   }
+}
+
+/** What is known of a wait. */
+function kindOf(
+  waiter: Waiter | undefined,
+  { hasFailed, hasSlept }: EndedWait,
+): keyof LockAnalysis['totals'] {
+  if ((waiter?.parts.length ?? 0) > 0) return 'held'
+  if (hasSlept === true && waiter?.isWoken !== true) return 'outside'
+  return hasFailed || hasSlept === true ? 'unseen' : 'unexplained'
 }
 
 /** Who kept a waiter, and how long, in the last `waitedNs` only: what was before them was no part of this wait. */
@@ -336,6 +402,38 @@ function addTo(count: WaitCount, waits: number, ns: number): void {
 
 function noWaits(): WaitCount {
   return { waits: 0, waitedNs: 0 }
+}
+
+/** More whose names differ by their digits at most are told together: a list of them would tell nothing. */
+const ALIKE_MOST = 16
+
+/** @param onJoined called for the sum and each further entry in it */
+function joined<Entry extends WaitCount & { readonly comm: string }>(
+  map: ReadonlyMap<string, Entry>,
+  restOf: (entry: Entry) => string,
+  onJoined: (sum: Entry) => void = () => {},
+): Map<string, Entry> {
+  const groups = Map.groupBy(map.values(), (entry) => `${patternOf(entry.comm)} ${restOf(entry)}`)
+  const out = new Map<string, Entry>()
+  for (const [key, group] of groups) {
+    if (group.length <= ALIKE_MOST) {
+      for (const [at, entry] of group.entries()) out.set(`${key} ${at}`, entry)
+      continue
+    }
+    const [first] = group as [Entry]
+    const isOne = group.every(({ comm }) => comm === first.comm)
+    const sum = { ...first, comm: isOne ? first.comm : patternOf(first.comm) }
+    for (const entry of group.slice(1)) {
+      addTo(sum, entry.waits, entry.waitedNs)
+      onJoined(sum)
+    }
+    out.set(key, sum)
+  }
+  return out
+}
+
+function patternOf(comm: string): string {
+  return comm.replaceAll(/\d+/g, '#')
 }
 
 function ranked<Entry extends WaitCount>(map: ReadonlyMap<string, Entry>): Entry[] {

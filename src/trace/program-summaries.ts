@@ -72,15 +72,21 @@ function loadedBy(
     elapsedShare,
     aliveNs: unionNs(
       [...loaded, ...starters]
-        .filter(({ threads }) => isBrief(threads[0]!, briefNs) && isAtWork(threads[0]!, scanner.nowNs))
-        .map(({ threads, endNs }) => [threads[0]!.firstNs, threads[0]!.exitNs + endNs] as const),
+        .filter(({ threads }) => isBrief(threads[0]!, briefNs))
+        .flatMap(({ threads, endNs }) => lifeOf(threads[0]!, endNs)),
     ),
   }
 }
 
-/** Whether a thread that has ended had a CPU for a tenth of its life; else it waited for others, or for time. */
-function isAtWork(thread: Thread, now: number): boolean {
-  return thread.cpuNs(now) * 10 >= thread.exitNs - thread.firstNs
+/**
+ * The life of a thread that has ended, and `endNs` more; none if it slept for more than nine tenths of that, as it
+ * waited for others, or for time.
+ */
+function lifeOf(
+  { firstNs, exitNs, sleptNs }: Thread,
+  endNs = 0,
+): readonly (readonly [from: number, to: number])[] {
+  return sleptNs * 10 > (exitNs - firstNs) * 9 ? [] : [[firstNs, exitNs + endNs]]
 }
 
 /** How long it was in any of these times, which may overlap. */
@@ -113,6 +119,7 @@ function startedBy(
       started.flatMap(({ threads }) => threads),
       importer,
     ),
+    aliveNs: unionNs(started.flatMap(({ threads, endNs }) => lifeOf(threads[0]!, endNs))),
   }
 }
 
@@ -143,14 +150,18 @@ function briefThreads(
     threads: brief.length,
     faults: brief.reduce((sum, { avoidableFaults }) => sum + avoidableFaults, 0),
     delayedNs: delayedBy(brief, importer),
+    aliveNs: importer.times.hasSwitches ? unionNs(brief.flatMap((thread) => lifeOf(thread))) : 0,
   }
 }
 
 /** From the first to the last event of processes. */
-export function durationNs(processes: readonly Process[]): number {
-  const seen = processes.filter(({ firstNs }) => firstNs >= 0)
-  return (
-    seen.reduce((most, { lastNs }) => Math.max(most, lastNs), 0) -
-    Math.min(...seen.map(({ firstNs }) => firstNs))
-  )
+export function durationNs(processes: readonly Pick<Process, 'firstNs' | 'lastNs'>[]): number {
+  // There may be more of them than a call has arguments.
+  let [first, last] = [Infinity, 0]
+  for (const { firstNs, lastNs } of processes) {
+    if (firstNs < 0) continue
+    first = Math.min(first, firstNs)
+    last = Math.max(last, lastNs)
+  }
+  return Math.max(0, last - first)
 }

@@ -50,6 +50,8 @@ export class Thread {
   // The mmap lock.
   lockPending = false
   lockContended = false
+  /** It gave up its CPU by itself since it asks for the lock. */
+  lockSlept = false
   lockSeconds = 0
   lockNanoseconds = 0
   /** For how long there had been an idle CPU when it began to ask for the lock. */
@@ -62,6 +64,8 @@ export class Thread {
   /** For how long it had a CPU until that changed last, and when that was. */
   #cpuNs = 0
   #cpuStateNs = 0
+  /** For how long it slept, until it last ran again. */
+  sleptNs = 0
   /** Another thread created it while it was recorded. */
   isCreated = false
   /** The last process that it created and that has ended, and when, until it has slept. */
@@ -147,6 +151,9 @@ export class Thread {
 
   isAt(state: CpuState, now: number): void {
     this.#cpuNs = this.cpuNs(now)
+    // One that was just created is about to run.
+    if (this.cpuState === 'sleeping' && this.#cpuStateNs > 0)
+      this.sleptNs += Math.max(0, now - this.#cpuStateNs)
     this.#cpuStateNs = now
     this.cpuState = state
   }

@@ -80,6 +80,7 @@ export class ThreadActivity {
     const thread = this.#processes.byTid(this.#scanner.tid)
     if (thread === undefined) return
     this.#times.switchedOut(thread, this.#scanner.nowNs, preempted, this.cpuUse.idleNs(this.#scanner.nowNs))
+    if (!preempted && thread.lockPending) thread.lockSlept = true
     this.isAt(thread, preempted ? 'queued' : thread.lockPending ? 'waiting' : 'sleeping')
     if (this.#recording.times === null) return
     const [sink] = thread.sinks

@@ -220,6 +220,27 @@ test('of a process that ends before perf has found it, that is said', async () =
   await assert.rejects(recorderOn(host, { target }).recorder.record(), /process 77 has ended/)
 })
 
+test('of a process that ends after perf was tried out on it, that is said, and of one that is there it is not', async () => {
+  const refused = `case "$all" in *-q*) exit 244;; *) ${recording()};; esac`
+  const target = { kind: 'processes', pids: [77] } as const
+  const gone = recorderOn(fakeHost({ perf: { record: refused } }), { target }).recorder
+  await assert.rejects(gone.record(), /process 77 has ended/)
+  const host = fakeHost({ perf: { record: refused }, files: { 'proc/77/status': '' } })
+  await assert.rejects(
+    recorderOn(host, { target }).recorder.record(),
+    /perf recorded nothing, and ended with exit/,
+  )
+})
+
+test('where nothing can be written, that is said before anything is recorded', async () => {
+  const host = fakeHost()
+  const output = '/proc/out.zst'
+  await assert.rejects(
+    recorderOn(host, { output }).recorder.record(),
+    /nothing can be written in \/proc \(\w+\)/,
+  )
+})
+
 describe('nothing is left, and the error says why,', () => {
   for (const [why, perf, pattern] of [
     [

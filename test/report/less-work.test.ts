@@ -40,14 +40,26 @@ function protects(text: TraceText, calls: number, microseconds: number): TraceTe
   return text.fault(1, 1, 0x7ffc00000000, 6)
 }
 
-test('processes instead of threads come last, as what they cost is not known', () => {
+test('processes instead of threads come last, as what they cost is not known', async () => {
+  const trace = await analysisOf(protects(new TraceText().exec(1).mmap(1, 1, A, PAGE), 1, 1))
   const processes = 'Use processes instead of threads: each process has an mmap lock of its own.'
   const all = [processes, 'small', 'large'].map((change, at) => ({
     change,
     savesMs: [9, 1, 2][at]!,
     how: '',
   }))
-  assert.deepEqual(changes(ranked(all)), ['large', 'small', processes])
+  assert.deepEqual(changes(ranked(trace, all)), ['large', 'small', processes])
+})
+
+test('what may save more comes first in one program, and what surely does in several', async () => {
+  const trace = await analysisOf(protects(new TraceText().exec(1).mmap(1, 1, A, PAGE), 1, 1))
+  const all = [
+    { change: 'surely', savesMs: 2, how: '' },
+    { change: 'perhaps', savesMs: 1, savesAtMostMs: 9, how: '' },
+  ]
+  assert.deepEqual(changes(ranked(trace, all)), ['perhaps', 'surely'])
+  const several = { ...trace, programs: [...trace.programs, ...trace.programs] }
+  assert.deepEqual(changes(ranked(several, all)), ['surely', 'perhaps'])
 })
 
 test('calls that are many save what they take themselves, though nobody waits for them', async () => {
@@ -176,7 +188,7 @@ test('only the loader of glibc ends with munmap', async () => {
 
 test('of programs that have work of their own their start is saved, and at most all of the time in which they are there', async () => {
   const [advice] = await adviceOf(script(200, 5000))
-  assert.match(advice!.how, /At most, it is all of the time in which one of them existed/)
+  assert.match(advice!.how, /At most, it is all of the time in which one of these programs existed/)
   assert.ok(Math.abs(advice!.savesAtMostMs! - 200 * 5.162) < 5, String(advice!.savesAtMostMs))
   // Who sleeps waits for something else than its start.
   const asleep = await adviceOf(script(200, 5000, '/lib/libc.so.6', true))
@@ -293,6 +305,9 @@ test('settings are those of the allocator that is mapped', async () => {
     ['/usr/lib/libjemalloc.so.2', /muzzy_decay_ms/],
     ['/usr/sbin/php-fpm8.2', /PHP's own allocator/],
     ['/usr/bin/php8.2', /PHP's own allocator/],
+    ['/usr/lib/erlang/erts-13.1.5/bin/beam.smp', /\+MMscs/],
+    ['/usr/bin/python3.11', /PYTHONMALLOC=malloc .*MALLOC_TRIM_THRESHOLD_/],
+    ['/usr/lib/libpython3.12.so.1.0', /PYTHONMALLOC=malloc/],
     ['/usr/lib/libc.so.6', /MALLOC_TRIM_THRESHOLD_/],
     ['/usr/lib/libc-2.31.so', /MALLOC_TRIM_THRESHOLD_/],
     ['/lib/ld-musl-x86_64.so.1', /musl's malloc has no setting/],

@@ -294,7 +294,9 @@ test('a reader of /proc is named as the holder, with what it cost', async () => 
   assert.equal(hurts, true)
   const call = 'access to the memory of another process'
   assert.deepEqual(holders, [{ process: 'cat', pid: 9, comm: 'cat', call, waits: 1, waitedNs: 50_002_000 }])
-  assert.deepEqual(waiters, [{ comm: 'prog', tid: 1, call: 'munmap', waits: 1, waitedNs: 50_002_000 }])
+  assert.deepEqual(waiters, [
+    { comm: 'prog', tid: 1, call: 'munmap', waits: 1, waitedNs: 50_002_000, threads: 1 },
+  ])
   assert.match(advice[0]!.change, /^Keep cat \(process 9\) from taking/)
   assert.match(advice[0]!.how, /\(access to the memory of another process\).* does not show which\./)
   assert.match(
@@ -384,6 +386,7 @@ test('holders that have no row, and who is not seen, have one each, so that all 
   const totals = {
     held: { waits: 210, waitedNs: 210_000 },
     unseen: { waits: 3000, waitedNs: 90_000 },
+    outside: { waits: 0, waitedNs: 0, delayedNs: 0 },
     unexplained: { waits: 5, waitedNs: 80_000 },
   }
   const { trace } = reports.harmed
@@ -433,7 +436,9 @@ test('stacks of threads, and files that are mapped again, have changes of their 
       mappedAgain: time(again, 200),
       calls: { mmap: call(400, 40), munmap: call(200, 10) },
     }
-    const programs = [{ ...recorded.programs[0]!, brief: { threads, faults: theirs, delayedNs: 0 } }]
+    const programs = [
+      { ...recorded.programs[0]!, brief: { threads, faults: theirs, delayedNs: 0, aliveNs: 0 } },
+    ]
     return judged({ ...recorded, durationMs: 1000, programs, faultCensus }).advice[0]!
   }
   const stacks = adviceOf(900, 0, 150)

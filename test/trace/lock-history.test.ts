@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LockAnalysis } from '../../src/trace/lock-history.ts'
-import { importTrace } from '../../src/trace/index.ts'
+import { traceReport, verdictOfTrace, verdictReport, type VerdictReport } from '../../src/report/index.ts'
+import { importTrace, type ImportedTrace } from '../../src/trace/index.ts'
 import { CLONE_THREAD, TraceText, fixture } from './trace-text.ts'
 
 const A = 0x7f0000000000
@@ -18,6 +19,11 @@ async function locksOf(text: TraceText): Promise<LockAnalysis> {
   const trace = await text.import({ isReplayed: false })
   trace.close()
   return trace.locks
+}
+
+function reportOf(trace: ImportedTrace): VerdictReport {
+  const told = traceReport(trace)
+  return verdictReport(verdictOfTrace(told), told)
 }
 
 /** A thread enters munmap and gets the lock for writing. */
@@ -123,6 +129,7 @@ test('held, unseen and unexplained waits are all that there are, and the first t
   assert.deepEqual(totals, {
     held: { waits: 1, waitedNs: 55_000 },
     unseen: { waits: 1, waitedNs: 8000 },
+    outside: { waits: 0, waitedNs: 0, delayedNs: 0 },
     unexplained: { waits: 1, waitedNs: 31_000 },
   })
   const { readers, writers } = trace.linux.lockWaitNs
@@ -139,6 +146,65 @@ test('held, unseen and unexplained waits are all that there are, and the first t
       [3, 94_000],
     ],
   )
+})
+
+test('many threads that are named alike, and wait once each, are one waiter', async () => {
+  const text = threads()
+  for (let tid = 10; tid < 30; tid++) {
+    text.comm = 'program'
+    text.newTask(1, 1, tid, CLONE_THREAD)
+    unmaps(text, 1)
+    text.comm = `Thread-${tid}`
+    text.enter(1, tid, 'munmap', { addr: A, len: PAGE }).lockStart(1, tid, true)
+    text.wait(100).unlock(1, 1, true).lockAcquired(1, tid, true).unlock(1, tid, true)
+  }
+  const { waiters, holders } = await locksOf(text)
+  const { comm, tid, call, waits, threads: all } = waiters[0]!
+  assert.deepEqual([waiters.length, comm, tid, call, waits, all], [1, 'Thread-#', 10, 'munmap', 20, 20])
+  assert.equal(
+    holders.reduce((sum, one) => sum + one.waits, 0),
+    20,
+  )
+})
+
+const OUT = 'PERF_RECORD_SWITCH OUT'
+const IN = 'PERF_RECORD_SWITCH IN'
+
+test('a thread that slept for the lock, which nobody recorded held, waited for a process outside', async () => {
+  const text = threads().line(1, 3, IN)
+  text.enter(1, 2, 'munmap', { addr: A, len: PAGE }).lockStart(1, 2, true).line(1, 2, OUT)
+  text.wait(20_000).line(1, 2, IN).lockAcquired(1, 2, true).unlock(1, 2, true).exit(1, 2, 'munmap', 0)
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  const { totals, waiters, longest } = trace.locks
+  assert.deepEqual([totals.outside.waits, totals.outside.waitedNs], [1, 20_003_000])
+  assert.equal(trace.linux.lockWaitNs.writers.total, 20_003_000)
+  assert.deepEqual([waiters[0]!.tid, longest[0]!.holder], [2, null])
+  const { advice, summary, unseenHolders } = reportOf(trace)
+  assert.match(advice[0]!.change, /record the whole machine/)
+  assert.match(summary, /^The mmap lock hurts this program\..*For 100 % of that time, a process that was not/)
+  assert.deepEqual(unseenHolders, { waits: 1, waitedNs: 20_003_000 })
+})
+
+test('who wakes a thread that sleeps for the lock gave it back, be it a little before that asked', async () => {
+  const text = threads().line(1, 3, IN)
+  unmaps(text, 1).unlock(1, 1, true)
+  text.enter(1, 2, 'munmap', { addr: A, len: PAGE }).lockStart(1, 2, true).line(1, 2, OUT)
+  text.wait(50).line(1, 1, 'sched:sched_waking: comm=program pid=2 prio=120 target_cpu=000')
+  text.line(1, 2, IN).lockAcquired(1, 2, true)
+  const { totals, holders } = await locksOf(text)
+  assert.deepEqual([totals.held.waits, totals.outside.waits], [1, 0])
+  assert.deepEqual([holders[0]!.call, holders[0]!.waitedNs], ['munmap', 54_000])
+})
+
+test('a thread that kept its CPU, or lost it to others, did not wait for the lock, however long it took', async () => {
+  const text = threads().line(1, 3, IN)
+  text.enter(1, 2, 'munmap', { addr: A, len: PAGE }).lockStart(1, 2, true).wait(80).lockAcquired(1, 2, true)
+  text.unlock(1, 2, true).exit(1, 2, 'munmap', 0)
+  text.enter(1, 2, 'munmap', { addr: A, len: PAGE }).lockStart(1, 2, true).line(1, 2, `${OUT} preempt`)
+  text.wait(300).line(1, 2, IN).lockAcquired(1, 2, true).unlock(1, 2, true)
+  const { totals, waiters, longest } = await locksOf(text)
+  assert.deepEqual([totals.unexplained.waits, waiters, longest], [2, [], []])
 })
 
 test('of real programs, holders and those who are not seen add up to all waits', async () => {

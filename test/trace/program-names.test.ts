@@ -1,6 +1,7 @@
 // What programs are called that were there before the recording.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { durationNs } from '../../src/trace/program-summaries.ts'
 import { TraceText } from './trace-text.ts'
 
 const A = 0x7f0000000000
@@ -36,4 +37,10 @@ test('the name of a first thread that every program of Node has gives way to tha
 test('any other name is what the program wants to be called', async () => {
   assert.equal(await nameOf('gunicorn', 'r-xp /usr/bin/python3.11'), 'gunicorn')
   assert.equal(await nameOf('MainThread', 'r--p /usr/bin/node', 'r-xp [vdso]'), 'MainThread')
+})
+
+test('a recording may have more processes than a call has arguments', () => {
+  const processes = Array.from({ length: 200_000 }, (_, at) => ({ firstNs: 5 + at, lastNs: 9 + at }))
+  assert.equal(durationNs([{ firstNs: -1, lastNs: 1e9 }, ...processes]), 200_003)
+  assert.equal(durationNs([]), 0)
 })

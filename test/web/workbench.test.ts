@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -22,6 +22,8 @@ const forked = fileURLToPath(new URL('../fixtures/traces/redis-bgsave.perf.txt.g
 /** What stands in the way of building the pages, see scripts/build-web.mjs. */
 const refused = /[#?]/.test(command) && 'Vite cannot build in such a folder'
 const folder = mkdtempSync(join(tmpdir(), 'faultline-workbench-'))
+/** After so many pictures a frame is taken to stay blank. */
+const PICTURES_MOST = 200
 
 /** Starts the command, which builds the pages where they are not up to date, and waits until it listens. */
 async function serve(): Promise<{ child: ChildProcess; url: string }> {
@@ -120,17 +122,72 @@ describe(
       assert.deepEqual(tab.problems, [])
     })
 
-    /** Drops a file with these bytes on the page, and gives what is said of it. */
-    const drop = async (name: string, bytes: Uint8Array): Promise<string> => {
+    /** Drops files with these bytes on the page, the last the oldest, and gives what is said of them. */
+    const dropAll = async (files: Readonly<Record<string, Uint8Array>>): Promise<string> => {
       await tab.evaluate(`(() => {
-        const bytes = Uint8Array.fromBase64('${Buffer.from(bytes).toString('base64')}')
         const files = new DataTransfer()
-        files.items.add(new File([bytes], '${name}'))
+        ${Object.entries(files)
+          .map(
+            ([name, bytes], age) => `files.items.add(new File(
+          [Uint8Array.fromBase64('${Buffer.from(bytes).toString('base64')}')],
+          '${name}',
+          { lastModified: ${1000 - age} }
+        ))`,
+          )
+          .join('\n')}
         dispatchEvent(new DragEvent('drop', { dataTransfer: files, cancelable: true }))
       })()`)
       await idle()
       return textOf('status')
     }
+    const drop = (name: string, bytes: Uint8Array): Promise<string> => dropAll({ [name]: bytes })
+
+    it('two recordings are compared as the command does, the older one first', async () => {
+      const [later, earlier] = [recording, forked].map((path) => readFileSync(path))
+      const said = await dropAll({ 'after.perf.txt.gz': later!, 'before.perf.txt.gz': earlier! })
+      const pair = [join(folder, 'before.perf.txt.gz'), join(folder, 'after.perf.txt.gz')] as const
+      writeFileSync(pair[0], earlier!)
+      writeFileSync(pair[1], later!)
+      const output = join(folder, 'compared.html')
+      const { stdout } = await faultlineAlone(['report', '--compare', ...pair, '--output', output, '--json'])
+      const { comparison } = JSON.parse(stdout) as { comparison: { summary: string } }
+      assert.equal(said, `before.perf.txt.gz, then after.perf.txt.gz: ${comparison.summary}`)
+      assert.equal(
+        await tab.evaluate(`document.getElementById('report').srcdoc`),
+        readFileSync(output, 'utf8'),
+      )
+      assert.equal(await tab.evaluate(`document.getElementById('save').download`), 'before-after.html')
+      assert.match(await dropAll({ a: later!, b: later!, c: later! }), /more than two files/)
+      // What failed leaves no report of something else beside it.
+      assert.match(await drop('no.txt', Buffer.from('no recording')), /no\.txt/)
+      assert.equal(await tab.evaluate(`document.getElementById('report').hidden`), true)
+      assert.deepEqual(tab.problems, [])
+    })
+
+    /** Whether the frame of the report shows anything, within so many pictures. */
+    const isDrawn = async (): Promise<boolean> => {
+      const clip = await tab.evaluate(`(() => {
+        const { x, y, width } = document.getElementById('report').getBoundingClientRect()
+        return { x: x + 2, y: y + 2, width: width - 4, height: 200, scale: 1 }
+      })()`)
+      const picture = async (visibility: string): Promise<unknown> => {
+        await tab.evaluate(`document.getElementById('report').style.visibility = '${visibility}'`)
+        return (await tab.call('Page.captureScreenshot', { clip })).data
+      }
+      const blank = await picture('hidden')
+      for (let left = PICTURES_MOST; left > 0; left--) if ((await picture('visible')) !== blank) return true
+      return false
+    }
+
+    it('each recording that is read is drawn', async () => {
+      await tab.goTo('about:blank')
+      await tab.goTo(server.url)
+      const file = readFileSync(forked)
+      for (const name of ['first.gz', 'second.gz']) {
+        await drop(name, file)
+        assert.equal(await isDrawn(), true, name)
+      }
+    })
 
     it('a recording may be plain, or compressed with zstd in one piece or several', async () => {
       const text = gunzipSync(readFileSync(forked))
@@ -169,7 +226,7 @@ describe(
       assert.match(await textOf('space'), /pte\[0x1000\]frame \d+ rw accessed dirty/)
       assert.match(await textOf('source'), /CPU 1, next: kernelEnter at src\/kernel\/machine\/cpu\.ts:\d+/)
       await pressShifted(1)
-      assert.match(await textOf('verdict'), /^Holds: after \d+ steps all have finished/)
+      assert.match(await textOf('verdict'), /^Holds: after \d+ steps all CPUs have finished/)
       assert.match(await textOf('space'), /pte\[0x1000\]0/)
       assert.deepEqual(tab.problems, [])
     })
@@ -198,10 +255,13 @@ describe(
       await openKernel({ scenario: 'fault-munmap', design, published: 'true' })
       await tab.press('b')
       await idle()
-      assert.match(await textOf('verdict'), new RegExp(`^0 steps of the ${result.failure!.steps} that fail`))
+      assert.match(
+        await textOf('verdict'),
+        new RegExp(`^0 of the ${result.failure!.steps} steps that lead to the failure`),
+      )
       await tab.press('n')
       await idle()
-      assert.match(await textOf('verdict'), /^1 step of the /)
+      assert.match(await textOf('verdict'), /^1 of the /)
       await tab.press('m')
       await idle()
       const said = await textOf('verdict')
@@ -220,13 +280,13 @@ describe(
         list.dispatchEvent(new Event('change'))
       })()`)
       await idle()
-      assert.match(await textOf('verdict'), /^0 steps of the \d+ that fail/)
+      assert.match(await textOf('verdict'), /^0 of the \d+ steps that lead to the failure/)
       assert.equal(await tab.evaluate(`document.getElementById('design').value`), 'zijlstra-2010')
       await openKernel({ scenario: 'two-faults-munmap', design: 'lespinasse-2021' })
       await tab.press('0')
       await idle()
       await tab.press('e')
-      await tab.until(`document.getElementById('verdict').textContent.startsWith('Looking: ')`)
+      await tab.until(`document.getElementById('verdict').textContent.startsWith('Exploring: ')`)
       await tab.press('Escape')
       await idle()
       assert.match(await textOf('verdict'), /^1 step\. /)

@@ -268,19 +268,22 @@ async function draw(now: State): Promise<void> {
 function tellState({ schedule, verdict: ended }: State): void {
   const steps = `${schedule.length} ${schedule.length === 1 ? 'step' : 'steps'}`
   if (ended === null) {
-    const of = planAt() >= 0 ? ` of the ${planned!.schedule.length} that fail` : ''
-    say(`${steps}${of}. Say which CPU goes on: its number is its key, with Shift as far as it can.`)
+    const done =
+      planAt() >= 0
+        ? `${schedule.length} of the ${planned!.schedule.length} steps that lead to the failure`
+        : steps
+    say(`${done}. Press the number of a CPU for its next step, with Shift to let it run as far as it can.`)
   } else if (ended.holds) {
     say(
-      `Holds: after ${steps} all have finished, with what they may have in one order or another, and nothing is lost.`,
+      `Holds: after ${steps} all CPUs have finished. Some order of the calls gives their results, and no memory is lost.`,
       'good',
     )
   } else say(`Fails after ${steps}: ${ended.kind}: ${ended.message}`, 'bad')
 }
 
 const stateWords: Readonly<Record<CpuState['state'], string>> = {
-  ready: 'can go on',
-  spins: 'waits until something of what it has read changes',
+  ready: 'can take a step',
+  spins: 'spins until something that it has read changes',
   waits: 'sleeps until it is woken',
   finished: 'has finished',
 }
@@ -289,7 +292,7 @@ function drawCpu(cpu: CpuState, goesOn: boolean): HTMLElement {
   const strides: readonly (readonly [Stride, string, string])[] = [
     ['step', 'Step ', String(cpu.id)],
     ['function', 'To the next function', ''],
-    ['end', 'As far as it can ', `Shift ${cpu.id}`],
+    ['end', 'Run as far as it can ', `Shift ${cpu.id}`],
   ]
   const buttons = strides.map(([stride, text, key]) => {
     const button = element(
@@ -317,17 +320,18 @@ function drawCpu(cpu: CpuState, goesOn: boolean): HTMLElement {
 }
 
 function tellExplored({ verdict: found, executions, redundant, steps, message, schedule }: Explored): void {
-  const counts = `${executions.toLocaleString('en')} interleavings, ${redundant.toLocaleString('en')} of them repeating others, ${steps.toLocaleString('en')} steps`
+  const counts = `${executions.toLocaleString('en')} interleavings, of which ${redundant.toLocaleString('en')} repeat others, ${steps.toLocaleString('en')} steps`
   if (found === 'pass') say(`Holds under every interleaving: ${counts}.`, 'good')
-  else if (found === 'incomplete') say(`The time was up, and nothing has failed so far: ${counts}.`)
-  else say(`Fails after ${counts}: ${message}. The steps lead there.`, 'bad')
+  else if (found === 'incomplete') say(`The time ran out; nothing has failed so far: ${counts}.`)
+  else say(`Fails after ${counts}: ${message}. Its steps can be taken one by one.`, 'bad')
   if (schedule !== null) plan({ schedule, preemptions: 0, message })
 }
 
-function tellBad(bad: Bad | null): void {
+function tellBad(bad: Bad | null, isComplete: boolean): void {
   plan(bad)
-  if (bad === null) say('No interleaving fails that was looked at, and all were, or the time was up.', 'good')
-  else goTo([])
+  if (bad !== null) goTo([])
+  else if (isComplete) say('All interleavings were explored, and none of them fails.', 'good')
+  else say('The time ran out; none of the interleavings that were explored fails.')
 }
 
 function hear(answer: Answer): void {
@@ -338,7 +342,7 @@ function hear(answer: Answer): void {
     return
   }
   if (answer.kind === 'progress') {
-    say(`Looking: ${answer.text}`)
+    say(`Exploring: ${answer.text}`)
     return
   }
   if (answer.id === asked) {
@@ -348,7 +352,7 @@ function hear(answer: Answer): void {
   }
   if (answer.kind === 'state') void draw(answer.state)
   else if (answer.kind === 'explored') tellExplored(answer.explored)
-  else if (answer.kind === 'bad') tellBad(answer.bad)
+  else if (answer.kind === 'bad') tellBad(answer.bad, answer.isComplete)
   else say(answer.message, 'bad')
   enable()
 }

@@ -32,7 +32,7 @@ export type Answer =
   | { readonly kind: 'catalogue'; readonly catalogue: Catalogue }
   | { readonly kind: 'state'; readonly id: number; readonly state: State }
   | { readonly kind: 'explored'; readonly id: number; readonly explored: Explored }
-  | { readonly kind: 'bad'; readonly id: number; readonly bad: Bad | null }
+  | { readonly kind: 'bad'; readonly id: number; readonly bad: Bad | null; readonly isComplete: boolean }
   | { readonly kind: 'progress'; readonly text: string }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string }
 

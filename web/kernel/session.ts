@@ -153,21 +153,23 @@ export class Session {
     }
   }
 
-  /** The failure with the fewest preemptions that is found; null where none is. */
-  bad(onProgress: (progress: Progress) => void): Bad | null {
-    const failure =
-      this.#explore(FEW_PREEMPTIONS, onProgress).failure ?? this.#explore(null, onProgress).failure
-    if (failure === null) return null
+  /** The failure with the fewest preemptions that is found, or null, and whether all was looked at for it. */
+  bad(onProgress: (progress: Progress) => void): { readonly bad: Bad | null; readonly isComplete: boolean } {
+    const few = this.#explore(FEW_PREEMPTIONS, onProgress)
+    const found = few.failure === null ? this.#explore(null, onProgress) : few
+    const { failure } = found
+    if (failure === null) return { bad: null, isComplete: found.complete }
     const limits = { maxSteps: MAX_STEPS, seconds: MINIMISE_SECONDS, budgetSteps: MINIMISE_STEPS }
     const shortest = minimise(this.#subject, failure, limits)
     setProbes(null)
     setForbidden(null)
     const last = shortest?.failure ?? failure
-    return {
+    const bad = {
       schedule: shortest?.run.choices.map(({ thread }) => thread) ?? failure.schedule,
       preemptions: shortest?.run.preemptions ?? 0,
       message: messageOf(last),
     }
+    return { bad, isComplete: true }
   }
 }
 

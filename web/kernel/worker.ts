@@ -50,7 +50,7 @@ function reply(question: Question): Answer {
     case 'explore':
       return { kind: 'explored', id, explored: open.explore(tellProgress) }
     case 'bad':
-      return { kind: 'bad', id, bad: open.bad(tellProgress) }
+      return { kind: 'bad', id, ...open.bad(tellProgress) }
   }
 }
 

@@ -1,25 +1,34 @@
-// The page of a recording: a file is dropped or chosen, read in a worker, and its report shown in a frame that can
-// reach nothing.
+// The page of a recording: a file is dropped or chosen, or two to compare, read in a worker, and the report shown in a
+// frame that can reach nothing.
 
 import { byId } from '../dom.ts'
-import type { Answer } from './protocol.ts'
+import type { Answer, Question } from './protocol.ts'
 
 const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
 const status = byId('status')
 const chooser = byId<HTMLInputElement>('file')
+const earlier = byId<HTMLInputElement>('before')
 const drop = byId('drop')
-const frame = byId<HTMLIFrameElement>('report')
+let frame = byId<HTMLIFrameElement>('report')
 const save = byId<HTMLAnchorElement>('save')
 
 let asked = 0
-let name = ''
+let file: File | null = null
+let before: File | null = null
 
-function read(file: File): void {
-  name = file.name
+function read(): void {
+  if (file === null) return
   asked++
   document.body.setAttribute('aria-busy', 'true')
-  say(`Reading ${name} …`)
-  worker.postMessage({ id: asked, file })
+  // What is there is of other recordings.
+  frame.hidden = true
+  save.hidden = true
+  say(
+    before === null
+      ? `Reading ${file.name} …`
+      : `Comparing ${file.name} with ${before.name}, the earlier one …`,
+  )
+  worker.postMessage({ id: asked, file, before } satisfies Question)
 }
 
 function say(text: string, mood: 'good' | 'bad' | '' = ''): void {
@@ -27,10 +36,26 @@ function say(text: string, mood: 'good' | 'bad' | '' = ''): void {
   status.textContent = text
 }
 
-chooser.addEventListener('change', () => {
-  const file = chooser.files?.[0]
-  if (file !== undefined) read(file)
-})
+/** Two files that come together are before and after a change: the older is the earlier one. */
+function take(files: readonly File[]): void {
+  if (files.length > 2)
+    return say('These are more than two files: drop one recording, or two to compare.', 'bad')
+  const [older, newer] = files.toSorted((a, b) => a.lastModified - b.lastModified)
+  chooser.value = ''
+  earlier.value = ''
+  file = newer ?? older ?? null
+  before = newer === undefined ? null : older!
+  read()
+}
+
+for (const input of [chooser, earlier]) {
+  input.addEventListener('change', () => {
+    file = chooser.files?.[0] ?? null
+    before = earlier.files?.[0] ?? null
+    if (file === null && before !== null) say(`Choose the recording that ${before.name} is compared with.`)
+    read()
+  })
+}
 // Wherever on the page it is dropped: a browser would open it in place of the page.
 addEventListener('dragover', (event) => {
   event.preventDefault()
@@ -40,37 +65,44 @@ addEventListener('dragleave', () => drop.classList.remove('over'))
 addEventListener('drop', (event) => {
   event.preventDefault()
   drop.classList.remove('over')
-  const file = event.dataTransfer?.files[0]
-  if (file !== undefined) read(file)
+  take([...(event.dataTransfer?.files ?? [])])
 })
 
 byId('sample').addEventListener('click', async () => {
   const path = 'sample.perf.txt.gz'
   const response = await fetch(new URL(path, document.baseURI))
-  read(new File([await response.blob()], path))
+  take([new File([await response.blob()], path)])
 })
 
 worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
   if (data.id !== asked) return
   if (data.kind === 'progress') {
-    say(`Reading ${name}: ${data.lines.toLocaleString('en')} lines …`)
+    say(`Reading ${data.name}: ${data.lines.toLocaleString('en')} lines …`)
     return
   }
   document.body.removeAttribute('aria-busy')
   if (data.kind === 'failed') say(data.message, 'bad')
   else {
-    say(data.verdict.summary)
+    say(before === null ? data.summary : `${before.name}, then ${file!.name}: ${data.summary}`)
     show(data.page)
   }
 })
 worker.addEventListener('error', ({ message }) => say(`The worker has ended: ${message}`, 'bad'))
 
 function show(page: string): void {
-  // An origin of its own: the scripts of the report see nothing of this page.
-  frame.srcdoc = page
-  frame.hidden = false
+  // An origin of its own: the scripts of the report see nothing of this page. A new frame each time, as Chromium
+  // draws nothing in one that was hidden and gets another document.
+  const fresh = frame.cloneNode() as HTMLIFrameElement
+  fresh.srcdoc = page
+  fresh.hidden = false
+  frame.replaceWith(fresh)
+  frame = fresh
   URL.revokeObjectURL(save.href)
   save.href = URL.createObjectURL(new Blob([page], { type: 'text/html' }))
-  save.download = `${name.replace(/(\.perf)?(\.txt)?(\.(gz|zst))?$/, '')}.html`
+  save.download = `${[before, file].flatMap((one) => (one === null ? [] : plainName(one))).join('-')}.html`
   save.hidden = false
+}
+
+function plainName({ name }: File): string {
+  return name.replace(/(\.perf)?(\.txt)?(\.(gz|zst))?$/, '')
 }

@@ -2,6 +2,7 @@
 import type { HeldAndWaited, LockAnalysis, LockUser } from '../../trace/lock-history.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import { foreignName } from '../advice.ts'
+import { OUTSIDE_CALL, UNSEEN_HOLDER, waiterName } from '../recorded-text.ts'
 import { othersThan } from '../verdict.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
@@ -30,7 +31,7 @@ export function locksSection({ trace }: PageContent): Section | null {
     ${countTable(
       'Who waited for it',
       'thread',
-      waiters.map((one) => ({ ...one, name: `${one.comm} (${one.tid})` })),
+      waiters.map((one) => ({ ...one, name: waiterName(one) })),
     )}
     ${longest.length === 0 ? null : longestTable(longest)}`,
   }
@@ -50,7 +51,8 @@ function countTable(
   all: readonly NamedCount[],
   totals?: LockAnalysis['totals'],
 ): Markup | null {
-  if (all.length === 0 && (totals === undefined || totals.unseen.waits === 0)) return null
+  if (all.length === 0 && (totals === undefined || totals.unseen.waits + totals.outside.waits === 0))
+    return null
   const shown = [...all.slice(0, ROWS), ...(totals === undefined ? [] : othersOf(all.slice(0, ROWS), totals))]
   const listed = totals === undefined ? all : shown
   const total = Math.max(
@@ -80,10 +82,14 @@ function countTable(
 }
 
 /** Holders that have no row, and waits for nobody who is seen: with the rows, all that Linux waited. */
-function othersOf(shown: readonly NamedCount[], { held, unseen }: LockAnalysis['totals']): NamedCount[] {
+function othersOf(
+  shown: readonly NamedCount[],
+  { held, unseen, outside }: LockAnalysis['totals'],
+): NamedCount[] {
   const others = [
     { name: 'all others', call: '', ...othersThan(shown, held) },
     { name: 'no visible holder', call: 'a try failed', ...unseen },
+    { name: 'not recorded', call: OUTSIDE_CALL, ...outside },
   ]
   return others.filter(({ waits }) => waits > 0)
 }
@@ -151,7 +157,7 @@ function longestTable(longest: PageContent['trace']['locks']['longest']): Markup
     longest.map(({ line, waitedNs, waiter, holder }) => [
       formatDuration(waitedNs),
       nameOf(waiter),
-      holder === null ? 'a holder that the trace does not show' : nameOf(holder),
+      holder === null ? UNSEEN_HOLDER : nameOf(holder),
       formatCount(line),
     ]),
   )
