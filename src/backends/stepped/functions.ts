@@ -1,7 +1,8 @@
 // Functions and classes in the steppable form.
 
 import { unpacked } from './by-number.ts'
-import type { Context, Frame } from './context.ts'
+import type { Context } from './context.ts'
+import type { Frame } from './frame.ts'
 import { namesOf } from './context.ts'
 import { type Kept, type Steps, writeBody } from './form.ts'
 import { type Local, localsOf } from './locals.ts'
