@@ -1,6 +1,6 @@
 // `faultline check --conflicts`: which cache lines two operations share, observed and not modelled.
 import { type PairConflicts, findConflicts } from '../check/index.ts'
-import { conflictsText } from '../report/index.ts'
+import { conflictsText } from '../report/conflicts-text.ts'
 import type { RssMode } from '../memory.ts'
 import type { RwsemName } from './options.ts'
 import { print, textOptions } from './output.ts'

@@ -14,7 +14,7 @@ import {
   replayFile,
   replayKernelScenario,
 } from '../check/index.ts'
-import { formatCount } from '../report/index.ts'
+import { formatCount } from '../report/numbers.ts'
 import { UsageError } from './failure.ts'
 import { parseDesigns, parseRss, parseRwsems, unknownName } from './options.ts'
 import { toJson } from './output.ts'

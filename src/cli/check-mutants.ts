@@ -12,7 +12,8 @@ import {
   mutants,
   seekFailure,
 } from '../check/index.ts'
-import { formatCount, formatTable, textColumn } from '../report/index.ts'
+import { formatCount } from '../report/numbers.ts'
+import { formatTable, textColumn } from '../report/table.ts'
 import { UsageError } from './failure.ts'
 import { print } from './output.ts'
 import { showProgress } from './progress.ts'

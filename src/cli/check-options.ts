@@ -8,7 +8,7 @@ import {
   formatRate,
   formatShare,
   plural,
-} from '../report/index.ts'
+} from '../report/numbers.ts'
 import { UsageError } from './failure.ts'
 import { parseCount, unknownName } from './options.ts'
 

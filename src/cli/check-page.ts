@@ -1,7 +1,7 @@
 // `faultline check --output`: what a check found as a page for a browser.
 
 import type { CheckResult, Mutant } from '../check/index.ts'
-import { type CheckPageContent, checkPage } from '../report/index.ts'
+import { type CheckPageContent, checkPage } from '../report/html/check.ts'
 import { sourceOf } from '../report/source-of.ts'
 import { writeText } from './output-file.ts'
 

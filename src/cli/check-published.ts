@@ -6,7 +6,8 @@ import {
   publishedFlaws,
   scenarioNames,
 } from '../check/index.ts'
-import { formatCount, formatTable, textColumn } from '../report/index.ts'
+import { formatCount } from '../report/numbers.ts'
+import { formatTable, textColumn } from '../report/table.ts'
 import { type FailureFiles, failureText, writeFailure } from './check-failure.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'

@@ -14,10 +14,10 @@ import {
   nearest,
 } from '../check/index.ts'
 import { rwsemNames } from '../kernel/index.ts'
-import { formatCount, plural, wrap } from '../report/index.ts'
+import { formatCount, plural } from '../report/numbers.ts'
+import { wrap } from '../report/table.ts'
 import { printConflicts } from './check-conflicts.ts'
 import { printFirstCheck } from './check-init.ts'
-import { writeCheckPage } from './check-page.ts'
 import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
 import {
   type ExploringOptions,
@@ -204,6 +204,7 @@ async function runCommand(
   if (page !== null) {
     const shown = results.find(({ failure }) => failure !== null) ?? results[0]!
     const lines = results.map((result) => ({ name: nameOf(result), line: lineOf(result) }))
+    const { writeCheckPage } = await import('./check-page.ts')
     await writeCheckPage(page, targetOf(shown), results, lines, mutant)
   }
   const texts = results.map((result) =>

@@ -1,5 +1,6 @@
 // Standard output of a command: everything at once, at the end, so that nothing half-written is ever seen.
-import { styleFor, type TextOptions } from '../report/index.ts'
+import { styleFor } from '../report/terminal-style.ts'
+import { type TextOptions } from '../report/style.ts'
 import { clearProgress } from './progress.ts'
 
 /** Characters that are written at once. */

@@ -176,4 +176,22 @@ export default {
     assert.deepEqual([alike.verdict, apart.verdict], ['pass', 'pass'])
     assert.ok(alike.executions * 2 < apart.executions, `${alike.executions}, ${apart.executions}`)
   })
+
+  it('is nothing by a function of the program that changes nothing, whoever calls it', async () => {
+    const counting = (thread: string): string => `
+const call = (called, value) => called(value)
+function use(cells) {
+  const made = (value) => value + 1
+  Atomics.exchange(cells, 0, call(made, 1))
+  Atomics.exchange(cells, 0, call((value) => value * 2, 2))
+}
+export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [0, 1, 2].map((id) => ${thread}),
+}`
+    const alike = await explored(counting('use'))
+    const apart = await explored(counting('(cells) => use(cells, id)'))
+    assert.deepEqual([alike.verdict, apart.verdict], ['pass', 'pass'])
+    assert.ok(alike.executions * 2 < apart.executions, `${alike.executions}, ${apart.executions}`)
+  })
 })

@@ -86,24 +86,36 @@ function counted(c: Context, node: Call, written: Node): Node {
   if (written.type !== 'CallExpression') return after(c.change())
   const { callee } = written as Node & { callee: Node }
   if (callee.type === 'Identifier') {
-    const isOutward = callee.name === c.runtime('outward')
+    const isOutward = /^outward[01]?$/.test(callee.name.replace(c.runtime(''), ''))
     return isOutward ? countedOutward(c, node, written) : after(c.help('noteCall', callee))
   }
   if (callee.type !== 'MemberExpression' || !isMethod(callee)) return after(c.change())
-  const object = c.help('calling', callee.object as Node, propertyName(callee.property, callee.computed)!)
-  return { ...written, callee: { ...callee, object } } as Node
+  const object = callee.object as Node
+  const note = (first: Node, use: Node): Node => {
+    const method = { ...callee, object: first } as unknown as Node
+    return c.help('noted', method, use, tree.list(written.arguments as Node[]), textOf(node.callee as Node))
+  }
+  return isTemporary(object) ? note(object, object) : c.named(object, object, note)
+}
+
+function isTemporary(node: Node): boolean {
+  return node.type === 'Identifier' && /^\$p?\d+$/.test(node.name)
 }
 
 /** As counted(), of a call by outward(), which counts a change of anything but what the call is given first. */
 function countedOutward(c: Context, node: Call, written: Call): Node {
-  const [method, object, list, ...rest] = written.arguments as Node[]
-  const [first, ...others] = (list as Node & { type: 'ArrayExpression' }).elements as Node[]
   const path = globalName(c, node.callee as Node) ?? ''
   const helper = changesFirst.test(path) ? 'changes' : walksFirst.test(path) ? 'walked' : null
-  if (helper === null || first === undefined || first.type === 'SpreadElement')
+  const [method, object, given, ...rest] = written.arguments as Node[]
+  const isList = (written.callee as Node & { name: string }).name === c.runtime('outward')
+  const isNone = (written.callee as Node & { name: string }).name === c.runtime('outward0')
+  const list = isList ? (given as Node & { type: 'ArrayExpression' }).elements : [given]
+  const [first, ...others] = list as Node[]
+  if (helper === null || isNone || first === undefined || first.type === 'SpreadElement')
     return { ...written, arguments: [...written.arguments, tree.literal(true)] } as Node
-  const given = tree.list([c.help(helper, first), ...others])
-  return { ...written, arguments: [method, object, given, ...rest] } as unknown as Node
+  const told = c.help(helper, first)
+  const all = isList ? tree.list([told, ...others]) : told
+  return { ...written, arguments: [method, object, all, ...rest] } as unknown as Node
 }
 
 function isMethod({ object, property, computed }: Member): boolean {
@@ -321,7 +333,12 @@ function outsideCall(c: Context, node: Call, given: Call, called: string | null)
 export function outward(c: Context, node: Call, method: Node, object: Node, args: readonly Node[]): Node {
   const callee = node.callee as Node
   const site = c.site(node, calledName(callee) || 'call')
-  return c.help('outward', method, object, tree.list(args), site, textOf(callee))
+  const text = textOf(callee)
+  const [first] = args
+  if (first === undefined) return c.help('outward0', method, object, site, text)
+  if (args.length === 1 && first.type !== 'SpreadElement')
+    return c.help('outward1', method, object, first, site, text)
+  return c.help('outward', method, object, tree.list(args), site, text)
 }
 
 /** It may call a function that is not the program's, with something in it that could be shared memory. */

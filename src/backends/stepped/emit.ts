@@ -2,7 +2,8 @@
 
 import { print } from 'esrap'
 import ts from 'esrap/languages/ts'
-import { type EmitOptions, type Parts, Context, SITE } from './context.ts'
+import { type Parts, Context, SITE } from './context.ts'
+import type { EmitOptions } from './frame.ts'
 import { keptInFolder } from './cache.ts'
 import * as callbacks from './callbacks.ts'
 import * as coroutine from './coroutine.ts'
@@ -20,7 +21,7 @@ import { guarded, asNodes, leaves, statements } from './statements.ts'
 import { type Node } from './syntax.ts'
 import * as tree from './tree.ts'
 
-export type { EmitOptions, Probe } from './context.ts'
+export type { EmitOptions, Probe } from './frame.ts'
 
 /** Everything that the steppable form calls, and a little more. */
 const helperModules = { runtime, engine, callbacks, coroutine }

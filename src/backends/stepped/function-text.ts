@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type AnyNode, parse } from 'acorn'
-import { nativeText } from './owned.ts'
+import { nativeText } from './callees.ts'
 import { childrenOf, isFunction } from './raw-tree.ts'
 import { currentSites } from './runtime.ts'
 import { type Site, loadedTexts, placeBefore, placesIn } from './sites.ts'

@@ -1,7 +1,8 @@
 // Functions and classes in the steppable form.
 
 import { unpacked } from './by-number.ts'
-import type { Context, Frame } from './context.ts'
+import type { Context } from './context.ts'
+import type { Frame } from './frame.ts'
 import { namesOf } from './context.ts'
 import { type Kept, type Steps, writeBody } from './form.ts'
 import { type Local, localsOf } from './locals.ts'
@@ -18,7 +19,7 @@ import {
   takesNumbers,
 } from './syntax.ts'
 import { isGlobal } from './elements.ts'
-import { RUNTIME, makesOwn } from './names.ts'
+import { HELPER, RUNTIME, makesOwn } from './names.ts'
 import * as tree from './tree.ts'
 
 export function functionOf(c: Context, node: FunctionNode): Node {
@@ -65,24 +66,31 @@ function plainFunction(c: Context, node: FunctionNode, info: FunctionInfo): Node
   return c.inFrame(frame, () => {
     const params = node.params.map((each) => c.outside(() => pattern(c, each as Node, true)))
     const [directives, own] = directivesOf(node)
+    // Its text is to tell that it is one of the program: see callees.ts.
+    const mark = c.options.turns ? [tree.does(tree.literal(HELPER))] : []
     const guard: Node[] = node.async
       ? [tree.when(c.help('asynchronous', c.site(node as Node, 'async')), [tree.gives(null)])]
       : []
     if (node.body.type !== 'BlockStatement') {
       const value = c.resultOf(c.expression(node.body))!
-      if (frame.innerMax === 0 && guard.length === 0 && !c.isTraced())
+      if (frame.innerMax === 0 && guard.length === 0 && mark.length === 0 && !c.isTraced())
         return { ...node, params, body: value, expression: true } as Node
       return {
         ...node,
         params,
-        body: tree.block([...guard, ...temporaries(frame), ...reported(c, info, [tree.gives(value)])]),
+        body: tree.block([
+          ...mark,
+          ...guard,
+          ...temporaries(frame),
+          ...reported(c, info, [tree.gives(value)]),
+        ]),
         expression: false,
       } as unknown as Node
     }
     const body = asNodes(c.gather(() => statements(c, own)))
     const end = frame.probe?.result === true ? [tree.gives(c.resultOf(null))] : []
     const all = [...guard, ...temporaries(frame), ...reported(c, info, [...body, ...end])]
-    return { ...node, params, body: tree.block([...directives, ...all]) } as unknown as Node
+    return { ...node, params, body: tree.block([...mark, ...directives, ...all]) } as unknown as Node
   })
 }
 

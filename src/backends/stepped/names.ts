@@ -65,6 +65,8 @@ export function stepsCallbacks(name: string): boolean {
 
 /** What begins the names under which the steppable form knows the runtime. */
 export const RUNTIME = '$f'
+/** What begins the names of the functions of the runtime; functions that are stepped have it in their text. */
+export const HELPER = `${RUNTIME}_`
 
 /** Methods and functions of the engine that change what they are called on or given, or something outside. */
 export const changingMethod = new RegExp(

@@ -2,118 +2,20 @@
 // Such a function reads and writes the shared memory that it is given within one step of the thread. The call counts as
 // plain accesses, at its place.
 
+import { type Callee, type Method, builtinModule, calleeOf, engine, rememberBound } from './callees.ts'
 import { memory, type View } from './memory.ts'
 import { bulkMethods, viewMethod } from './names.ts'
-import { isOfProgram, nativeText, noteCallOn } from './owned.ts'
+import { noteForeign } from './owned.ts'
 import { bulk, dataView, isBuffer, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
 import { current, refused, soloThread, state } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
 
-type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 type Shared = Watched & { readonly [SHARED]: View }
 type Functions = Record<string, unknown>
 
-/** Names of functions that look into the objects that they are given. */
-const looksDeep =
-  /^(stringify|inspect|format\w*|serialize|isDeepStrictEqual|\w*[dD]eep\w*|concat|(read|write)v(Sync)?)$/
-const DEPTH_MAX = 4
-/** Of Node, what begins something that ends in an event. */
-const begins = new RegExp(
-  '^(spawn|fork|exec(File)?|watch(File)?|create(Read|Write)Stream|connect|request|get|' +
-    'create\\w*(Server|Connection|Interface|Socket))$',
-)
-
 // ---------------------------------------------------------------------------------------------------------------------
-// What is called
-
-// Threads find another one.
-const { process } = globalThis as { process?: NodeProcess }
-interface NodeProcess {
-  readonly getBuiltinModule?: (name: string) => object | undefined
-  /** Of all that is loaded. */
-  readonly moduleLoadList?: readonly string[]
-}
-const builtinModule = process?.getBuiltinModule?.bind(process)
-/** Those that are given arrays of bytes or call back later, and are not yet known. */
-const modulesLeft = new Set(
-  (
-    'buffer fs crypto util assert zlib string_decoder v8 child_process dns ' +
-    'net http https http2 tls dgram readline'
-  ).split(' '),
-)
-
-/** How many modules were loaded when they were last read; -1: not yet. */
-let loadedCount = -1
-
-/** What is known of a function that is called. */
-interface Callee {
-  /** It is of the program: that is stepped, and notes what it does. */
-  readonly isOwn: boolean
-  /** A function of the engine or of Node has a name; null for others, as for a proxy. */
-  readonly name: string | null
-  /** How deep it looks into the objects that it is given. */
-  readonly depth: number
-  /** It calls the function that it is given last when an event of Node comes; or it begins something in any case. */
-  readonly later: 'given' | 'always' | null
-  /** What `bind` made it of. */
-  readonly bound: readonly [target: Method, object: unknown, args: readonly unknown[]] | null
-}
-
-const own: Callee = { isOwn: true, name: null, depth: 0, later: null, bound: null }
-const callees = new WeakMap<object, Callee>()
-
-function calleeOf(called: Method): Callee {
-  return callees.get(called) ?? lookAt(called)
-}
-
-function lookAt(called: Method): Callee {
-  if (isOfProgram(called)) return remember(called, own)
-  readModules()
-  const known = callees.get(called)
-  if (known !== undefined) return known
-  const name = /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(nativeText.call(called))?.[1] ?? null
-  return remember(called, outsider(name))
-}
-
-function remember(called: object, callee: Callee): Callee {
-  callees.set(called, callee)
-  return callee
-}
-
-function outsider(name: string | null, later: Callee['later'] = null, bound: Callee['bound'] = null): Callee {
-  return { isOwn: false, name, depth: name !== null && looksDeep.test(name) ? DEPTH_MAX : 0, later, bound }
-}
-
-/** The modules of Node that are loaded by now: a function that a program calls is of no other. */
-function readModules(): void {
-  const loaded = process?.moduleLoadList
-  if (loaded?.length === loadedCount) return
-  loadedCount = loaded?.length ?? 0
-  for (const name of modulesLeft) {
-    if (loaded !== undefined && !loaded.includes(`NativeModule ${name}`)) continue
-    modulesLeft.delete(name)
-    readFunctions(builtinModule?.(name) ?? {}, name)
-  }
-}
-
-/** Also the methods of classes. */
-function readFunctions(holder: object, module: string | null): void {
-  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(holder)))
-    if (typeof value === 'function' && !callees.has(value as Method)) {
-      remember(value as Method, outsider(name, module === null ? null : laterOf(name, module)))
-      readFunctions(value as object, null)
-      if (typeof value.prototype === 'object' && value.prototype !== null)
-        readFunctions(value.prototype as object, null)
-    }
-}
-
-function laterOf(name: string, module: string): Callee['later'] {
-  if (/^(buffer|util|assert|string_decoder|v8)$/.test(module) || /Sync$|^unwatchFile$/.test(name)) return null
-  return begins.test(name) ? 'always' : 'given'
-}
-
-readFunctions({ TextEncoder, TextDecoder }, null)
+// What functions of the engine do
 
 /** Functions of the engine that hand on what they are given, and do not look at its elements. */
 const handOn = new Set<unknown>(
@@ -163,28 +65,66 @@ function isShared(value: unknown): value is Shared {
 /** A call is given shared memory, as far as can be told without looking into objects. */
 function isGiven(object: unknown, args: readonly unknown[]): boolean {
   if (isShared(object)) return true
-  for (const each of args) if (isShared(each) || each instanceof SharedArrayBuffer) return true
+  for (const each of args) if (isMemory(each)) return true
   return false
 }
 
-/** The shared arrays that a function which looks into objects comes to. Getters are not called. */
-function sharedIn(values: readonly unknown[], depth: number, found = new Set<Shared>()): Set<Shared> {
-  for (const value of values)
-    if (isShared(value)) found.add(value)
-    else if (depth > 0 && typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
-      const properties = Object.values(Object.getOwnPropertyDescriptors(value))
-      sharedIn([...properties.map((each) => each.value as unknown), ...entriesOf(value)], depth - 1, found)
-    }
+function isMemory(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return ArrayBuffer.isView(value) ? isShared(value) : value instanceof SharedArrayBuffer
+}
+
+/** The shared arrays that a call comes to which looks into what it is given. */
+function sharedIn(
+  called: Method,
+  object: unknown,
+  args: readonly unknown[],
+  { name, depth }: Callee,
+): ReadonlySet<Shared> {
+  let found = isHolder(object, name, called) ? none : addShared(none, object, depth)
+  for (const each of args) found = addShared(found, each, depth)
   return found
 }
 
-function entriesOf(value: object): unknown[] {
-  if (value instanceof Map) return [...value].flat()
-  return value instanceof Set ? [...value] : []
+/** A function is a property of what it is called on, such as a module: it does not look into that. */
+function isHolder(object: unknown, name: string | null, called: Method): boolean {
+  if (typeof object !== 'object' || object === null || name === null) return false
+  return Object.getOwnPropertyDescriptor(object, name)?.value === called
+}
+
+const none: ReadonlySet<Shared> = new Set()
+
+/** `found`, and what is in a value. Getters are not called. */
+function addShared(found: ReadonlySet<Shared>, value: unknown, depth: number): ReadonlySet<Shared> {
+  if (typeof value !== 'object' || value === null) return found
+  if (isShared(value)) return new Set([...found, value])
+  if (depth === 0 || ArrayBuffer.isView(value)) return found
+  let all = found
+  for (const name of Object.getOwnPropertyNames(value))
+    all = addShared(all, Object.getOwnPropertyDescriptor(value, name)?.value, depth - 1)
+  const entries = value instanceof Map ? [...value].flat() : value instanceof Set ? [...value] : []
+  for (const entry of entries) all = addShared(all, entry, depth - 1)
+  return all
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Calling
+
+/** For each place, what was called there last, which is mostly the next, too; and what is known of it. */
+const lastCalled: (Method | null)[] = []
+const lastCallee: (Callee | null)[] = []
+
+function calleeAt(site: number, called: unknown, text: string): Callee {
+  if (typeof called !== 'function') throw new TypeError(`${text} is not a function`)
+  if (called === lastCalled[site]) return lastCallee[site]!
+  // Without holes, which are slow.
+  while (lastCalled.length <= site) {
+    lastCalled.push(null)
+    lastCallee.push(null)
+  }
+  lastCalled[site] = called as Method
+  return (lastCallee[site] = calleeOf(called as Method))
+}
 
 /**
  * `method.apply(object, args)` of what may be a function outside, which the program calls `text`. `changes` if a call
@@ -198,36 +138,77 @@ export function outward(
   text: string,
   changes = false,
 ): unknown {
-  if (typeof method !== 'function') throw new TypeError(`${text} is not a function`)
-  const called = method as Method
-  if (changes) noteCallOn(called, object)
-  return callOut(called, object, args, site)
+  const callee = calleeAt(site, method, text)
+  if (callee.isOwn) return Reflect.apply(method as Method, object, args)
+  if (changes) noteForeign(callee, object)
+  return callForeign(callee, method as Method, object, args, site)
+}
+
+// The same of one and of no argument: the engine makes no list for most of them.
+
+export function outward1(
+  method: unknown,
+  object: unknown,
+  value: unknown,
+  site: number,
+  text: string,
+  changes = false,
+): unknown {
+  const callee = calleeAt(site, method, text)
+  if (callee.isOwn) return Reflect.apply(method as Method, object, [value])
+  if (changes) noteForeign(callee, object)
+  if (callee.isPlain && !isShared(object) && !isMemory(value))
+    return Reflect.apply(method as Method, object, [value])
+  return callForeign(callee, method as Method, object, [value], site)
+}
+
+export function outward0(
+  method: unknown,
+  object: unknown,
+  site: number,
+  text: string,
+  changes = false,
+): unknown {
+  const callee = calleeAt(site, method, text)
+  if (callee.isOwn) return Reflect.apply(method as Method, object, [])
+  if (changes) noteForeign(callee, object)
+  if (callee.isPlain && !isShared(object)) return Reflect.apply(method as Method, object, [])
+  return callForeign(callee, method as Method, object, [], site)
 }
 
 function callOut(called: Method, object: unknown, args: readonly unknown[], site: number): unknown {
   const callee = calleeOf(called)
-  if (callee.isOwn) return Reflect.apply(called, object, args)
+  return callee.isOwn ? Reflect.apply(called, object, args) : callForeign(callee, called, object, args, site)
+}
+
+function callForeign(
+  callee: Callee,
+  called: Method,
+  object: unknown,
+  args: readonly unknown[],
+  site: number,
+): unknown {
+  if (callee.isPlain && !isGiven(object, args)) return Reflect.apply(called, object, args)
   const inner = callee.bound ?? forwarded(called, object, args)
   if (inner !== null) {
     const [target, self, given] = inner
     return callOut(target, self, callee.bound === null ? given : [...given, ...args], site)
   }
-  if (called === Function.prototype.bind && typeof object === 'function')
-    return boundOf(object as Method, args)
+  if (called === engine.bind && typeof object === 'function') return boundOf(object as Method, args)
   if (callee.later !== null) refuseLater(called, args, site)
-  if (called === SharedArrayBuffer.prototype.slice && object instanceof SharedArrayBuffer)
-    return cutOut(object, args, site)
-  if (callee.depth === 0 && !isGiven(object, args)) return Reflect.apply(called, object, args)
+  if (called === engine.cut && object instanceof SharedArrayBuffer) return cutOut(object, args, site)
+  if (!isGiven(object, args) && (callee.depth === 0 || sharedIn(called, object, args, callee).size === 0))
+    return seen(Reflect.apply(called, object, args))
   return outside(called, object, args, site, callee)
 }
 
 /** What `call` and the like call. What they do not take, the engine says. */
 function forwarded(called: Method, object: unknown, args: readonly unknown[]): Callee['bound'] {
-  const isReflected = called === Reflect.apply
+  const isReflected = called === engine.reflect
   const target = isReflected ? args[0] : object
   if (typeof target !== 'function') return null
-  if (called === Function.prototype.call) return [target as Method, args[0], args.slice(1)]
-  if (!isReflected && called !== Function.prototype.apply) return null
+  if (called === engine.call) return [target as Method, args[0], args.slice(1)]
+  if (!isReflected && called !== engine.apply) return null
   const [self, list] = isReflected ? args.slice(1) : args
   const isList = typeof list === 'object' && list !== null && (!isReflected || args.length > 2)
   if (isList) return [target as Method, self, Array.from(list as ArrayLike<unknown>)]
@@ -235,8 +216,8 @@ function forwarded(called: Method, object: unknown, args: readonly unknown[]): C
 }
 
 function boundOf(target: Method, [self, ...args]: readonly unknown[]): unknown {
-  const bound = Reflect.apply(Function.prototype.bind, target, [self, ...args]) as Method
-  remember(bound, outsider(null, null, [target, self, args]))
+  const bound = Reflect.apply(engine.bind, target, [self, ...args]) as Method
+  rememberBound(bound, [target, self, args])
   return bound
 }
 
@@ -256,11 +237,7 @@ export function refuseLater(called: Method, args: readonly unknown[], site: numb
 
 /** `memory.slice(start, end)` reads what it copies. */
 function cutOut(buffer: SharedArrayBuffer, args: readonly unknown[], site: number): unknown {
-  const copy = Reflect.apply(
-    SharedArrayBuffer.prototype.slice,
-    buffer,
-    args as [number?, number?],
-  ) as SharedArrayBuffer
+  const copy = Reflect.apply(engine.cut, buffer, args) as SharedArrayBuffer
   const first = Math.trunc(Number(args[0] ?? 0)) || 0
   const start = first < 0 ? Math.max(0, buffer.byteLength + first) : first
   note(made(new Uint8Array(buffer)), start, start + copy.byteLength, false, site)
@@ -307,14 +284,15 @@ function noteAround(
   object: unknown,
   args: readonly unknown[],
   site: number,
-  { name, depth }: Callee,
+  callee: Callee,
 ): unknown {
+  const { name } = callee
   const known = name === null ? null : looksAtNone.test(name) ? [] : accessesOf(called, name, object, args)
   if (known !== null) {
     for (const { array, start, end, writes } of known) note(array, start, end, writes, site)
     return seen(Reflect.apply(called, object, args))
   }
-  const arrays = [...sharedIn([object, ...args], depth)]
+  const arrays = [...sharedIn(called, object, args, callee)]
   const before = arrays.map((array) => {
     const { length } = array[SHARED]
     if (name !== null) noteBulkRead(array[SHARED], 0, length, site)

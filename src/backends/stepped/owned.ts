@@ -4,10 +4,8 @@
 // it has made itself tells no other thread anything, so that threads of one function stay alike: see symmetry.ts. Once
 // it hands such an object out, it changes something that others have, which is told.
 
+import { type Callee, type Method, calleeOf, isOfProgram } from './callees.ts'
 import { current, scheduler, soloThread, state } from './running.ts'
-import { RUNTIME } from './names.ts'
-
-type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 
 /** Objects that threads have made. None of them is a proxy. */
 const owned = new WeakSet()
@@ -30,84 +28,36 @@ export function extended<T>(object: T): T {
   return owned.has(object as object) ? object : changes(object)
 }
 
-/** What the engine says, whatever programs are told: see function-text.ts. */
-export const { toString: nativeText } = Function.prototype
-
-const ofProgram = new WeakMap<Method, boolean>()
-
-/** A function of the program counts its own changes: its text tells. */
-export function isOfProgram(called: unknown): boolean {
-  if (typeof called !== 'function') return false
-  let known = ofProgram.get(called as Method)
-  if (known === undefined) {
-    known = nativeText.call(called).includes(`${RUNTIME}_`)
-    ofProgram.set(called as Method, known)
-  }
-  return known
-}
-
 /** What is called has a name that stands for a change, as `push`, or may be none of the program. */
 export function noteCall(called: unknown): void {
   if (!isOfProgram(called)) state.changes++
 }
 
-const ofEngine: ReadonlySet<unknown> = new Set(
-  Object.values(Object.getOwnPropertyDescriptors(globalThis)).map(({ value }) => value as unknown),
-)
+const globalNames = Object.getOwnPropertyNames(globalThis)
+/** What has these names: read late, as Node loads some of it only then. */
+let ofEngine: ReadonlySet<unknown> | null = null
 
 /** As noteCall(), of what `new` calls: what the engine makes is of its own. */
 export function noteNew(called: unknown): void {
-  if (!ofEngine.has(called)) noteCall(called)
+  if (isOfProgram(called)) return
+  ofEngine ??= new Set(globalNames.map((name) => Object.getOwnPropertyDescriptor(globalThis, name)?.value))
+  if (!ofEngine.has(called)) state.changes++
 }
 
 /** As noteCall(), of what is called on an object. */
-export function noteCallOn(called: unknown, object: unknown): void {
-  if (isHarmless(called, object)) return
-  // Most are of arrays: those are known without a look at their text.
-  if (changesItsOwn.has(called)) changes(object)
-  else if (!isOfProgram(called)) state.changes++
+export function noteForeign({ changes: changed }: Callee, object: unknown): void {
+  // An expression that begins anew each time.
+  if (changed === 'position' && object instanceof RegExp && !object.global && !object.sticky) return
+  if (changed === null) state.changes++
+  else changes(object)
 }
 
-/** As noteCallOn(), of a method that is about to be called by its name. */
-export function calling<T>(object: T, name: string): T {
-  noteCallOn(typeof object === 'object' && object !== null ? methodOf(object, name) : undefined, object)
-  return object
-}
-
-/** Without calling a getter. */
-function methodOf(object: object, name: PropertyKey): unknown {
-  if (Array.isArray(object) && owned.has(object) && !Object.hasOwn(object, name)) {
-    // A list that is no proxy.
-    if (Object.getPrototypeOf(object) === Array.prototype) return Array.prototype[name as never]
-  }
-  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    const property = Object.getOwnPropertyDescriptor(at, name)
-    if (property !== undefined) return property.value
-  }
-  return undefined
-}
-
-/** Methods of the engine that change nothing but what they are called on. */
-const changesItsOwn: ReadonlySet<unknown> = new Set(
-  (
-    [
-      [Array, 'push pop shift unshift splice sort reverse fill copyWithin'],
-      [Object.getPrototypeOf(Int32Array) as ArrayConstructor, 'set fill sort reverse copyWithin'],
-      [Map, 'set delete clear'],
-      [Set, 'add delete clear'],
-      [WeakMap, 'set delete'],
-      [WeakSet, 'add delete'],
-      [RegExp, 'exec test'],
-    ] as const
-  ).flatMap(([{ prototype }, names]) =>
-    names.split(' ').map((name) => (prototype as unknown as Record<string, unknown>)[name]),
-  ),
-)
-
-/** An expression that begins anew each time. */
-function isHarmless(called: unknown, object: unknown): boolean {
-  if (called !== RegExp.prototype.exec && called !== RegExp.prototype.test) return false
-  return object instanceof RegExp && !object.global && !object.sticky
+/** As noteForeign(), of a method that the program calls `text`, which is called then. */
+export function noted(method: unknown, object: unknown, args: readonly unknown[], text: string): unknown {
+  if (typeof method !== 'function') throw new TypeError(`${text} is not a function`)
+  const callee = calleeOf(method as Method)
+  if (!callee.isOwn) noteForeign(callee, object)
+  return Reflect.apply(method as Method, object, args)
 }
 
 /** Methods of the engine that give an iterator which nobody else has. */
@@ -121,8 +71,11 @@ const givesFresh: ReadonlySet<unknown> = new Set([
 
 const generatorFunction = Object.getPrototypeOf(function* () {}) as object
 
+const arrayValues = Array.prototype[Symbol.iterator]
+
 /** What `[Symbol.iterator]` of something is gives an iterator that nobody else has: it goes on for nobody else. */
 export function isFresh(open: unknown): boolean {
+  if (open === arrayValues) return true
   if (givesFresh.has(open)) return true
   return typeof open === 'function' && Object.getPrototypeOf(open) === generatorFunction
 }
@@ -130,6 +83,19 @@ export function isFresh(open: unknown): boolean {
 /** It is gone through from the beginning to the end, or as far as somebody wants: an iterator goes on for others. */
 export function walked<T>(iterable: T): T {
   if (typeof iterable !== 'object' || iterable === null) return iterable
-  if (!isFresh(methodOf(iterable, Symbol.iterator))) state.changes++
+  if (!isFresh(iteratorOf(iterable))) state.changes++
   return iterable
+}
+
+/** Where most iterators come from. */
+const walkable: readonly unknown[] = [Array, Map, Set].map(({ prototype }) => prototype as unknown)
+
+/** What `[Symbol.iterator]` of an object is, without calling a getter. */
+function iteratorOf(object: object): unknown {
+  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+    if (walkable.includes(at)) return (at as Iterable<unknown>)[Symbol.iterator]
+    const property = Object.getOwnPropertyDescriptor(at, Symbol.iterator)
+    if (property !== undefined) return property.value
+  }
+  return undefined
 }

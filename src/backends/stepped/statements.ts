@@ -1,7 +1,8 @@
 // Statements in the steppable form: of functions that can stop, as steps.
 
 import { unpacked } from './by-number.ts'
-import type { Context, Detour } from './context.ts'
+import type { Context } from './context.ts'
+import type { Detour } from './frame.ts'
 import { type Step, type Steps, Writer } from './form.ts'
 import { declareAs, pattern, earlyCells } from './patterns.ts'
 import { tailCall } from './calls.ts'
