@@ -397,7 +397,7 @@ export function refuseToStop(): never {
   return refused(
     site,
     `${isOfLoop ? sites[site]!.source : text} comes to a shared access where nothing can stop`,
-    'call it from an ordinary function, and not where the engine calls: in a valueOf, a trap, the value of a field',
+    'call it from an ordinary function, and not where the engine calls: in a valueOf, a trap, a static field',
   )
 }
 
