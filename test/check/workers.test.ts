@@ -215,6 +215,7 @@ worker.on('message', (value) => { if (value > 1) throw new Error('two') })`,
       true,
       true,
       true,
+      true,
       [1, 3, 'undefined', 'aborted'],
     ]
     assert.deepEqual(await holds('builtins.cjs'), [[[told, told]]])
