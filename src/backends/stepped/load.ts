@@ -250,11 +250,11 @@ function stepProgram(program: Program, reach: Reach, options: LoadOptions): Step
   return { entries: program.entries, modules, texts, sites, found: program.found }
 }
 
-/** The form of a module names the global object, or is not strict and may have functions whose `this` it is. */
+/** The form of a module names the global object, gives `console` other methods, or is not strict and may have functions whose `this` it is. */
 function touchesGlobal(text: string, format: ProgramModule['format']): boolean {
   const isSloppy = format === 'commonjs' && !text.startsWith("'use strict'")
   return (
-    /\b(globalThis|global|self|window|eval|Function|runInThisContext)\b/.test(text) ||
+    /\b(globalThis|global|self|window|eval|Function|runInThisContext)\b|\bconsole\.\w+ ?=[^=]/.test(text) ||
     (isSloppy && /\bthis\b/.test(text))
   )
 }
