@@ -96,8 +96,10 @@ function install(own: string, packages: readonly string[]): void {
 
 /** What the command has printed: an object, or why it checks nothing. */
 function resultOf(stdout: string, stderr: string): Omit<Found, 'seconds'> {
-  if (!stdout.startsWith('{')) return { result: 'refused', executions: 0, text: stderr.trim() }
-  const found = JSON.parse(stdout) as {
+  // Beside it stands what the package itself prints.
+  const line = stdout.split('\n').find((each) => each.startsWith('{"scenario"'))
+  if (line === undefined) return { result: 'refused', executions: 0, text: stderr.trim() }
+  const found = JSON.parse(line) as {
     readonly verdict: 'pass' | 'fail' | 'incomplete'
     readonly executions: number
     readonly bound: number | null

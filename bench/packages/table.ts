@@ -24,6 +24,28 @@ const row = (packages: string, file: string, expected: Expected, what: string, m
   ...more,
 })
 
+/** Shared memory. */
+const memory = [
+  row('sharedmap@1.2.0', 'sharedmap.check.mjs', 'every interleaving', '`set` beside `get` of one key'),
+  row(
+    'nanolith@0.4.6',
+    'nanolith.check.mjs',
+    'every interleaving',
+    'two threads count in its `SharedMap`, with `set` of a function',
+  ),
+  row('nanolith@0.4.6', 'nanolith-together.check.mjs', 'fail', 'two calls of `set` in one thread at once', {
+    finding: 'deadlock',
+  }),
+  row(
+    'asymmetric-io-mutex@0.9.1',
+    'asymmetric-io-mutex.check.mjs',
+    'fail',
+    'a thread writes a field, another reads under the lock',
+    { finding: 'a reader has the lock of a writer' },
+  ),
+  row('@woven-ecs/core@1.0.7', 'woven-ecs.check.mjs', 'every interleaving', 'two threads add an entity each'),
+]
+
 /** Pools and calls of Workers. */
 const workers = [
   row('synckit@0.12.3', 'synckit.mjs', 'every interleaving', 'one call of a function of `createSyncFn`'),
@@ -77,6 +99,20 @@ const workers = [
     'a question, an answer',
   ),
   row('bree@9.2.9', 'bree.cjs', 'refused', 'one job', { finding: 'promise of the engine' }),
+  row('multee@0.2.4', 'multee.cjs', 'every interleaving', 'one call of a handler, `terminate()`'),
+  row('threadedclass@1.4.1', 'threadedclass.cjs', 'fail', 'one call of a method, `destroyAll()`', {
+    finding: 'ping timeout',
+  }),
+  row(
+    '@quilted/threads@4.1.0',
+    'quilted-threads.mjs',
+    'every interleaving',
+    'one call over a `MessageChannel`',
+  ),
+  row('regexp-worker@4.3.0', 'regexp-worker.mjs', 'fail', '`matchAll` with a time-out, `dispose()`', {
+    finding: 'Request Timeout',
+  }),
+  row('paralleljs@1.1.0', 'paralleljs.cjs', 'refused', '`map` of two values', { finding: 'fork()' }),
   row('thread-stream@4.2.1', 'thread-stream.mjs', 'bounded', '`write` and `end` with `sync: true`', {
     options: ['--bound', '1'],
   }),
@@ -103,6 +139,11 @@ const within = [
   row('semaphore@1.1.0', 'semaphore.cjs', 'timed', 'three tasks'),
   row('locks@0.2.2', 'locks.cjs', 'timed', '`Mutex` and `CondVariable`'),
   row('rwlock@5.0.0', 'rwlock.cjs', 'timed', 'two readers and a writer'),
+  row('rwmutex@1.0.0', 'rwmutex.mjs', 'timed', 'two readers and a writer'),
+  row('async-rwlock@1.1.1', 'async-rwlock.mjs', 'timed', 'two readers and a writer'),
+  row('@rocicorp/lock@2.0.1', 'rocicorp-lock.mjs', 'timed', '`RWLock`, two readers and a writer'),
+  row('superlock@1.3.5', 'superlock.cjs', 'timed', 'three tasks, one at a time'),
+  row('@openally/mutex@2.0.0', 'openally-mutex.mjs', 'timed', 'three tasks, two at a time'),
   row('mortice@3.3.1', 'mortice.mjs', 'timed', 'three readers and a writer'),
   row('fastq@1.20.3', 'fastq.mjs', 'timed', 'promises and callbacks, `drained()`'),
   row('async@3.2.6', 'async.mjs', 'timed', '`queue`, `parallelLimit`'),
@@ -143,4 +184,4 @@ const within = [
   row('pino@10.4.0', 'pino.cjs', 'every interleaving', 'two lines'),
 ]
 
-export const table: readonly Row[] = [...workers, ...within]
+export const table: readonly Row[] = [...memory, ...workers, ...within]

@@ -287,6 +287,23 @@ class Recorder extends Scheduler {
     this.#stacks[thread.id]?.push({ ...frame, ...isNews, function: goesOn })
   }
 
+  event(thread: Thread, site: number, text: string): void {
+    if (this.#hidden.includes(thread.id)) return
+    this.#note(thread, site, {
+      step: null,
+      operation: 'event',
+      cell: -1,
+      index: 0,
+      before: null,
+      after: null,
+      writes: false,
+      reads: false,
+      isLoops: false,
+      say: () => text,
+      wokenBy: null,
+    })
+  }
+
   operation(thread: Thread, kind: number, before: number, after: number): void {
     if (this.#hidden.includes(thread.id) && kind === STOP && before !== 0) this.#noteEnd(thread.victim!)
     if (this.#hidden.includes(thread.id)) return

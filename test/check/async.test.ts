@@ -420,6 +420,26 @@ describe('promises, messages and timers', () => {
     })
   })
 
+  it('tables tell which timer fires, with its place', async () => {
+    const file = join(folder, 'timers.mjs')
+    writeFileSync(
+      file,
+      `export default { setup: () => [], threads: [(log) => {
+  setTimeout(() => log.push('late'), 5)
+  setTimeout(() => log.push('early'), 1)
+  setImmediate(() => log.push('at once'))
+}], invariant: (log) => log.indexOf('early') < log.indexOf('late') }`,
+    )
+    const { failure } = await checkFile(file)
+    const { events } = failure!.counterexample
+    const told = events.map(({ place, text }) => `${place} ${text}`)
+    assert.ok(told.includes('timers.mjs:4 setImmediate runs (set here)'), told.join('\n'))
+    assert.deepEqual(
+      told.filter((each) => each.includes('timer of')),
+      ['timers.mjs:2 the timer of 5 ms fires (set here)', 'timers.mjs:3 the timer of 1 ms fires (set here)'],
+    )
+  })
+
   it('jobs come in the order of the language', async () => {
     const program = new URL('programs/promise-order.ts', import.meta.url)
     const { inOrder } = (await import(program.href)) as { inOrder: (log: string[]) => Promise<void> }

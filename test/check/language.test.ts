@@ -172,11 +172,49 @@ export default { setup: () => new Int32Array(new SharedArrayBuffer(8)), threads:
     verdict: 'pass',
   },
   {
-    name: 'an access in the value of a field',
+    name: 'an access in the value of a static field',
     text: `const take = (a) => Atomics.add(a, 0, 1)
-${alike('function (a) { class Ticket { number = take(a) } new Ticket(); Atomics.load(a, 0) }', 'a[0] === 2')}`,
+${alike('function (a) { class Ticket { static number = take(a) } Atomics.load(a, Ticket.number) }', 'a[0] === 2')}`,
     verdict: 'refused',
     says: /:1: Atomics\.add\(a, 0, 1\) comes to a shared access where nothing can stop; call it/,
+  },
+  {
+    name: 'an access in the value of a field whose name is computed',
+    text: `const take = (a) => Atomics.add(a, 0, 1)
+${alike("function (a) { class Ticket { ['a' + 1] = take(a) } new Ticket() }", 'a[0] === 2')}`,
+    verdict: 'refused',
+    says: /:1: Atomics\.add\(a, 0, 1\) comes to a shared access where nothing can stop; call it/,
+  },
+  {
+    name: 'an access in the value of a field: two that count without care',
+    text: `class Count {
+  value; constructor(a) { this.value = Atomics.load(a, 0) + 1; Atomics.store(a, 0, this.value) } }
+${alike('function (a) { class Ticket { count = new Count(a) } new Ticket() }', 'a[0] === 2')}`,
+    verdict: 'fail',
+  },
+  {
+    name: 'fields, private and not, in the order of classes that extend each other',
+    text: `const add = (a, at) => Atomics.add(a, at, 1)
+class Base { name = 'base'; made = this.make(); constructor(...given) { this.given = given.length } make() {} }
+class Queue extends Base {
+  a = memory; lock = add(this.a, 0); #n = add(this.a, 1); get = () => this.#n + this.lock * 0; 7 = add(this.a, 2)
+  static limit = 2
+  make() { return 'queue' + this.lock }
+}
+class Small extends Queue{own=add(this.a,3);constructor(a){memory=a,super(1,2),this.y=this.own*0}set(y){this.y=y}}
+class Seen extends Small {
+  last = add(this.a, 3); seen() { return Object.keys(this).join() + this.get.name + this.made } }
+let memory
+${alike(
+  `function (a) {
+  const seen = new Seen(a).seen()
+  if (seen !== '7,name,made,given,a,lock,get,own,y,lastgetqueueundefined') throw new Error(seen)
+  memory = a
+  if (new Queue(1).given !== 1 || new Queue().get() < 2) throw new Error('other')
+}`,
+  'a[0] === 6 && a[1] === 6 && a[2] === 6 && a[3] === 4',
+)}`,
+    verdict: 'pass',
   },
   {
     name: 'a class as Babel writes it for ES5',

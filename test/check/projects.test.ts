@@ -58,6 +58,21 @@ const thread = (lock: Lock) => { lock.tryTake() }
 export default { setup: () => Lock.make(), threads: [thread, thread], 
   invariant: (lock: Lock) => lock.owners < data.words }
 `,
+  'own/node_modules/counts/package.json': '{ "type": "module", "exports": "./counts.js" }',
+  'own/node_modules/counts/counts.js': `let n = 0
+export const count = (cells) => { Atomics.add(cells, 0, ++n) }
+export const newCells = () => new Int32Array(new SharedArrayBuffer(4))
+`,
+  // The setup adds 1, and each thread 1 and 2, as each has its own n.
+  'own/own.check.mts': `import { newCells } from 'counts'
+const count = async (cells, times) => {
+  const own = await import('counts')
+  for (let each = 0; each < times; each++) own.count(cells)
+}
+const setup = async () => { const cells = newCells(); await count(cells, 1); return cells }
+const thread = (cells) => count(cells, 2)
+export default { setup, threads: [thread, thread], invariant: (cells) => cells[0] === 7 }
+`,
   'required.check.ts': `const { LOCKED } = require('./src/values')${scenarioOf('(cells) => Atomics.add(cells, 0, LOCKED)').replace('export default', 'module.exports =')}`,
   'decorated.check.ts': `class Lock {
 
@@ -82,6 +97,12 @@ describe('a project', () => {
     const operations = failure!.counterexample.events.map(({ place, text }) => `${place} ${text}`)
     assert.ok(operations.includes('lock.ts:20 load cells[0] = 0'), operations.join('\n'))
     assert.ok(operations.includes('lock.ts:21 store cells[0] 0 → 1'), operations.join('\n'))
+  })
+
+  it('has a package that has no form for require(): the file, the setup and each thread import their own', async () => {
+    const { failure, complete, steps } = await checkFile(join(folder, 'own/own.check.mts'))
+    assert.deepEqual([failure, complete], [null, true])
+    assert.ok(steps >= 4)
   })
 
   it('requires what has no ending', async () => {

@@ -138,6 +138,10 @@ describe('programs with Workers', () => {
     assert.equal((await holds('globals.mjs', 1)).length, 1)
   })
 
+  it('have a console each', async () => {
+    assert.deepEqual(await holds('consoles.mjs'), [[['logged', true, 'function']]])
+  })
+
   it('speak by a BroadcastChannel', async () => {
     assert.deepEqual(await holds('broadcast.mjs'), [[['ready', 'got go']]])
   })
@@ -212,6 +216,7 @@ worker.on('message', (value) => { if (value > 1) throw new Error('two') })`,
   it('have one module of Node each, however they ask for it', async () => {
     const told = [
       [true, true, true, true, true, true, true],
+      true,
       true,
       true,
       true,

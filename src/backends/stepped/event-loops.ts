@@ -158,7 +158,8 @@ export function ownsScope(process: object): void {
   if (!touching.has(sites)) return
   current.scope = new GlobalScope()
   // Node keeps both where all would share what one assigns.
-  for (const [name, value] of Object.entries({ process, Buffer: globalThis.Buffer }))
+  const { Buffer, console } = globalThis
+  for (const [name, value] of Object.entries({ process, Buffer, console: Object.create(console) as unknown }))
     current.scope.own.set(name, { value, writable: true, enumerable: false, configurable: true })
   goIntoScope(-1)
 }

@@ -154,20 +154,20 @@ export async function steppedForm(
     : make()
 }
 
-/** Reads a program until all generators are known that can stop: what goes through one that does can stop too. */
+/** Reads a program until all is known that is to be written so that it can stop: what comes to that can stop too. */
 async function readSteppable(
   addresses: readonly string[],
   options: LoadOptions,
 ): Promise<{ readonly program: Program; readonly reach: Reach }> {
-  const generators = new Map<string, Set<number>>()
+  const rewritten = new Map<string, Set<number>>()
   for (;;) {
-    const program = await readProgram(addresses, { redirect: kernelSource, generators, ...options })
+    const program = await readProgram(addresses, { redirect: kernelSource, rewritten, ...options })
     const reach = new Reach(program)
     let isNew = false
-    for (const { url, start } of reach.generators()) {
-      const known = generators.get(url) ?? new Set()
+    for (const { url, start } of reach.toRewrite()) {
+      const known = rewritten.get(url) ?? new Set()
       isNew ||= !known.has(start)
-      generators.set(url, known.add(start))
+      rewritten.set(url, known.add(start))
     }
     if (!isNew) return { program, reach }
   }
@@ -250,11 +250,11 @@ function stepProgram(program: Program, reach: Reach, options: LoadOptions): Step
   return { entries: program.entries, modules, texts, sites, found: program.found }
 }
 
-/** The form of a module names the global object, or is not strict and may have functions whose `this` it is. */
+/** The form of a module names the global object, gives `console` other methods, or is not strict and may have functions whose `this` it is. */
 function touchesGlobal(text: string, format: ProgramModule['format']): boolean {
   const isSloppy = format === 'commonjs' && !text.startsWith("'use strict'")
   return (
-    /\b(globalThis|global|self|window|eval|Function|runInThisContext)\b/.test(text) ||
+    /\b(globalThis|global|self|window|eval|Function|runInThisContext)\b|\bconsole\.\w+ ?=[^=]/.test(text) ||
     (isSloppy && /\bthis\b/.test(text))
   )
 }

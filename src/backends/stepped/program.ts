@@ -56,11 +56,11 @@ export interface ProgramOptions {
   readonly redirect?: (url: string) => string
   /** What is loaded while it runs, as far as that is known. */
   readonly scripts?: readonly ScriptRequest[]
-  /** Generators that are to be written so that they can stop, by address and by where they begin: see Reach. */
-  readonly generators?: Generators
+  /** What is to be written so that it can stop, by address and by where it begins: see Reach.toRewrite(). */
+  readonly rewritten?: Rewritten
 }
 
-export type Generators = ReadonlyMap<string, ReadonlySet<number>>
+export type Rewritten = ReadonlyMap<string, ReadonlySet<number>>
 
 /** Gives other forms, by address, of some modules of a program that is read whole. */
 export type ProgramEdit = (program: Program) => ReadonlyMap<string, ParsedModule>
@@ -70,8 +70,8 @@ export async function readProgram(
   entries: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Program> {
-  const { edit, redirect = (url: string) => url, scripts = [], generators = new Map() } = options
-  const read = (urls: readonly string[]): Promise<void> => readAll(urls, modules, redirect, generators)
+  const { edit, redirect = (url: string) => url, scripts = [], rewritten = new Map() } = options
+  const read = (urls: readonly string[]): Promise<void> => readAll(urls, modules, redirect, rewritten)
   const modules = new Map<string, ProgramModule>()
   const found = new Map<string, string | null>()
   const program = { entries: entries.map(redirect), modules, found }
@@ -121,7 +121,7 @@ async function readAll(
   urls: readonly string[],
   modules: Map<string, ProgramModule>,
   redirect: (url: string) => string,
-  generators: Generators,
+  rewritten: Rewritten,
 ): Promise<void> {
   const pending = urls.toReversed()
   const formats = new Map<string, Format>()
@@ -131,7 +131,7 @@ async function readAll(
     const isOfThread = url.endsWith(PER_THREAD)
     const module = await describeModule(
       url,
-      parseOnce(file, readSource(file), formatOf(url, formats), isOfThread, generators.get(url)),
+      parseOnce(file, readSource(file), formatOf(url, formats), isOfThread, rewritten.get(url)),
       redirect,
     )
     modules.set(url, module)
@@ -171,7 +171,7 @@ export type ParsedModule = SourceModule & { readonly scopes: Scopes }
 /** The last form of each file, since programs that differ in an edit have all other files in common. */
 const parsedFiles = new Map<
   string,
-  { readonly source: string; readonly format: Format; readonly generators: string; module: ParsedModule }
+  { readonly source: string; readonly format: Format; readonly rewritten: string; module: ParsedModule }
 >()
 
 /** Of trees that were made of files as they stand: all that they were made of. */
@@ -191,13 +191,13 @@ function parseOnce(
 ): ParsedModule {
   const key = isOfThread ? `${file}${PER_THREAD}` : file
   const present = parsedFiles.get(key)
-  const generators = [...(stops ?? [])].join()
-  if (present?.source === source && present.format === format && present.generators === generators)
+  const rewritten = [...(stops ?? [])].join()
+  if (present?.source === source && present.format === format && present.rewritten === rewritten)
     return present.module
   const plan = isOfThread ? planOf(scopesOf(parseModule(file, source, format))) : null
   const module = withScopes(parseModule(file, source, format, plan, stops))
-  parsedFiles.set(key, { source, format, generators, module })
-  sources.set(module.program, `${key} ${format} ${generators}\n${source}`)
+  parsedFiles.set(key, { source, format, rewritten, module })
+  sources.set(module.program, `${key} ${format} ${rewritten}\n${source}`)
   return module
 }
 

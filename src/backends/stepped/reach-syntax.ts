@@ -1,5 +1,6 @@
 // What the analysis of a program (reach.ts) reads off a node of its tree.
 
+import { assignsFields } from './field-syntax.ts'
 import { callsSecond } from './names.ts'
 import { type FunctionNode, type Node, propertyName } from './syntax.ts'
 
@@ -68,7 +69,9 @@ export function functionName(node: FunctionNode, parent: Node | null): string {
     parent?.type === 'Property' ||
     parent?.type === 'PropertyDefinition'
   )
-    return propertyName(parent.key, parent.computed) ?? '(anonymous)'
+    return assignsFields(parent.key as Node)
+      ? '(fields)'
+      : (propertyName(parent.key, parent.computed) ?? '(anonymous)')
   if (parent?.type !== 'AssignmentExpression') return '(anonymous)'
   const { left } = parent
   if (left.type === 'Identifier') return left.name

@@ -4,7 +4,7 @@
 // all functions that it could be are meant: a method call means every method of that name in the program, and a call
 // of a value means every function that is used as one. What is called from outside the program is not stepped.
 
-import { isOfLoop, makesGenerators } from './loop-imports.ts'
+import { isOfLoop, isOfRuntime, makesGenerators } from './loop-imports.ts'
 import { isOperation, stepsCallbacks } from './names.ts'
 import type { Program, ProgramModule } from './program.ts'
 import type { Binding } from './scope.ts'
@@ -200,9 +200,12 @@ export class Reach {
         owners.push(info)
         continue
       }
-      if (isFieldValue(node, parent))
-        owners.push(this.#addFunction(module, null, '(field)', 'the initial value of a field'))
-      else if (node.type === 'StaticBlock')
+      if (isFieldValue(node, parent)) {
+        const info = this.#addFunction(module, null, '(field)', 'the initial value of a field')
+        if (!(parent as Node & { type: 'PropertyDefinition' }).static) this.#fields.push([info, outer!.start])
+        owners.push(info)
+      }
+      if (node.type === 'StaticBlock')
         owners.push(this.#addFunction(module, null, '(static)', 'a static block'))
       this.#note(node, beginsCode(node, parent) ? owners.at(-1)! : caller)
     }
@@ -229,6 +232,8 @@ export class Reach {
   readonly #extended: { readonly module: ProgramModule; readonly node: Node }[] = []
   /** What the classes of constructors extend. */
   readonly #bases = new Map<Node, Node>()
+  /** Initial values of fields, with where the bodies of their classes begin. */
+  readonly #fields: [FunctionInfo, number][] = []
   readonly #tags: { node: Node; caller: FunctionInfo }[] = []
   /** Accessors whose names are not known, among them the traps of proxies: every property may be one. */
   readonly #anonymous: FunctionInfo[] = []
@@ -578,13 +583,21 @@ export class Reach {
     return (this.iterationStops && info.iterates) || (anyEscapes && info.disposes)
   }
 
-  /** Generator functions that would come to a shared access, but are written so that they cannot stop. */
-  generators(): { readonly url: string; readonly start: number }[] {
-    return this.#all.flatMap((info) => {
+  /**
+   * Generator functions, and bodies of classes with fields whose initial values, would come to a shared access, but are
+   * written so that they cannot stop.
+   */
+  toRewrite(): { readonly url: string; readonly start: number }[] {
+    const generators = this.#all.flatMap((info) => {
       const { module, node } = info
       if (node?.generator !== true || node.async || !this.#comesToStep(info, this.#anyEscapes)) return []
       return [{ url: module.url, start: node.start }]
     })
+    const fields = this.#fields.flatMap(([info, start]) => {
+      const { url } = info.module
+      return isOfRuntime(url) || !this.#comesToStep(info, this.#anyEscapes) ? [] : [{ url, start }]
+    })
+    return [...generators, ...fields]
   }
 
   /** Functions by which iterators of the program go on: others of loop/ are of async generators. */

@@ -92,6 +92,16 @@ export function noteNext(text: string): void {
   current.toldAt = siteHere(text, 'event loop')
 }
 
+/** Where the thread is, for those who tell of it; -1 where nobody does. */
+export function noteHere(what: string): number {
+  return tracer === null ? -1 : siteHere(what, 'event loop')
+}
+
+/** Something happens that is no step. */
+export function noteEvent(site: number, text: string): void {
+  if (site >= 0) tracer?.event(current, site, text)
+}
+
 /** Where an async function has stopped for good, or for now, the trace is told. */
 export function traceSuspend(): unknown {
   return tracer === null ? null : tracer.suspend(current)
@@ -397,7 +407,7 @@ export function refuseToStop(): never {
   return refused(
     site,
     `${isOfLoop ? sites[site]!.source : text} comes to a shared access where nothing can stop`,
-    'call it from an ordinary function, and not where the engine calls: in a valueOf, a trap, the value of a field',
+    'call it from an ordinary function, and not where the engine calls: in a valueOf, a trap, a static field',
   )
 }
 

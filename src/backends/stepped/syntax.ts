@@ -16,6 +16,7 @@ import {
 } from 'acorn'
 import { rewriteUsingHeads } from './await-using.ts'
 import { rewriteAsync, rewriteGenerators } from './async-syntax.ts'
+import { rewriteFields } from './field-syntax.ts'
 import { importLoop, isOfLoop, rewriteImports, rewriteNames } from './loop-imports.ts'
 import { rewriteRacy } from './racy.ts'
 import { isNode } from './raw-tree.ts'
@@ -58,11 +59,11 @@ export function parseModule(
   source: string,
   expected: Format,
   plan: ThreadPlan | null = null,
-  generators: ReadonlySet<number> = none,
+  rewritten: ReadonlySet<number> = none,
 ): SourceModule {
-  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected, null, { plan, generators })
+  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected, null, { plan, rewritten })
   const { text, map } = toJavaScript(file, source)
-  return parseText(file, text, expected, map, { plan, generators })
+  return parseText(file, text, expected, map, { plan, rewritten })
 }
 
 const none: ReadonlySet<number> = new Set()
@@ -71,8 +72,8 @@ const none: ReadonlySet<number> = new Set()
 export interface Written {
   /** Async functions that are left to the engine. */
   readonly nativeAsync?: ReadonlySet<number>
-  /** Generators that can stop: all others are left to the engine. */
-  readonly generators?: ReadonlySet<number>
+  /** Generators that can stop, and bodies of classes whose fields can: all others are left to the engine. */
+  readonly rewritten?: ReadonlySet<number>
   /** Each thread has an instance of the module. */
   readonly plan?: ThreadPlan | null
 }
@@ -85,7 +86,7 @@ export function parseText(
   map: SourceModule['map'] = null,
   written: Written = {},
 ): SourceModule {
-  const { nativeAsync = none, generators = none, plan = null } = written
+  const { nativeAsync = none, rewritten = none, plan = null } = written
   const parsed = (format: 'module' | 'commonjs'): SourceModule => {
     const tokens: Token[] = []
     const program = parse(text, {
@@ -106,7 +107,8 @@ export function parseText(
     const thread = plan && writeThreadForm(program as Node, format, plan, text)
     const mayImport = words.has('Function') || importCall.test(text)
     const imports = mayImport && !isOfLoop(url) && rewriteImports(program as Node, url)
-    const generates = generators.size > 0 && rewriteGenerators(program as Node, generators)
+    const generates = rewritten.size > 0 && rewriteGenerators(program as Node, rewritten)
+    if (rewritten.size > 0) rewriteFields(program as Node, rewritten, digest)
     // A module of a thread may have become an async function.
     const mayAsync = words.has('async') || thread !== null
     const isAsync = mayAsync && rewriteAsync(program as Node, nativeAsync)

@@ -74,14 +74,19 @@ function outlineOf(form: SteppedForm, from: string): ModuleOutline | undefined {
   return form.modules.get(`${from}${PER_THREAD}`) ?? form.modules.get(from)
 }
 
+/** Null where nobody has looked yet, or nothing was found. */
 function targetOf(
   form: SteppedForm,
   from: string,
   specifier: string,
   kind: ScriptRequest['kind'],
 ): string | null {
-  const known = outlineOf(form, from)?.imports.get(specifier)
-  return known ?? form.found.get(scriptKey({ from, specifier, kind })) ?? null
+  const own = form.modules.get(`${from}${PER_THREAD}`)?.imports.get(specifier)
+  const target = own ?? form.found.get(scriptKey({ from, specifier, kind }))
+  if (target !== undefined) return target
+  const shared = form.modules.get(from)?.imports.get(specifier)
+  // What the file of a check imports exists once: a thread that imports it itself gets an instance of its own.
+  return shared === undefined || (form.modules.has(shared) && !isOfNode(shared)) ? null : shared
 }
 
 /** Imports what all threads share. */

@@ -446,6 +446,8 @@ export interface Tracer {
   /** An async function waits: the call is over for now. Returns it, so that it can be gone on with. */
   suspend(thread: Thread): unknown
   goOn(thread: Thread, call: unknown): void
+  /** An event of the thread that is no step: a timer fires, say. */
+  event(thread: Thread, site: number, text: string): void
 }
 
 /** Told of probed functions, with the first five of their arguments. */

@@ -75,6 +75,21 @@ const statements: readonly ((choice: Choice) => string)[] = [
       log.push(cells[${i}], cells[${j}])`,
   ({ i, v }) =>
     `{ let n = ${i}; cells[n++ % 4] += n; cells[(n += 2) % 4] = n; log.push(n, cells[n % 4]--, ${v}) }`,
+  ({ i, v }) =>
+    `{ class T { n = Atomics.add(cells, ${i}, ${v}); #m = load(cells, ${i}); 'k k' = this.n + this.#m;
+        7 = [...cells]; f = () => this.#m; get m() { return this.f() + this.#m } }
+      const t = new T(); log.push(t, t.m, t.f.name, t['k k'], new T().n) }`,
+  ({ i, v }) =>
+    `{ class A { x = load(cells, ${i}); constructor(...given) { log.push(given, this.x) } }
+      class B extends A { y = this.x + Atomics.add(cells, ${i}, 1); z = [...cells]; w
+        constructor(v) { const self = super(v, load(cells, ${i})); log.push(self === this, this.y, v) } }
+      const C = class extends B { y = this.y * Atomics.add(cells, ${i}, 2) }
+      log.push(new B(${v}), new C(1), C.name, Object.keys(new C(2)), Object.getOwnPropertyNames(A.prototype)) }`,
+  ({ i, v }) =>
+    `{ const target = {}
+      class A { constructor(kind) { return kind === 0 ? target : new Proxy(this, { get: () => ${v} }) } }
+      class B extends A { n = Atomics.add(cells, ${i}, 1); constructor(kind) { if (kind) super(kind); else super(0) } }
+      log.push(new B(0), new B(0) === target, new B(1).n, { ...new B(2) }) }`,
   ({ v }) =>
     `{ const b = new Base(cells); b.head += ${v};
       log.push(b.head, b.head++, --b.head, b.move(${v}), [...b], Base.made) }`,
@@ -240,7 +255,8 @@ const statement = tuple(nat({ max: statements.length - 1 }), choice).map(([at, c
 export const rigid: readonly string[] = [
   "log.push(JSON.parse('[1]', (key, value) => Atomics.add(cells, 0, 1)))",
   'log.push({ valueOf: () => Atomics.add(cells, 0, 1) } + 1, `${{ toString: () => Atomics.load(cells, 0) }}`)',
-  'class Ticket { number = Atomics.add(cells, 0, 1) } log.push(new Ticket().number)',
+  'class Ticket { static number = Atomics.add(cells, 0, 1) } log.push(Ticket.number)',
+  'class Ticket { [`a${1}`] = Atomics.add(cells, 0, 1) } log.push(new Ticket().a1)',
 ]
 
 /** A module that exports `main`, which returns a list of what it saw. */

@@ -39,6 +39,7 @@ async function all() {
     threads.isMainThread === isMainThread,
     process.getBuiltinModule('none') === undefined,
     require.main === module,
+    process.hasOwnProperty('stdin') && process.hasOwnProperty('argv') && !process.hasOwnProperty('none'),
     listens(),
   ]
 }

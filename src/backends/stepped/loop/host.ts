@@ -12,6 +12,8 @@ import {
   isModelled,
   isSole,
   needsNoScope,
+  noteEvent,
+  noteHere,
   noteNext,
   ownsLoop,
   ownsScope,
@@ -50,6 +52,8 @@ export interface Timed {
   readonly delay: number
   readonly repeats: boolean
   readonly called: Job
+  /** Where it was set, for those who read a trace. */
+  readonly setAt: number
   /** Its place among all that were set. */
   order: number
   /** It is the time-out of an `Atomics.waitAsync`. */
@@ -181,6 +185,10 @@ export const host = {
   },
   /** What the next operation is, for those who read a trace. */
   tell: noteNext,
+  /** Where the thread is, for `happens`. */
+  here: noteHere,
+  /** What happens that is no operation, for those who read a trace. */
+  happens: noteEvent,
   /** Ends the check: the program does what is not modelled. */
   refuse(what: string, remedy: string): never {
     return refused(siteHere(what), what, remedy)

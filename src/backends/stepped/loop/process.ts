@@ -52,6 +52,10 @@ for (const name of ['emit', 'listenerCount', 'listeners', 'rawListeners', 'event
   shared[name] = function (this: Holder, ...args: unknown[]): unknown {
     return this.emitter$[name]!(...args)
   }
+// Some ask by this whether they run in Node, as of `stdin`.
+shared['hasOwnProperty'] = function (this: object, name: PropertyKey): boolean {
+  return Object.hasOwn(this, name) || Object.hasOwn(native, name)
+}
 shared['getBuiltinModule'] = builtinModule
 shared['nextTick'] = (called: Call, ...args: unknown[]): void => {
   host.loop().ticks.push(inFrame(() => called(...args)))

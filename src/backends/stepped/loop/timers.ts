@@ -15,6 +15,7 @@ class Timeout implements Timed {
   readonly delay: number
   readonly repeats: boolean
   readonly called: Job
+  readonly setAt: number
   readonly loop: EventLoop
   order = 0
   isOfWait = false
@@ -29,6 +30,7 @@ class Timeout implements Timed {
     this.delay = delay
     this.repeats = repeats
     this.loop = host.loop()
+    this.setAt = host.here('timer')
   }
 
   ref(): this {
@@ -174,12 +176,20 @@ export function fire(loop: EventLoop, timer: Timed): void {
   } else forget(loop.timers, timer)
   for (const each of loop.timers) if (each !== timer && !each.isOfWait) each.passedOver++
   timer.passedOver = 0
+  host.happens(timer.setAt, wordsOf(timer))
   const before = host.changes()
   called()
   if (!repeats) return stir(loop, 0)
   const isChange = host.changes() !== before
   timer.isSettled = !isChange || ++timer.turns >= TURNS_MAX
   if (isChange) stir(loop, timer.turns, timer)
+}
+
+function wordsOf(timer: Timed): string {
+  const { delay, isOfWait, repeats } = timer
+  if (timer instanceof Immediate) return 'setImmediate runs (set here)'
+  if (isOfWait) return `the time-out of ${delay} ms passes (set here)`
+  return `the ${repeats ? 'interval' : 'timer'} of ${delay} ms fires (set here)`
 }
 
 /** How often an interval fires that changes something each time, while nothing else happens. */
