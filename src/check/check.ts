@@ -8,6 +8,7 @@ import {
   setDeadline,
   setForbidden,
   setProbes,
+  setTurns,
   TURNS_MAX,
   isOfBackend,
 } from '../backends/stepped/index.ts'
@@ -34,6 +35,11 @@ const MAX_STEPS = 20_000
 const SECONDS = 60
 const EXECUTIONS = 10_000_000
 const MINIMISE_SECONDS = 20
+/** For how many turns loops are followed that are not over after TURNS_MAX, and in how many executions at least. */
+const TURNS_MORE = 16
+const EXECUTIONS_MORE = 1000
+/** The same in executions of the first exploration: where it takes more, what is left is told, and not waited for. */
+const TIMES_MORE = 10
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
 
@@ -183,7 +189,7 @@ async function prepareInTime(target: Target, seconds = defaultSeconds()): Promis
 }
 
 async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
-  const found = await exploreTarget(target, prepared, options)
+  const { turns, ...found } = await exploreLoops(target, prepared, options)
   const { strategy = 'dpor', seed = 0, depth = DEPTH, maxSteps = MAX_STEPS } = options
   const raw = found.failure ?? (found.endless && raceWithLoop(prepared.subject, found.endless, maxSteps))
   const failure =
@@ -192,8 +198,11 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       code: codeOf(target, prepared),
       noun: nounOf(target),
       maxSteps,
+      turns: turns === TURNS_MAX ? null : turns,
       minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
     }))
+  setTurns(TURNS_MAX)
+  const isLeft = found.hasLeftLoops && failure === null
   setProbes(null)
   setForbidden(null)
   return {
@@ -217,7 +226,8 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
-    turns: found.hasLeftLoops ? TURNS_MAX : null,
+    turns: found.hasLeftLoops ? turns : null,
+    ...(isLeft && found.leftLoop !== undefined && { leftLoop: placeOf(prepared.sites[found.leftLoop]) }),
     failure,
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
@@ -226,6 +236,49 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       failure === null &&
       !isOfBackend(found.endless.file) && { endless: placeOf(found.endless) }),
   }
+}
+
+/**
+ * Explores, and once more with longer loops, if there is one that was left to wait after a few turns: it may end by
+ * itself soon. What was left out is not covered, unless the caller has said how long loops are to be followed.
+ */
+async function exploreLoops(
+  target: Target,
+  prepared: Prepared,
+  options: CheckOptions,
+): Promise<Exploration & { readonly turns: number }> {
+  const turns = options.turns ?? TURNS_MAX
+  const found = await exploreWithTurns(target, prepared, options, turns)
+  if (options.turns !== undefined || !found.hasLeftLoops) return { ...found, turns }
+  const { maxExecutions = EXECUTIONS, seconds = defaultSeconds(), shard, ledger } = options
+  const few = { ...found, complete: false, turns }
+  const left = { executions: maxExecutions - found.executions, seconds: seconds - found.seconds }
+  const mayGoOn = found.complete && shard === undefined && ledger === undefined
+  if (!mayGoOn || left.executions <= 0 || left.seconds <= 0) return few
+  const most = Math.max(EXECUTIONS_MORE, found.executions * TIMES_MORE)
+  const limits = { maxExecutions: Math.min(left.executions, most), seconds: left.seconds }
+  const more = await exploreWithTurns(target, prepared, { ...options, ...limits }, TURNS_MORE)
+  const all = {
+    executions: found.executions + more.executions,
+    redundant: found.redundant + more.redundant,
+    steps: found.steps + more.steps,
+    seconds: found.seconds + more.seconds,
+  }
+  const estimatedExecutions = all.executions
+  const hasEnded = more.complete || more.failure !== null
+  if (!hasEnded) return { ...few, ...all, estimatedExecutions }
+  const complete = more.complete && !more.hasLeftLoops
+  return { ...more, ...all, complete, estimatedExecutions, turns: TURNS_MORE }
+}
+
+function exploreWithTurns(
+  target: Target,
+  prepared: Prepared,
+  options: CheckOptions,
+  turns: number,
+): Promise<Exploration> {
+  setTurns(turns)
+  return exploreTarget(target, prepared, { ...options, turns })
 }
 
 /** As explore(), with the places of the source where it is refused. */
@@ -241,7 +294,7 @@ async function exploreTarget(
     shard = null,
     ledger = null,
   } = options
-  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, onProgress } = options
+  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, turns, onProgress } = options
   const exploring: ExploreOptions = {
     maxExecutions,
     maxSteps,
@@ -250,6 +303,7 @@ async function exploreTarget(
     strategy,
     seed,
     depth,
+    ...(turns !== undefined && { turns }),
     ...(onProgress && { onProgress }),
   }
   const workers = options.workers ?? 1
@@ -263,7 +317,11 @@ async function exploreTarget(
     const { scenario: of } = target
     const words = [basename(of), design, rwsem, rss === 'shared' ? rss : null, published, contended]
     const scenario = words.filter((word) => word !== null).join(' ')
-    const key = { digest, scenario, options: { bound, maxSteps, shard } }
+    const key = {
+      digest,
+      scenario,
+      options: { bound, maxSteps, shard, ...(turns !== TURNS_MAX && { turns }) },
+    }
     return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
   } catch (error) {
     if (!(error instanceof NotDeterministic) || error.site < 0) throw error
@@ -292,8 +350,10 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
   const execution = executionOf(token, codeOf(target, prepared))
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)
   setDeadline(deadlineAfter(defaultSeconds() * 1000))
+  setTurns(execution.turns ?? TURNS_MAX)
   const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
   setDeadline(Infinity)
+  setTurns(TURNS_MAX)
   return {
     scenario: prepared.title,
     design: target.choice?.design ?? null,

@@ -130,8 +130,8 @@ export abstract class Execution extends Scheduler {
   protected readonly ready: Int32Array
   /** A thread has waited with a time-out. */
   hasTimedWaits = false
-  /** A loop was left to wait that may have gone on otherwise: see TURNS_MAX. */
-  hasLeftLoops = false
+  /** A loop was left to wait that may have gone on otherwise (see setTurns()): the place of the first one, or -1. */
+  leftLoop = -1
   /** How often, before it, a thread was left that could have gone on. */
   readonly preemptions: Int32Array
   readonly #kind: Uint8Array
@@ -246,8 +246,12 @@ export abstract class Execution extends Scheduler {
     if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
   }
 
-  override loopLeft(): void {
-    this.hasLeftLoops = true
+  override loopLeft(site: number): void {
+    if (this.leftLoop < 0) this.leftLoop = site
+  }
+
+  get hasLeftLoops(): boolean {
+    return this.leftLoop >= 0
   }
 
   override memoryGrew(): void {

@@ -71,6 +71,8 @@ export interface ExploreOptions {
   readonly depth?: number
   /** Do not treat threads that run the same function as interchangeable. */
   readonly distinct?: boolean
+  /** For how many turns that read the same loops are followed: for workers, as the others have setTurns(). */
+  readonly turns?: number
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -109,8 +111,10 @@ export interface Exploration extends Progress {
   readonly stepsMax: number | null
   /** A thread has waited with a time-out: that passes at any moment, but not arbitrarily often (TIMEOUTS_MAX). */
   readonly hasTimedWaits: boolean
-  /** A loop that pauses, or counts what nobody sees, was left to wait after so many turns: see TURNS_MAX. */
+  /** A loop that pauses, or counts what nobody sees, was left to wait after so many turns: see setTurns(). */
   readonly hasLeftLoops: boolean
+  /** The place of the first one, unless others than this thread have explored. */
+  readonly leftLoop?: number
 }
 
 /** So many executions are run twice. */
@@ -162,8 +166,9 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
   if (complete && redundant === run.executions)
     throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
-  const { hasTimedWaits, hasLeftLoops } = explorer
-  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, hasTimedWaits, hasLeftLoops }
+  const { hasTimedWaits, hasLeftLoops, leftLoop } = explorer
+  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
+  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, ...limits }
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
