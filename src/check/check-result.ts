@@ -75,6 +75,11 @@ export interface CheckResult {
    * end. If it is a number that the call has not set, `complete` is false.
    */
   readonly turns: number | null
+  /**
+   * For how many steps at most a thread that could continue had to wait for others; absent if there was no limit. It is
+   * there only if an execution would not have ended otherwise. `complete` is then as with `turns`.
+   */
+  readonly patience?: number
   /** The place of such a loop. */
   readonly leftLoop?: string
   /** For linearizable(): how many programs of calls were explored, and how many there are. */

@@ -16,7 +16,7 @@ import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts
 import { codeOf, tokenName } from './checked-code.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
-import { type Exploration, type ExploreOptions, type Subject, explore } from './explore.ts'
+import { type Exploration, type ExploreOptions, type Subject, explore, isUnfair } from './explore.ts'
 import { describeFailure, replayExecution } from './failure.ts'
 import { refuseUnknown } from './given-options.ts'
 import { exploreParts } from './parts.ts'
@@ -40,6 +40,8 @@ const TURNS_MORE = 16
 const EXECUTIONS_MORE = 1000
 /** The same in executions of the first exploration: where it takes more, what is left is told, and not waited for. */
 const TIMES_MORE = 10
+/** Steps for which a thread that can go on waits at most, where others would never end without it. */
+const PATIENCE = 200
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
 
@@ -228,6 +230,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
     turns: found.hasLeftLoops ? turns : null,
     ...(isLeft && found.leftLoop !== undefined && { leftLoop: placeOf(prepared.sites[found.leftLoop]) }),
+    ...(found.hasLeftLoops && found.patience !== undefined && { patience: found.patience }),
     failure,
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
@@ -238,6 +241,9 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
   }
 }
 
+/** With the patience of threads, where there was one: see ExecutionLimits. */
+type Explored = Exploration & { readonly patience?: number }
+
 /**
  * Explores, and once more with longer loops, if there is one that was left to wait after a few turns: it may end by
  * itself soon. What was left out is not covered, unless the caller has said how long loops are to be followed.
@@ -246,14 +252,15 @@ async function exploreLoops(
   target: Target,
   prepared: Prepared,
   options: CheckOptions,
-): Promise<Exploration & { readonly turns: number }> {
+): Promise<Explored & { readonly turns: number }> {
   const turns = options.turns ?? TURNS_MAX
   const found = await exploreWithTurns(target, prepared, options, turns)
   if (options.turns !== undefined || !found.hasLeftLoops) return { ...found, turns }
   const { maxExecutions = EXECUTIONS, seconds = defaultSeconds(), shard, ledger } = options
   const few = { ...found, complete: false, turns }
   const left = { executions: maxExecutions - found.executions, seconds: seconds - found.seconds }
-  const mayGoOn = found.complete && shard === undefined && ledger === undefined
+  const isWhole = shard === undefined && ledger === undefined && found.patience === undefined
+  const mayGoOn = found.complete && isWhole
   if (!mayGoOn || left.executions <= 0 || left.seconds <= 0) return few
   const most = Math.max(EXECUTIONS_MORE, found.executions * TIMES_MORE)
   const limits = { maxExecutions: Math.min(left.executions, most), seconds: left.seconds }
@@ -276,9 +283,23 @@ function exploreWithTurns(
   prepared: Prepared,
   options: CheckOptions,
   turns: number,
-): Promise<Exploration> {
+): Promise<Explored> {
   setTurns(turns)
-  return exploreTarget(target, prepared, { ...options, turns })
+  return exploreFairly(target, prepared, { ...options, turns })
+}
+
+/**
+ * An execution that does not end only because a thread has no turn is no failure of a program: then no thread is kept
+ * waiting for long. In the kernel it is one, since interrupts and spinlocks keep others out.
+ */
+async function exploreFairly(target: Target, prepared: Prepared, options: CheckOptions): Promise<Explored> {
+  const found = await exploreTarget(target, prepared, options, null)
+  const { seconds = defaultSeconds(), shard, ledger } = options
+  const isWhole = target.choice === null && shard === undefined && ledger === undefined
+  const left = seconds - found.seconds
+  if (!isWhole || !isUnfair(found.failure) || left <= 0) return found
+  const fair = await exploreTarget(target, prepared, { ...options, seconds: left }, PATIENCE)
+  return { ...fair, seconds: found.seconds + fair.seconds, patience: PATIENCE }
 }
 
 /** As explore(), with the places of the source where it is refused. */
@@ -286,6 +307,7 @@ async function exploreTarget(
   target: Target,
   { subject, sites, digest }: Prepared,
   options: CheckOptions,
+  patience: number | null,
 ): Promise<Exploration> {
   const {
     maxExecutions = EXECUTIONS,
@@ -304,6 +326,7 @@ async function exploreTarget(
     seed,
     depth,
     ...(turns !== undefined && { turns }),
+    patience,
     ...(onProgress && { onProgress }),
   }
   const workers = options.workers ?? 1

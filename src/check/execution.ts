@@ -91,6 +91,11 @@ export const TOO_LONG = 5
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
   readonly maxSteps: number
+  /**
+   * A thread that can go on waits for so many steps at most: a loop that only it ends is left then, and is no failure.
+   * Null, the default, for no limit.
+   */
+  readonly patience?: number | null
 }
 
 export abstract class Execution extends Scheduler {
@@ -109,6 +114,8 @@ export abstract class Execution extends Scheduler {
   /** Where set, what each step did is noted or compared with what was noted. */
   log: StepLog | null = null
 
+  /** See ExecutionLimits. */
+  readonly patience: number | null
   protected readonly count: number
   protected readonly shadow: Shadow
   /** Threads that may be exchanged for one another. */
@@ -160,6 +167,7 @@ export abstract class Execution extends Scheduler {
     this.threads = Array.from({ length: threadCount }, (_, id) => new Thread(id))
     this.count = threadCount
     this.#limits = limits
+    this.patience = limits.patience ?? null
     this.symmetry = symmetry
     this.exchanges = symmetry !== null
     this.shadow = new Shadow(threadCount)
@@ -254,6 +262,27 @@ export abstract class Execution extends Scheduler {
     return this.leftLoop >= 0
   }
 
+  /** Threads that could go on have waited for so long that those at work seem to be in a loop that only they end. */
+  leaveLoop(): void {
+    const thread = this.threads[this.lastThread]
+    if (thread !== undefined) this.loopLeft(thread.site)
+  }
+
+  /** Of threads that can go on, only the one whose patience is over, if there is one: none goes on before it. */
+  #hungriest(event: number, enabled: number, patience: number): number {
+    let earliest = event - patience
+    let found = 0
+    for (let left = enabled & this.ready[event]!; left !== 0; left &= left - 1) {
+      const last = this.lastEvent[31 - Math.clz32(left & -left)]!
+      if (last >= earliest) continue
+      earliest = last
+      found = left & -left
+    }
+    if (found === 0) return enabled
+    this.leaveLoop()
+    return found
+  }
+
   override memoryGrew(): void {
     this.shadow.grow(memory.cells)
   }
@@ -296,6 +325,7 @@ export abstract class Execution extends Scheduler {
       if (enabled === 0) return -1
       this.ready[event] = enabled
     }
+    if (this.patience !== null) enabled = this.#hungriest(event, enabled, this.patience)
     if (this.symmetry !== null) enabled = this.symmetry.firstOnly(event, this.threads, this, enabled)
     const chosen = this.pick(event, enabled)
     if (chosen < 0) return -1

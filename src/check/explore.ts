@@ -71,6 +71,8 @@ export interface ExploreOptions {
   readonly depth?: number
   /** Do not treat threads that run the same function as interchangeable. */
   readonly distinct?: boolean
+  /** See ExecutionLimits. */
+  readonly patience?: number | null
   /** For how many turns that read the same loops are followed: for workers, as the others have setTurns(). */
   readonly turns?: number
   /** Called a few times a second. */
@@ -144,11 +146,18 @@ export function makeExplorer(
   fullDepth = 0,
   leavesIdle = (options.bound ?? null) === null,
 ): Explorer {
-  const { maxSteps, bound = null, distinct = false } = options
+  const { maxSteps, bound = null, distinct = false, patience = null } = options
   // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
   const mayExchange = bound === null && !distinct && subject.functions !== undefined
   const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
-  const explorer = new Explorer(subject.threads, { maxSteps, bound, symmetry, fullDepth, leavesIdle })
+  const explorer = new Explorer(subject.threads, {
+    maxSteps,
+    bound,
+    symmetry,
+    fullDepth,
+    leavesIdle,
+    patience,
+  })
   if (subject.saver !== undefined) explorer.checkpoints = new Checkpoints(explorer.threads, subject.saver)
   return explorer
 }
@@ -163,7 +172,7 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
     return { redundant, more: explorer.advance() }
   })
   const complete = run.finished && run.failure === null
-  if (complete && redundant === run.executions)
+  if (complete && redundant === run.executions && explorer.patience === null)
     throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
   const { hasTimedWaits, hasLeftLoops, leftLoop } = explorer
@@ -172,12 +181,13 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
-  const { maxSteps, strategy, seed = 0, depth = 1, onOrder } = options
+  const { maxSteps, strategy, seed = 0, depth = 1, patience = null, onOrder } = options
   const walk = new RandomWalk(subject.threads, {
     maxSteps,
     strategy: strategy === 'pct' ? 'pct' : 'random',
     seed,
     depth,
+    patience,
   })
   const orders = new Set<string>()
   let redundant = 0
@@ -188,8 +198,8 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
     onOrder?.(digest)
     return { redundant, more: walk.advance() }
   })
-  const { stepsMax, hasTimedWaits, hasLeftLoops } = walk
-  const limits = { hasTimedWaits, hasLeftLoops }
+  const { stepsMax, hasTimedWaits, hasLeftLoops, leftLoop } = walk
+  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
   return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, ...limits }
 }
 
@@ -373,8 +383,12 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
       return failed('race', execution.race!.second.thread, subject.explainRace?.(execution.race!) ?? null)
     case DEADLOCK:
       return failed('deadlock', -1, lostWakeUp(execution.threads))
-    case TOO_LONG:
-      return failed('livelock', -1, starvation(execution.threads, execution.schedule, execution.depth))
+    case TOO_LONG: {
+      const starved = starvation(execution.threads, execution.schedule, execution.depth)
+      if (starved === null || execution.patience === null) return failed('livelock', -1, starved)
+      execution.leaveLoop()
+      return null
+    }
     case COMPLETE:
       atEnd?.()
       try {
@@ -411,6 +425,11 @@ function isOurs(error: unknown): boolean {
   return (
     error instanceof FinerCellsNeeded || error instanceof NotSymmetric || error instanceof NotDeterministic
   )
+}
+
+/** The execution has not ended, but would perhaps have, had each thread had its turns: see starvation(). */
+export function isUnfair(failure: RawFailure | null): boolean {
+  return failure?.kind === 'livelock' && failure.error !== null
 }
 
 /** A thread that waits for ever, though what it waits for has changed: nobody has woken it. */

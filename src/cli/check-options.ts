@@ -96,13 +96,14 @@ export function extentText(result: CheckResult): string {
   const some = bound === null ? '' : ` with at most ${formatCount(bound)} preemption${bound === 1 ? '' : 's'}`
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
-  const loops = turns === null ? '' : ` (${loopsLeft(turns)})`
+  const loops = turns === null ? '' : ` (${loopsLeft(result)})`
   const values = result.racy === true ? RACY : ''
   if (complete) return `, every interleaving${some}${time}${loops}${part}${ofPrograms(programs)}${values}`
   return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${loops}${part}` : ''
 }
 
-function loopsLeft(turns: number): string {
+function loopsLeft({ turns, patience }: CheckResult): string {
+  if (patience !== undefined) return `a thread waits at most ${patience} steps for the loop of another`
   return `loops that pause or count are followed for ${turns} turns that read the same`
 }
 
@@ -140,10 +141,11 @@ export function remainderText(result: CheckResult): string {
 }
 
 /** What to do about loops that were not followed to their end. */
-function leftText({ turns, leftLoop }: CheckResult): string {
+function leftText({ turns, patience, leftLoop }: CheckResult): string {
   if (turns === null) return ''
   const place = leftLoop === undefined ? '' : `, as ${leftLoop}`
-  return `  what such a loop does after ${turns} turns was not explored${place}
+  const end = patience === undefined ? `${turns} turns` : 'that'
+  return `  what such a loop does after ${end} was not explored${place}
   let it give up sooner, or accept that with --turns ${turns}, in a program with turns: ${turns}\n`
 }
 

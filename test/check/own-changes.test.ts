@@ -142,6 +142,35 @@ describe('what a thread changes for itself', () => {
     assert.deepEqual([plain.verdict, plain.turns], ['pass', null])
   })
 
+  for (const [what, look] of Object.entries({
+    'counts in a variable': 'let n = 0; while (!isThere(cells)) n++; if (n === 7) tell()',
+    'tries and takes back':
+      'for (;;) { Atomics.add(cells, 1, 1); if (isThere(cells)) return; Atomics.sub(cells, 1, 1) }',
+  }))
+    it(`is no failure where only another thread ends a loop that ${what}`, async () => {
+      const fails = look.includes('tell')
+      for (const options of [
+        {},
+        { workers: 2 },
+        { bound: 1 },
+        { strategy: 'pct', maxExecutions: 50 },
+      ] as const) {
+        const { verdict, failure } = await explored(looking(look), options)
+        const isSure = fails && !('strategy' in options)
+        if (isSure) assert.match(failure!.message, /it has looked four times/)
+        else assert.notEqual(failure?.kind, 'livelock')
+        if (!fails) assert.equal(verdict, 'incomplete')
+      }
+      const accepted = await explored(looking(look.replace('if (n === 7) tell()', '')), { turns: 3 })
+      assert.deepEqual([accepted.verdict, accepted.complete, accepted.patience], ['pass', true, 200])
+    })
+
+  it('fails where a loop would have no end with every thread having its turns', async () => {
+    const { failure } = await explored(looking('let n = 0; while (isThere(cells) || n === n) n++'))
+    assert.equal(failure!.kind, 'livelock')
+    assert.doesNotMatch(failure!.message, /no turn/)
+  })
+
   it('is all explored where the loop is over after a few turns more', async () => {
     const { verdict, complete, turns } = await explored(
       looking('let n = 0; const more = () => ++n < 9; while (!isThere(cells) && more());'),

@@ -56,8 +56,8 @@ export function setTurns(turns: number): void {
 
 /**
  * As pause(), where nobody has looked at what the loops around it take from one turn to the next. The thread goes on
- * as often as setTurns() says, since it may count how often it does, and then waits. Where again() `waits` for the loop,
- * the pause itself only does so if something is changed that is not shared.
+ * as often as setTurns() says, since it may count how often it does, and then waits. Where again() `waits` for the
+ * loop, the pause itself only does so if something is changed that is not shared.
  */
 export function pauseWithin(site: number, waits: boolean, turns?: number): unknown {
   const thread = current
