@@ -3,6 +3,7 @@
 import { basename } from 'node:path'
 import {
   ScriptNeeded,
+  type ScriptRequest,
   type Site,
   memory,
   setDeadline,
@@ -125,9 +126,20 @@ async function withScripts<T>(given: Target, body: (target: Target) => Promise<T
       return await body(target)
     } catch (error) {
       if (!(error instanceof ScriptNeeded)) throw error
+      refuseAgain(target, error.request)
       target = { ...target, scripts: [...(target.scripts ?? []), error.request] }
     }
   }
+}
+
+/** A package that is part of the program now, and still called as if it were not, is loaded in some other way. */
+function refuseAgain({ scripts = [] }: Target, { kind, specifier }: ScriptRequest): void {
+  if (kind !== 'package' || !scripts.some((each) => each.kind === kind && each.specifier === specifier))
+    return
+  throw new NoScenario(
+    `the package in ${specifier} is given shared memory, and is loaded in a way that the checker does not see`,
+    'import it by its name in a module of the program',
+  )
 }
 
 /** Checks what a call of check() is given, or runs the execution of `token`, if that is one of it. */

@@ -171,6 +171,8 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
     else onOrder?.(explorer.orderDigest())
     return { redundant, more: explorer.advance() }
   })
+  if (run.first !== null && run.failure === null && run.endless === null)
+    runFirstAgain(subject, options, run.first)
   const complete = run.finished && run.failure === null
   if (complete && redundant === run.executions && explorer.patience === null)
     throw new Error('no execution was followed to its end: each was left to another')
@@ -210,6 +212,17 @@ interface ManyRuns {
   readonly finished: boolean
   readonly failure: RawFailure | null
   readonly endless: TimeUp | null
+  /** The first execution, if there were many and each began anew. */
+  readonly first: FirstRun | null
+}
+
+/** What an execution did, to be compared when all others are over. */
+interface FirstRun {
+  readonly log: StepLog
+  readonly schedule: readonly number[]
+  readonly status: number
+  /** A digest of memory at its end. */
+  readonly state: string
 }
 
 /** Runs executions until one fails, `next` finds no other, or a limit is reached. The first few are run twice. */
@@ -225,9 +238,10 @@ function runMany(
   let failure: RawFailure | null = null
   let endless: TimeUp | null = null
   let more = true
+  let first: FirstRun | null = null
   const runAll = (): void => {
     while (more && executions < options.maxExecutions) {
-      failure = runChecked(subject, execution, executions)
+      failure = runChecked(subject, execution, executions, (run) => (first = run))
       executions++
       if (failure !== null) return
       const after = next()
@@ -253,12 +267,18 @@ function runMany(
   const seconds = (performance.now() - started) / 1000
   const told = withStack(subject, execution, failure)
   execution.retire()
-  return { executions, steps, seconds, finished: !more, failure: told, endless }
+  const kept = execution.checkpoints === null && executions > SELF_CHECKS ? first : null
+  return { executions, steps, seconds, finished: !more, failure: told, endless, first: kept }
 }
 
 /** Of the first executions each is run twice; of those that begin at a saved state, ever fewer. */
-function runChecked(subject: Subject, execution: Execution, executions: number): RawFailure | null {
-  if (executions < SELF_CHECKS) return runTwice(subject, execution)
+function runChecked(
+  subject: Subject,
+  execution: Execution,
+  executions: number,
+  keepFirst: (run: FirstRun) => void,
+): RawFailure | null {
+  if (executions < SELF_CHECKS) return runTwice(subject, execution, executions === 0 ? keepFirst : undefined)
   const isPowerOfTwo = (executions & (executions - 1)) === 0
   if (execution.checkpoints !== null && isPowerOfTwo) return runBothWays(subject, execution)
   return runOnce(subject, execution)
@@ -323,7 +343,11 @@ function withStack(subject: Subject, execution: Execution, failure: RawFailure |
 }
 
 /** Runs an execution, and once more with the same choices; every step and the end must be the same. */
-export function runTwice(subject: Subject, execution: Execution): RawFailure | null {
+export function runTwice(
+  subject: Subject,
+  execution: Execution,
+  keep?: (run: FirstRun) => void,
+): RawFailure | null {
   const log = new StepLog()
   execution.log = log
   let state = ''
@@ -342,7 +366,40 @@ export function runTwice(subject: Subject, execution: Execution): RawFailure | n
     throw new NotDeterministic('repeated with the same choices, an execution ends differently')
   if (state !== stateAgain)
     throw new NotDeterministic('repeated with the same choices, an execution leaves other values in memory')
+  keep?.({ log, schedule: [...execution.schedule.subarray(0, depth)], status, state })
   return failure
+}
+
+/**
+ * Runs the first execution once more when all others are over: what they have left behind outside `setup`, such as in a
+ * variable of a module, shows where it makes a difference to it. Throws NotDeterministic.
+ */
+function runFirstAgain(subject: Subject, options: ExploreOptions, first: FirstRun): void {
+  const { log, schedule, status, state } = first
+  const explorer = makeExplorer(subject, options)
+  explorer.seed({
+    schedule,
+    backtrack: schedule.map((thread) => 1 << thread),
+    done: schedule.map(() => 0),
+    floor: schedule.length,
+  })
+  explorer.log = log
+  let stateAgain = ''
+  try {
+    const failure = runOnce(subject, explorer, () => (stateAgain = memory.digest()))
+    const isSame = failure === null && explorer.status === status && explorer.depth === schedule.length
+    if (isSame && stateAgain === state) return
+    throw new NotDeterministic('it ends in another way')
+  } catch (error) {
+    if (!(error instanceof NotDeterministic)) throw error
+    throw new NotDeterministic(
+      `the first execution, run once more at the end, is another (${error.message}): others have left something behind`,
+      error.step,
+      error.site,
+    )
+  } finally {
+    explorer.retire()
+  }
 }
 
 /** Runs an execution that may begin at a saved state, and once more from the beginning: it must end in the same way. */

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
   type LoadOptions,
+  ScriptNeeded,
   type SteppedPrograms,
   alone,
   forgetRefusal,
@@ -165,7 +166,7 @@ async function loading<T>(file: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load()
   } catch (error) {
-    if (error instanceof Error && 'remedy' in error) throw error
+    if (error instanceof ScriptNeeded || (error instanceof Error && 'remedy' in error)) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
   }
 }

@@ -130,7 +130,7 @@ function setUp(make: (() => unknown) | undefined): unknown {
     setPreparing(true)
     return make?.()
   } catch (error) {
-    const isOurs = error instanceof FinerCellsNeeded || error instanceof TurnsNeeded
+    const isOurs = [FinerCellsNeeded, TurnsNeeded, ScriptNeeded].some((kind) => error instanceof kind)
     if (isOurs || (error instanceof Error && 'remedy' in error)) throw error
     throw new SetupFailed(`the setup of the scenario throws ${String(error)}`, { cause: error })
   } finally {

@@ -6,7 +6,7 @@ import { memory, type View } from './memory.ts'
 import { bulkMethods, viewMethod } from './names.ts'
 import { isOfProgram, nativeText, noteCallOn } from './owned.ts'
 import { bulk, dataView, isBuffer, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
-import { current, refused, soloThread, state } from './running.ts'
+import { current, refused, soloThread, state, stepPackageOf, stopped } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
 
@@ -16,12 +16,12 @@ type Functions = Record<string, unknown>
 
 /** Names of functions that look into the objects that they are given. */
 const looksDeep =
-  /^(stringify|inspect|format\w*|serialize|isDeepStrictEqual|\w*[dD]eep\w*|concat|(read|write)v(Sync)?)$/
+  /^(stringify|inspect|format\w*|serialize|isDeepStrictEqual|\w*[dD]eep\w*|concat|raw|(read|write)v(Sync)?)$/
 const DEPTH_MAX = 4
 /** Of Node, what begins something that ends in an event. */
 const begins = new RegExp(
   '^(spawn|fork|exec(File)?|watch(File)?|create(Read|Write)Stream|connect|request|get|' +
-    'create\\w*(Server|Connection|Interface|Socket))$',
+    'create(\\w*(Server|Connection|Interface|Socket)|\\w*(Gzip|Gunzip|Zip|Unzip|Deflate|Inflate|(Com|Decom)press)\\w*))$',
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -115,6 +115,27 @@ function laterOf(name: string, module: string): Callee['later'] {
 
 readFunctions({ TextEncoder, TextDecoder }, null)
 
+/** Functions of packages that are not stepped. */
+const ofPackages = new WeakSet()
+const EXPORTS_DEPTH = 3
+
+/** What a package exports that is not stepped. Returns it. */
+export function outsiders<T>(exported: T): T {
+  noteOutsider(exported, EXPORTS_DEPTH)
+  return exported
+}
+
+function noteOutsider(value: unknown, depth: number): void {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  if (!isObject || depth === 0 || ArrayBuffer.isView(value) || isOfProgram(value)) return
+  if (typeof value === 'function') {
+    if (ofPackages.has(value) || handOn.has(value) || calleeOf(value as Method).name !== null) return
+    ofPackages.add(value)
+  }
+  for (const each of Object.values(Object.getOwnPropertyDescriptors(value)))
+    noteOutsider(each.value, depth - 1)
+}
+
 /** Functions of the engine that hand on what they are given, and do not look at its elements. */
 const handOn = new Set<unknown>(
   [
@@ -131,6 +152,7 @@ const handOn = new Set<unknown>(
     queueMicrotask,
   ].filter((each) => typeof each === 'function'),
 )
+const inherits = new Set<unknown>([Object.setPrototypeOf, Reflect.setPrototypeOf])
 /** Others, by their names: they ask what kind of object it is, or compare objects. */
 const looksAtNone =
   /^(is(?!DeepStrictEqual$|Ascii$|Utf8$)[A-Z]\w*|byteLength|ok|assert|(not)?([eE]qual|[sS]trictEqual))$/
@@ -178,6 +200,80 @@ function sharedIn(values: readonly unknown[], depth: number, found = new Set<Sha
   return found
 }
 
+/** How deep a function of a package is taken to look into what it is given. */
+const PACKAGE_DEPTH = 2
+
+/** A function of a package that is not stepped: where that makes a difference, it is. */
+function callPackage(
+  called: Method,
+  object: unknown,
+  args: readonly unknown[],
+  call: () => unknown,
+): unknown {
+  if (isGiven(object, args) || sharedIn([object, ...args], PACKAGE_DEPTH).size > 0) stepPackageOf(called)
+  const { outsider: outer } = state
+  state.outsider = called
+  let result: unknown
+  try {
+    result = call()
+  } finally {
+    state.outsider = outer
+  }
+  if (state.stopping && result !== stopped) stepPackageOf(called)
+  return result
+}
+
+/** `new constructor(...args)` of what is not the program's. */
+export function constructOutside(
+  constructor: new (...args: readonly unknown[]) => unknown,
+  args: readonly unknown[],
+  site: number,
+): unknown {
+  const called = constructor as unknown as Method
+  const make = (): unknown => new constructor(...args)
+  if (typeof called !== 'function' || calleeOf(called).isOwn) return make()
+  if (ofPackages.has(called)) return callPackage(called, null, args, make)
+  const arrays = handOn.has(called) ? new Set<Shared>() : sharedIn(args, 1)
+  if (arrays.size === 0) return make()
+  const { name } = calleeOf(called)
+  if (name === null) stepPackageOf(called)
+  // It reads later what it was given.
+  if (called.name === 'Deserializer')
+    refused(site, `new ${called.name}() over shared memory`, 'give it a copy: Buffer.from(bytes)')
+  for (const array of arrays) noteBulkRead(array[SHARED], 0, array[SHARED].length, site)
+  return make()
+}
+
+const keepsTarget = ['get', 'has', 'set', 'getOwnPropertyDescriptor', 'defineProperty'] as const
+
+/** `new Proxy(target, handler)`: what passes through it to a shared array is noted. */
+export function proxyOf(
+  constructor: ProxyConstructor,
+  target: object,
+  handler: ProxyHandler<object>,
+  site: number,
+): object {
+  if (constructor !== Proxy || !isShared(target)) return new constructor(target, handler)
+  const through = Object.fromEntries(
+    keepsTarget.map((name) => [
+      name,
+      (...args: readonly unknown[]) => {
+        const called = (Reflect as unknown as Record<string, Method>)[name]!
+        // An array is asked for itself, and not for its proxy: it would find no element there.
+        const given = name === 'get' ? args.slice(0, 2) : name === 'set' ? args.slice(0, 3) : args
+        return outside(called, Reflect, given, site, calleeOf(called))
+      },
+    ]),
+  )
+  const traps = new Proxy(handler, {
+    get: (given, name, self) => {
+      const trap: unknown = Reflect.get(given, name, self)
+      return trap ?? (through as Record<PropertyKey, unknown>)[name]
+    },
+  })
+  return new Proxy(target, traps)
+}
+
 function entriesOf(value: object): unknown[] {
   if (value instanceof Map) return [...value].flat()
   return value instanceof Set ? [...value] : []
@@ -215,6 +311,10 @@ function callOut(called: Method, object: unknown, args: readonly unknown[], site
   if (called === Function.prototype.bind && typeof object === 'function')
     return boundOf(object as Method, args)
   if (callee.later !== null) refuseLater(called, args, site)
+  if (called === Reflect.construct && Array.isArray(args[1]))
+    for (const each of args[1]) if (isShared(each)) noteBulkRead(each[SHARED], 0, each[SHARED].length, site)
+  if (ofPackages.has(called))
+    return callPackage(called, object, args, () => Reflect.apply(called, object, args))
   if (called === SharedArrayBuffer.prototype.slice && object instanceof SharedArrayBuffer)
     return cutOut(object, args, site)
   if (callee.depth === 0 && !isGiven(object, args)) return Reflect.apply(called, object, args)
@@ -274,6 +374,10 @@ function outside(
   site: number,
   callee: Callee,
 ): unknown {
+  if (callee.name === null) stepPackageOf(called)
+  const inherited = called === Object.create ? args[0] : inherits.has(called) ? args[1] : null
+  if (isShared(inherited))
+    refused(site, 'an object that inherits from a shared array', 'read the elements of the array itself')
   if (handOn.has(called) || (Array.isArray(object) && ofArrays.has(called)))
     return seen(Reflect.apply(called, object, args))
   const ofElements = ofTypedArrays.get(called) ?? ''
