@@ -152,7 +152,10 @@ async function exported(file: string, program: SteppedPrograms): Promise<unknown
   // What a file exports is told by the functions that make it, and run by nobody.
   everywhere[CAPTURE] = ({ description }: { readonly description: unknown }) => description
   try {
-    return (await opened(file, program))['default']
+    const given = (await opened(file, program))['default']
+    // `exports.default = …` of a CommonJS module, which its import has within its own default.
+    const inner = (given as { readonly default?: unknown } | null | undefined)?.default
+    return inner === undefined || isLinearDescription(given) || 'threads' in (given as object) ? given : inner
   } finally {
     everywhere[CAPTURE] = before
   }

@@ -83,6 +83,10 @@ it('an object that is not fails in the smallest program, with its calls and thei
     assert.ok(error.message.includes(told), error.message)
     // What makes the calls is not told of.
     assert.doesNotMatch(error.message, /perform-calls/)
+    assert.deepEqual(
+      [...error.message.matchAll(/^ +(\d+)  \S+:\d+ /gm)].map(([, step]) => step),
+      ['1', '2', '3', '4'],
+    )
     return true
   })
 })

@@ -320,6 +320,8 @@ const patterns = [
   `const { words: { 0: first } } = { words }; log.push(first)`,
   `const { '0': first } = words; log.push(first)`,
   `const { words: { ...all } } = Object.freeze({ words }); log.push(all[0])`,
+  `for (const { ...all } of [words]) log.push(all[0])`,
+  `for (const { ...all } of [words]) { Atomics.load(words, 1); log.push(all[0]) }`,
   `const { none: { 0: first } = words } = {}; log.push(first)`,
   `const [{ 0: first } = words] = []; log.push(first)`,
   `const [, ...[{ 0: first }]] = new Set([1, words]); log.push(first)`,

@@ -59,6 +59,10 @@ export default { setup: () => Lock.make(), threads: [thread, thread],
   invariant: (lock: Lock) => lock.owners < data.words }
 `,
   'required.check.ts': `const { LOCKED } = require('./src/values')${scenarioOf('(cells) => Atomics.add(cells, 0, LOCKED)').replace('export default', 'module.exports =')}`,
+  'exported.check.cjs': scenarioOf('(cells) => Atomics.add(cells, 0, 1)').replace(
+    'export default',
+    'exports.default =',
+  ),
   'decorated.check.ts': `class Lock {
 
   @logged take(cells) { Atomics.add(cells, 0, 1) }
@@ -86,6 +90,11 @@ describe('a project', () => {
 
   it('requires what has no ending', async () => {
     const { verdict } = await checkFile(join(folder, 'required.check.ts'))
+    assert.equal(verdict, 'pass')
+  })
+
+  it('exports a scenario by the name that a module would give it', async () => {
+    const { verdict } = await checkFile(join(folder, 'exported.check.cjs'))
     assert.equal(verdict, 'pass')
   })
 
