@@ -134,13 +134,15 @@ function outsideOf(
 ): readonly string[] {
   if (format !== 'module' || isOfRuntime(url)) return []
   const specifiers = (program as Node & { type: 'Program' }).body.flatMap((each) =>
-    each.type === 'ImportDeclaration' && each.specifiers.length > 0 ? String(each.source.value) : [],
+    each.type === 'ImportDeclaration' && each.specifiers.length > 0 && (each.attributes ?? []).length === 0
+      ? String(each.source.value)
+      : [],
   )
   const isMeant = (each: string): boolean =>
     !isStepped(imports.get(each) ?? '') &&
     !isBuiltin(each) &&
     !isTestFramework(each) &&
-    !/^([./]|file:|data:|faultline(\/|$))/.test(each)
+    !/^([./]|file:|data:|faultline(\/|$))|\.(json|wasm)$/.test(each)
   return [...new Set(specifiers)].filter(isMeant)
 }
 

@@ -115,7 +115,7 @@ function laterOf(name: string, module: string): Callee['later'] {
 
 readFunctions({ TextEncoder, TextDecoder }, null)
 
-/** Functions of packages that are not stepped. */
+/** Functions of packages that are not stepped, and the objects in which they are. */
 const ofPackages = new WeakSet()
 const EXPORTS_DEPTH = 3
 
@@ -127,11 +127,10 @@ export function outsiders<T>(exported: T): T {
 
 function noteOutsider(value: unknown, depth: number): void {
   const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
-  if (!isObject || depth === 0 || ArrayBuffer.isView(value) || isOfProgram(value)) return
-  if (typeof value === 'function') {
-    if (ofPackages.has(value) || handOn.has(value) || calleeOf(value as Method).name !== null) return
-    ofPackages.add(value)
-  }
+  if (!isObject || depth === 0 || ArrayBuffer.isView(value) || isOfProgram(value) || ofPackages.has(value))
+    return
+  if (typeof value === 'function' && (handOn.has(value) || calleeOf(value as Method).name !== null)) return
+  ofPackages.add(value)
   for (const each of Object.values(Object.getOwnPropertyDescriptors(value)))
     noteOutsider(each.value, depth - 1)
 }
@@ -210,7 +209,8 @@ function callPackage(
   args: readonly unknown[],
   call: () => unknown,
 ): unknown {
-  if (isGiven(object, args) || sharedIn([object, ...args], PACKAGE_DEPTH).size > 0) stepPackageOf(called)
+  const given = ofPackages.has(object as object) ? args : [object, ...args]
+  if (isGiven(null, given) || sharedIn(given, PACKAGE_DEPTH).size > 0) stepPackageOf(called)
   const { outsider: outer } = state
   state.outsider = called
   let result: unknown

@@ -14,8 +14,8 @@ export function checkForbidden(cell: number, site: number): void {
 function elementAt(array: Watched, key: unknown): number {
   if (typeof key === 'symbol') return -1
   const number = Number(key)
-  const isNumber = Number.isInteger(number) && number >= 0 && number < array.length
-  return isNumber && (typeof key === 'number' || String(number) === String(key)) ? number : -1
+  if (!(number >= 0 && number < array.length) || !Number.isInteger(number)) return -1
+  return typeof key === 'number' || String(number) === String(key) ? number : -1
 }
 
 export function read(array: Watched, index: number, site: number): number {
