@@ -163,6 +163,7 @@ async function judgePrograms(
   let complete = true
   let explored = 0
   let last: CheckResult | null = null
+  let leaves: CheckResult | null = null
   for (const [program, subject] of programs.entries()) {
     const left = { seconds: seconds - sum.seconds, maxExecutions: maxExecutions - sum.executions }
     if (left.seconds <= 0 || left.maxExecutions <= 0) break
@@ -170,12 +171,27 @@ async function judgePrograms(
     explored++
     for (const key of ['executions', 'redundant', 'steps', 'seconds'] as const) sum[key] += last[key]
     complete &&= last.complete
+    if (last.turns !== null) leaves ??= last
     if (last.failure !== null) break
   }
   complete &&= explored === programs.length
   const verdict = last!.failure !== null ? 'fail' : complete ? 'pass' : 'incomplete'
   const { programsInAll: inAll = programs.length } = prepared
-  return { ...last!, ...sum, verdict, complete, programs: { explored, inAll }, estimatedExecutions: null }
+  const { turns, leftLoop, patience } = leaves ?? last!
+  const loops = {
+    turns,
+    ...(leftLoop !== undefined && { leftLoop }),
+    ...(patience !== undefined && { patience }),
+  }
+  return {
+    ...last!,
+    ...loops,
+    ...sum,
+    verdict,
+    complete,
+    programs: { explored, inAll },
+    estimatedExecutions: null,
+  }
 }
 
 /** The modules' own code may hold a loop without end too. */
