@@ -67,7 +67,9 @@ export function linearizable<Shared>(description: Linearizable<Shared>): Promise
 export interface CheckMatchers {
   /**
    * The argument of check() or linearizable() holds in every interleaving; with `bound`, in all with at most that many
-   * preemptions. Throws if a limit ends the exploration first, and what check() throws except ScenarioFailed.
+   * preemptions; with `turns`, in all in which loops that pause or count are left after so many turns. Throws if a
+   * limit ends the exploration first, or such a loop is left and `turns` was not given, and what check() throws except
+   * ScenarioFailed.
    */
   toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches' | 'shard'>): Promise<void>
 }
@@ -76,14 +78,29 @@ function counted(executions: number): string {
   return executions === 1 ? '1 execution' : `${executions} executions`
 }
 
-function where({ bound, timeouts, turns }: CheckResult): string {
+function where(result: CheckResult): string {
+  const { bound, timeouts, turns } = result
   const time = timeouts === null ? '' : `, where time-outs pass early at most ${timeouts} times`
-  const loops =
-    turns === null
-      ? ''
-      : `, where loops that pause or count are followed for ${turns} turns that read the same`
+  const loops = turns === null ? '' : `, where ${loopsLeft(result)}`
   const early = `${time}${loops}`
   return bound === null ? `in every interleaving${early}` : `with at most ${bound} preemptions${early}`
+}
+
+function loopsLeft({ turns, patience }: CheckResult): string {
+  if (patience !== undefined) return `a thread waits at most ${patience} steps for the loop of another`
+  return `loops that pause or count are followed for ${turns} turns that read the same`
+}
+
+/** Why it does not hold in every interleaving, though nothing has failed. */
+function remainder(result: CheckResult): string {
+  const { executions, estimatedExecutions, turns, leftLoop } = result
+  if (turns === null || (estimatedExecutions !== null && estimatedExecutions !== executions))
+    return 'others were not explored: give it more seconds, a bound, or less to do'
+  const place = leftLoop === undefined ? '' : `, the first at ${leftLoop}`
+  return (
+    `others were not explored, as ${loopsLeft(result)}${place}: ` +
+    `let them give up sooner, or accept that with { turns: ${turns} }`
+  )
 }
 
 /** For `expect.extend()` of vitest and jest. */
@@ -98,10 +115,7 @@ export const matchers = {
       const result = await ('create' in given ? linearizable(given) : check(given))
       const { complete, executions } = result
       if (complete) return { pass: true, message: () => `it holds ${where(result)}: ${counted(executions)}` }
-      throw new Error(
-        `it held in ${counted(executions)}, and others were not explored: ` +
-          'give it more seconds, a bound, or less to do',
-      )
+      throw new Error(`it held in ${counted(executions)}, and ${remainder(result)}`)
     } catch (error) {
       if (!(error instanceof ScenarioFailed)) throw error
       return { pass: false, message: () => error.message }

@@ -44,7 +44,7 @@ export interface CheckResult {
   /** With contention for locks by CPUs outside the scenario; absent if not. */
   readonly contended?: true
   readonly verdict: 'pass' | 'fail' | 'incomplete'
-  /** Every interleaving was covered, within the bound and the shard. */
+  /** Every interleaving was covered, within the bound, the shard, and the turns of loops if the call set them. */
   readonly complete: boolean
   readonly executions: number
   /** Executions that were ended early because others cover them. */
@@ -70,10 +70,18 @@ export interface CheckResult {
    */
   readonly timeouts: number | null
   /**
-   * How many iterations that read the same are followed at least of a loop that pauses, or that changes what is neither
-   * shared nor a variable of its function; null if there was no such loop. After that, the loop waits for a change.
+   * How many iterations that read the same were followed of a loop that pauses, or that changes what is neither shared
+   * nor a variable of its function, before it was left to wait for a change; null if every loop was followed to its
+   * end. If it is a number that the call has not set, `complete` is false.
    */
   readonly turns: number | null
+  /**
+   * For how many steps at most a thread that could continue had to wait for others; absent if there was no limit. It is
+   * there only if an execution would not have ended otherwise. `complete` is then as with `turns`.
+   */
+  readonly patience?: number
+  /** The place of such a loop. */
+  readonly leftLoop?: string
   /** For linearizable(): how many programs of calls were explored, and how many there are. */
   readonly programs?: { readonly explored: number; readonly inAll: number }
   /** The program has accesses of racy(), for which only sequentially consistent values are explored. */

@@ -3,11 +3,13 @@
 import { basename } from 'node:path'
 import {
   ScriptNeeded,
+  type ScriptRequest,
   type Site,
   memory,
   setDeadline,
   setForbidden,
   setProbes,
+  setTurns,
   TURNS_MAX,
   isOfBackend,
 } from '../backends/stepped/index.ts'
@@ -15,7 +17,7 @@ import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts
 import { codeOf, tokenName } from './checked-code.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
-import { type Exploration, type ExploreOptions, type Subject, explore } from './explore.ts'
+import { type Exploration, type ExploreOptions, type Subject, explore, isUnfair } from './explore.ts'
 import { describeFailure, replayExecution } from './failure.ts'
 import { refuseUnknown } from './given-options.ts'
 import { exploreParts } from './parts.ts'
@@ -34,6 +36,13 @@ const MAX_STEPS = 20_000
 const SECONDS = 60
 const EXECUTIONS = 10_000_000
 const MINIMISE_SECONDS = 20
+/** For how many turns loops are followed that are not over after TURNS_MAX, and in how many executions at least. */
+const TURNS_MORE = 16
+const EXECUTIONS_MORE = 1000
+/** The same in executions of the first exploration: where it takes more, what is left is told, and not waited for. */
+const TIMES_MORE = 10
+/** Steps for which a thread that can go on waits at most, where others would never end without it. */
+const PATIENCE = 200
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
 
@@ -117,9 +126,20 @@ async function withScripts<T>(given: Target, body: (target: Target) => Promise<T
       return await body(target)
     } catch (error) {
       if (!(error instanceof ScriptNeeded)) throw error
+      refuseAgain(target, error.request)
       target = { ...target, scripts: [...(target.scripts ?? []), error.request] }
     }
   }
+}
+
+/** A package that is part of the program now, and still called as if it were not, is loaded in some other way. */
+function refuseAgain({ scripts = [] }: Target, { kind, specifier }: ScriptRequest): void {
+  if (kind !== 'package' || !scripts.some((each) => each.kind === kind && each.specifier === specifier))
+    return
+  throw new NoScenario(
+    `the package in ${specifier} is given shared memory, and is loaded in a way that the checker does not see`,
+    'import it by its name in a module of the program',
+  )
 }
 
 /** Checks what a call of check() is given, or runs the execution of `token`, if that is one of it. */
@@ -143,6 +163,7 @@ async function judgePrograms(
   let complete = true
   let explored = 0
   let last: CheckResult | null = null
+  let leaves: CheckResult | null = null
   for (const [program, subject] of programs.entries()) {
     const left = { seconds: seconds - sum.seconds, maxExecutions: maxExecutions - sum.executions }
     if (left.seconds <= 0 || left.maxExecutions <= 0) break
@@ -150,12 +171,27 @@ async function judgePrograms(
     explored++
     for (const key of ['executions', 'redundant', 'steps', 'seconds'] as const) sum[key] += last[key]
     complete &&= last.complete
+    if (last.turns !== null) leaves ??= last
     if (last.failure !== null) break
   }
   complete &&= explored === programs.length
   const verdict = last!.failure !== null ? 'fail' : complete ? 'pass' : 'incomplete'
   const { programsInAll: inAll = programs.length } = prepared
-  return { ...last!, ...sum, verdict, complete, programs: { explored, inAll }, estimatedExecutions: null }
+  const { turns, leftLoop, patience } = leaves ?? last!
+  const loops = {
+    turns,
+    ...(leftLoop !== undefined && { leftLoop }),
+    ...(patience !== undefined && { patience }),
+  }
+  return {
+    ...last!,
+    ...loops,
+    ...sum,
+    verdict,
+    complete,
+    programs: { explored, inAll },
+    estimatedExecutions: null,
+  }
 }
 
 /** The modules' own code may hold a loop without end too. */
@@ -183,7 +219,7 @@ async function prepareInTime(target: Target, seconds = defaultSeconds()): Promis
 }
 
 async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
-  const found = await exploreTarget(target, prepared, options)
+  const { turns, ...found } = await exploreLoops(target, prepared, options)
   const { strategy = 'dpor', seed = 0, depth = DEPTH, maxSteps = MAX_STEPS } = options
   const raw = found.failure ?? (found.endless && raceWithLoop(prepared.subject, found.endless, maxSteps))
   const failure =
@@ -192,8 +228,11 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       code: codeOf(target, prepared),
       noun: nounOf(target),
       maxSteps,
+      turns: turns === TURNS_MAX ? null : turns,
       minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
     }))
+  setTurns(TURNS_MAX)
+  const isLeft = found.hasLeftLoops && failure === null
   setProbes(null)
   setForbidden(null)
   return {
@@ -217,7 +256,9 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
-    turns: found.hasLeftLoops ? TURNS_MAX : null,
+    turns: found.hasLeftLoops ? turns : null,
+    ...(isLeft && found.leftLoop !== undefined && { leftLoop: placeOf(prepared.sites[found.leftLoop]) }),
+    ...(found.hasLeftLoops && found.patience !== undefined && { patience: found.patience }),
     failure,
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
@@ -228,11 +269,73 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
   }
 }
 
+/** With the patience of threads, where there was one: see ExecutionLimits. */
+type Explored = Exploration & { readonly patience?: number }
+
+/**
+ * Explores, and once more with longer loops, if there is one that was left to wait after a few turns: it may end by
+ * itself soon. What was left out is not covered, unless the caller has said how long loops are to be followed.
+ */
+async function exploreLoops(
+  target: Target,
+  prepared: Prepared,
+  options: CheckOptions,
+): Promise<Explored & { readonly turns: number }> {
+  const turns = options.turns ?? TURNS_MAX
+  const found = await exploreWithTurns(target, prepared, options, turns)
+  if (options.turns !== undefined || !found.hasLeftLoops) return { ...found, turns }
+  const { maxExecutions = EXECUTIONS, seconds = defaultSeconds(), shard, ledger } = options
+  const few = { ...found, complete: false, turns }
+  const left = { executions: maxExecutions - found.executions, seconds: seconds - found.seconds }
+  const isWhole = shard === undefined && ledger === undefined && found.patience === undefined
+  const mayGoOn = found.complete && isWhole
+  if (!mayGoOn || left.executions <= 0 || left.seconds <= 0) return few
+  const most = Math.max(EXECUTIONS_MORE, found.executions * TIMES_MORE)
+  const limits = { maxExecutions: Math.min(left.executions, most), seconds: left.seconds }
+  const more = await exploreWithTurns(target, prepared, { ...options, ...limits }, TURNS_MORE)
+  const all = {
+    executions: found.executions + more.executions,
+    redundant: found.redundant + more.redundant,
+    steps: found.steps + more.steps,
+    seconds: found.seconds + more.seconds,
+  }
+  const estimatedExecutions = all.executions
+  const hasEnded = more.complete || more.failure !== null
+  if (!hasEnded) return { ...few, ...all, estimatedExecutions }
+  const complete = more.complete && !more.hasLeftLoops
+  return { ...more, ...all, complete, estimatedExecutions, turns: TURNS_MORE }
+}
+
+function exploreWithTurns(
+  target: Target,
+  prepared: Prepared,
+  options: CheckOptions,
+  turns: number,
+): Promise<Explored> {
+  setTurns(turns)
+  return exploreFairly(target, prepared, { ...options, turns })
+}
+
+/**
+ * An execution that does not end only because a thread has no turn is no failure of a program: then no thread is kept
+ * waiting for long. In the kernel it is one, since interrupts and spinlocks keep others out.
+ */
+async function exploreFairly(target: Target, prepared: Prepared, options: CheckOptions): Promise<Explored> {
+  const found = await exploreTarget(target, prepared, options, null)
+  const { seconds = defaultSeconds(), shard, ledger } = options
+  const isWhole = target.choice === null && shard === undefined && ledger === undefined
+  const left = seconds - found.seconds
+  if (!isWhole || !isUnfair(found.failure) || left <= 0) return found
+  const fair = await exploreTarget(target, prepared, { ...options, seconds: left }, PATIENCE)
+  return { ...fair, seconds: found.seconds + fair.seconds, patience: PATIENCE }
+}
+
 /** As explore(), with the places of the source where it is refused. */
 async function exploreTarget(
   target: Target,
   { subject, sites, digest }: Prepared,
   options: CheckOptions,
+  patience: number | null,
 ): Promise<Exploration> {
   const {
     maxExecutions = EXECUTIONS,
@@ -241,7 +344,7 @@ async function exploreTarget(
     shard = null,
     ledger = null,
   } = options
-  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, onProgress } = options
+  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, turns, onProgress } = options
   const exploring: ExploreOptions = {
     maxExecutions,
     maxSteps,
@@ -250,6 +353,8 @@ async function exploreTarget(
     strategy,
     seed,
     depth,
+    ...(turns !== undefined && { turns }),
+    patience,
     ...(onProgress && { onProgress }),
   }
   const workers = options.workers ?? 1
@@ -263,7 +368,11 @@ async function exploreTarget(
     const { scenario: of } = target
     const words = [basename(of), design, rwsem, rss === 'shared' ? rss : null, published, contended]
     const scenario = words.filter((word) => word !== null).join(' ')
-    const key = { digest, scenario, options: { bound, maxSteps, shard } }
+    const key = {
+      digest,
+      scenario,
+      options: { bound, maxSteps, shard, ...(turns !== TURNS_MAX && { turns }) },
+    }
     return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
   } catch (error) {
     if (!(error instanceof NotDeterministic) || error.site < 0) throw error
@@ -292,8 +401,10 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
   const execution = executionOf(token, codeOf(target, prepared))
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)
   setDeadline(deadlineAfter(defaultSeconds() * 1000))
+  setTurns(execution.turns ?? TURNS_MAX)
   const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
   setDeadline(Infinity)
+  setTurns(TURNS_MAX)
   return {
     scenario: prepared.title,
     design: target.choice?.design ?? null,

@@ -127,7 +127,7 @@ export class ToldExecution {
     }
     const name = cell < 0 ? '' : this.#names.nameOf(cell, index)
     const text = this.#textOf(recorded)
-    const read = isNews ? from!.step : null
+    const read = isNews && from!.isTold ? from!.step : null
     depth++
     rows.push({ kind: 'operation', thread, depth, step, operation, name, text, from: read, place, event: at })
   }

@@ -141,6 +141,8 @@ class Recorder extends Scheduler {
   /** Of each thread that is ready to go on from `Atomics.wait`, what woke it. */
   readonly #wokenBy: (Recorded | null)[]
   #step = 0
+  /** Steps that are told, which are numbered without the others. */
+  #toldSteps = 0
   #last = -1
   #reason = ''
 
@@ -412,8 +414,10 @@ class Recorder extends Scheduler {
     const isIdle = isLoops && reads && !what.writes && !isNews
     const isTold = !HARNESS.test(file) && !isIdle
     const { length: at } = this.#recorded
+    if (isTold && what.step !== null) this.#toldSteps++
     const recorded = {
       ...what,
+      step: what.step === null ? null : this.#toldSteps,
       at,
       thread: id,
       frames,

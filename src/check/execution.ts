@@ -91,6 +91,11 @@ export const TOO_LONG = 5
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
   readonly maxSteps: number
+  /**
+   * A thread that can go on waits for so many steps at most: a loop that only it ends is left then, and is no failure.
+   * Null, the default, for no limit.
+   */
+  readonly patience?: number | null
 }
 
 export abstract class Execution extends Scheduler {
@@ -109,6 +114,8 @@ export abstract class Execution extends Scheduler {
   /** Where set, what each step did is noted or compared with what was noted. */
   log: StepLog | null = null
 
+  /** See ExecutionLimits. */
+  readonly patience: number | null
   protected readonly count: number
   protected readonly shadow: Shadow
   /** Threads that may be exchanged for one another. */
@@ -130,8 +137,8 @@ export abstract class Execution extends Scheduler {
   protected readonly ready: Int32Array
   /** A thread has waited with a time-out. */
   hasTimedWaits = false
-  /** A loop was left to wait that may have gone on otherwise: see TURNS_MAX. */
-  hasLeftLoops = false
+  /** A loop was left to wait that may have gone on otherwise (see setTurns()): the place of the first one, or -1. */
+  leftLoop = -1
   /** How often, before it, a thread was left that could have gone on. */
   readonly preemptions: Int32Array
   readonly #kind: Uint8Array
@@ -160,6 +167,7 @@ export abstract class Execution extends Scheduler {
     this.threads = Array.from({ length: threadCount }, (_, id) => new Thread(id))
     this.count = threadCount
     this.#limits = limits
+    this.patience = limits.patience ?? null
     this.symmetry = symmetry
     this.exchanges = symmetry !== null
     this.shadow = new Shadow(threadCount)
@@ -246,8 +254,33 @@ export abstract class Execution extends Scheduler {
     if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
   }
 
-  override loopLeft(): void {
-    this.hasLeftLoops = true
+  override loopLeft(site: number): void {
+    if (this.leftLoop < 0) this.leftLoop = site
+  }
+
+  get hasLeftLoops(): boolean {
+    return this.leftLoop >= 0
+  }
+
+  /** Threads that could go on have waited for so long that those at work seem to be in a loop that only they end. */
+  leaveLoop(): void {
+    const thread = this.threads[this.lastThread]
+    if (thread !== undefined) this.loopLeft(thread.site)
+  }
+
+  /** Of threads that can go on, only the one whose patience is over, if there is one: none goes on before it. */
+  #hungriest(event: number, enabled: number, patience: number): number {
+    let earliest = event - patience
+    let found = 0
+    for (let left = enabled & this.ready[event]!; left !== 0; left &= left - 1) {
+      const last = this.lastEvent[31 - Math.clz32(left & -left)]!
+      if (last >= earliest) continue
+      earliest = last
+      found = left & -left
+    }
+    if (found === 0) return enabled
+    this.leaveLoop()
+    return found
   }
 
   override memoryGrew(): void {
@@ -292,6 +325,7 @@ export abstract class Execution extends Scheduler {
       if (enabled === 0) return -1
       this.ready[event] = enabled
     }
+    if (this.patience !== null) enabled = this.#hungriest(event, enabled, this.patience)
     if (this.symmetry !== null) enabled = this.symmetry.firstOnly(event, this.threads, this, enabled)
     const chosen = this.pick(event, enabled)
     if (chosen < 0) return -1

@@ -71,6 +71,10 @@ export interface ExploreOptions {
   readonly depth?: number
   /** Do not treat threads that run the same function as interchangeable. */
   readonly distinct?: boolean
+  /** See ExecutionLimits. */
+  readonly patience?: number | null
+  /** For how many turns that read the same loops are followed: for workers, as the others have setTurns(). */
+  readonly turns?: number
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -109,8 +113,10 @@ export interface Exploration extends Progress {
   readonly stepsMax: number | null
   /** A thread has waited with a time-out: that passes at any moment, but not arbitrarily often (TIMEOUTS_MAX). */
   readonly hasTimedWaits: boolean
-  /** A loop that pauses, or counts what nobody sees, was left to wait after so many turns: see TURNS_MAX. */
+  /** A loop that pauses, or counts what nobody sees, was left to wait after so many turns: see setTurns(). */
   readonly hasLeftLoops: boolean
+  /** The place of the first one, unless others than this thread have explored. */
+  readonly leftLoop?: number
 }
 
 /** So many executions are run twice. */
@@ -140,11 +146,18 @@ export function makeExplorer(
   fullDepth = 0,
   leavesIdle = (options.bound ?? null) === null,
 ): Explorer {
-  const { maxSteps, bound = null, distinct = false } = options
+  const { maxSteps, bound = null, distinct = false, patience = null } = options
   // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
   const mayExchange = bound === null && !distinct && subject.functions !== undefined
   const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
-  const explorer = new Explorer(subject.threads, { maxSteps, bound, symmetry, fullDepth, leavesIdle })
+  const explorer = new Explorer(subject.threads, {
+    maxSteps,
+    bound,
+    symmetry,
+    fullDepth,
+    leavesIdle,
+    patience,
+  })
   if (subject.saver !== undefined) explorer.checkpoints = new Checkpoints(explorer.threads, subject.saver)
   return explorer
 }
@@ -158,21 +171,25 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
     else onOrder?.(explorer.orderDigest())
     return { redundant, more: explorer.advance() }
   })
+  if (run.first !== null && run.failure === null && run.endless === null)
+    runFirstAgain(subject, options, run.first)
   const complete = run.finished && run.failure === null
-  if (complete && redundant === run.executions)
+  if (complete && redundant === run.executions && explorer.patience === null)
     throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
-  const { hasTimedWaits, hasLeftLoops } = explorer
-  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, hasTimedWaits, hasLeftLoops }
+  const { hasTimedWaits, hasLeftLoops, leftLoop } = explorer
+  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
+  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, ...limits }
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
-  const { maxSteps, strategy, seed = 0, depth = 1, onOrder } = options
+  const { maxSteps, strategy, seed = 0, depth = 1, patience = null, onOrder } = options
   const walk = new RandomWalk(subject.threads, {
     maxSteps,
     strategy: strategy === 'pct' ? 'pct' : 'random',
     seed,
     depth,
+    patience,
   })
   const orders = new Set<string>()
   let redundant = 0
@@ -183,8 +200,8 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
     onOrder?.(digest)
     return { redundant, more: walk.advance() }
   })
-  const { stepsMax, hasTimedWaits, hasLeftLoops } = walk
-  const limits = { hasTimedWaits, hasLeftLoops }
+  const { stepsMax, hasTimedWaits, hasLeftLoops, leftLoop } = walk
+  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
   return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, ...limits }
 }
 
@@ -195,6 +212,17 @@ interface ManyRuns {
   readonly finished: boolean
   readonly failure: RawFailure | null
   readonly endless: TimeUp | null
+  /** The first execution, if there were many and each began anew. */
+  readonly first: FirstRun | null
+}
+
+/** What an execution did, to be compared when all others are over. */
+interface FirstRun {
+  readonly log: StepLog
+  readonly schedule: readonly number[]
+  readonly status: number
+  /** A digest of memory at its end. */
+  readonly state: string
 }
 
 /** Runs executions until one fails, `next` finds no other, or a limit is reached. The first few are run twice. */
@@ -210,9 +238,10 @@ function runMany(
   let failure: RawFailure | null = null
   let endless: TimeUp | null = null
   let more = true
+  let first: FirstRun | null = null
   const runAll = (): void => {
     while (more && executions < options.maxExecutions) {
-      failure = runChecked(subject, execution, executions)
+      failure = runChecked(subject, execution, executions, (run) => (first = run))
       executions++
       if (failure !== null) return
       const after = next()
@@ -238,12 +267,18 @@ function runMany(
   const seconds = (performance.now() - started) / 1000
   const told = withStack(subject, execution, failure)
   execution.retire()
-  return { executions, steps, seconds, finished: !more, failure: told, endless }
+  const kept = execution.checkpoints === null && executions > SELF_CHECKS ? first : null
+  return { executions, steps, seconds, finished: !more, failure: told, endless, first: kept }
 }
 
 /** Of the first executions each is run twice; of those that begin at a saved state, ever fewer. */
-function runChecked(subject: Subject, execution: Execution, executions: number): RawFailure | null {
-  if (executions < SELF_CHECKS) return runTwice(subject, execution)
+function runChecked(
+  subject: Subject,
+  execution: Execution,
+  executions: number,
+  keepFirst: (run: FirstRun) => void,
+): RawFailure | null {
+  if (executions < SELF_CHECKS) return runTwice(subject, execution, executions === 0 ? keepFirst : undefined)
   const isPowerOfTwo = (executions & (executions - 1)) === 0
   if (execution.checkpoints !== null && isPowerOfTwo) return runBothWays(subject, execution)
   return runOnce(subject, execution)
@@ -308,7 +343,11 @@ function withStack(subject: Subject, execution: Execution, failure: RawFailure |
 }
 
 /** Runs an execution, and once more with the same choices; every step and the end must be the same. */
-export function runTwice(subject: Subject, execution: Execution): RawFailure | null {
+export function runTwice(
+  subject: Subject,
+  execution: Execution,
+  keep?: (run: FirstRun) => void,
+): RawFailure | null {
   const log = new StepLog()
   execution.log = log
   let state = ''
@@ -327,7 +366,40 @@ export function runTwice(subject: Subject, execution: Execution): RawFailure | n
     throw new NotDeterministic('repeated with the same choices, an execution ends differently')
   if (state !== stateAgain)
     throw new NotDeterministic('repeated with the same choices, an execution leaves other values in memory')
+  keep?.({ log, schedule: [...execution.schedule.subarray(0, depth)], status, state })
   return failure
+}
+
+/**
+ * Runs the first execution once more when all others are over: what they have left behind outside `setup`, such as in a
+ * variable of a module, shows where it makes a difference to it. Throws NotDeterministic.
+ */
+function runFirstAgain(subject: Subject, options: ExploreOptions, first: FirstRun): void {
+  const { log, schedule, status, state } = first
+  const explorer = makeExplorer(subject, options)
+  explorer.seed({
+    schedule,
+    backtrack: schedule.map((thread) => 1 << thread),
+    done: schedule.map(() => 0),
+    floor: schedule.length,
+  })
+  explorer.log = log
+  let stateAgain = ''
+  try {
+    const failure = runOnce(subject, explorer, () => (stateAgain = memory.digest()))
+    const isSame = failure === null && explorer.status === status && explorer.depth === schedule.length
+    if (isSame && stateAgain === state) return
+    throw new NotDeterministic('it ends in another way')
+  } catch (error) {
+    if (!(error instanceof NotDeterministic)) throw error
+    throw new NotDeterministic(
+      `the first execution, run once more at the end, is another (${error.message}): others have left something behind`,
+      error.step,
+      error.site,
+    )
+  } finally {
+    explorer.retire()
+  }
 }
 
 /** Runs an execution that may begin at a saved state, and once more from the beginning: it must end in the same way. */
@@ -368,8 +440,12 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
       return failed('race', execution.race!.second.thread, subject.explainRace?.(execution.race!) ?? null)
     case DEADLOCK:
       return failed('deadlock', -1, lostWakeUp(execution.threads))
-    case TOO_LONG:
-      return failed('livelock', -1, starvation(execution.threads, execution.schedule, execution.depth))
+    case TOO_LONG: {
+      const starved = starvation(execution.threads, execution.schedule, execution.depth)
+      if (starved === null || execution.patience === null) return failed('livelock', -1, starved)
+      execution.leaveLoop()
+      return null
+    }
     case COMPLETE:
       atEnd?.()
       try {
@@ -406,6 +482,11 @@ function isOurs(error: unknown): boolean {
   return (
     error instanceof FinerCellsNeeded || error instanceof NotSymmetric || error instanceof NotDeterministic
   )
+}
+
+/** The execution has not ended, but would perhaps have, had each thread had its turns: see starvation(). */
+export function isUnfair(failure: RawFailure | null): boolean {
+  return failure?.kind === 'livelock' && failure.error !== null
 }
 
 /** A thread that waits for ever, though what it waits for has changed: nobody has woken it. */

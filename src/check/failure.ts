@@ -37,6 +37,8 @@ export interface DescribeOptions {
   readonly code: CheckedCode
   readonly noun: 'CPU' | 'thread'
   readonly maxSteps: number
+  /** See ReplayedExecution. */
+  readonly turns: number | null
   readonly minimiseSeconds: number
 }
 
@@ -47,7 +49,7 @@ export async function describeFailure(
   prepareTraced: () => Promise<Prepared>,
   options: DescribeOptions,
 ): Promise<CheckFailure> {
-  const { code, noun, maxSteps, minimiseSeconds } = options
+  const { code, noun, maxSteps, turns, minimiseSeconds } = options
   const minimised = minimise(prepared.subject, found, {
     maxSteps,
     seconds: minimiseSeconds,
@@ -55,7 +57,7 @@ export async function describeFailure(
   })
   const failure = minimised?.failure ?? found
   const { steps = found.schedule.length, preemptions = switchesOf(found) } = minimised?.run ?? {}
-  const execution = minimised && executionOfRun(minimised.run)
+  const execution = minimised && executionOfRun(minimised.run, turns)
   const traced = await prepareTraced()
   return {
     ...tell(failure, prepared.sites, traced, noun),
@@ -90,7 +92,7 @@ export function summariseFailure(
   maxSteps: number,
 ): Pick<CheckFailure, 'kind' | 'message' | 'token'> {
   const followed = minimise(subject, found, { maxSteps, seconds: 0, budgetSteps: 0 })
-  const token = followed && replayToken(code, executionOfRun(followed.run))
+  const token = followed && replayToken(code, executionOfRun(followed.run, null))
   return { kind: found.kind, message: messageOf(followed?.failure ?? found), token }
 }
 
@@ -127,8 +129,8 @@ export async function replayExecution(
 /** More steps than any execution has that ends. */
 const STEPS_MAX = 10_000_000
 
-function executionOfRun({ failure, steps, choices }: FollowedRun): ReplayedExecution {
-  return { kind: failure!.kind, steps, turnings: turningsOf(choices) }
+function executionOfRun({ failure, steps, choices }: FollowedRun, turns: number | null): ReplayedExecution {
+  return { kind: failure!.kind, steps, turnings: turningsOf(choices), turns }
 }
 
 function switchesOf({ schedule }: RawFailure): number {

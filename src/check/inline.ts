@@ -41,6 +41,7 @@ const optionNames = [
   'seed',
   'shard',
   'strategy',
+  'turns',
   'workers',
 ] as const satisfies readonly (keyof CheckOptions)[]
 

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
   type LoadOptions,
+  ScriptNeeded,
   type SteppedPrograms,
   alone,
   forgetRefusal,
@@ -151,7 +152,10 @@ async function exported(file: string, program: SteppedPrograms): Promise<unknown
   // What a file exports is told by the functions that make it, and run by nobody.
   everywhere[CAPTURE] = ({ description }: { readonly description: unknown }) => description
   try {
-    return (await opened(file, program))['default']
+    const given = (await opened(file, program))['default']
+    // `exports.default = …` of a CommonJS module, which its import has within its own default.
+    const inner = (given as { readonly default?: unknown } | null | undefined)?.default
+    return inner === undefined || isLinearDescription(given) || 'threads' in (given as object) ? given : inner
   } finally {
     everywhere[CAPTURE] = before
   }
@@ -165,7 +169,7 @@ async function loading<T>(file: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load()
   } catch (error) {
-    if (error instanceof Error && 'remedy' in error) throw error
+    if (error instanceof ScriptNeeded || (error instanceof Error && 'remedy' in error)) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
   }
 }

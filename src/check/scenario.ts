@@ -35,6 +35,12 @@ export interface ScenarioOptions {
   readonly maxSteps?: number
   /** Stop after this many seconds. Default: 60. */
   readonly seconds?: number
+  /**
+   * Follow a loop that pauses, or that counts in a field, a closure or a called function, for this many iterations that
+   * read the same, from 1; then it waits for a change. With a number, what is left out counts as covered. Default: 3,
+   * then 16 if a loop was not over by then; if one was still not, `complete` is false.
+   */
+  readonly turns?: number
 }
 
 /** Declares that an object is a scenario, so that TypeScript knows the types of its parts. */

@@ -180,7 +180,7 @@ class Exploration {
   #result(bound: number | null, complete: boolean, failure: SlicedFailure | null): SlicedResult {
     return {
       verdict: failure === null ? 'pass' : 'fail',
-      complete: complete && failure === null,
+      complete: complete && failure === null && !this.#hasLeftLoops,
       bound,
       executions: this.#executions,
       steps: this.#steps,

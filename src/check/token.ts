@@ -29,6 +29,8 @@ export interface ReplayedExecution {
   /** Steps up to the failure. */
   readonly steps: number
   readonly turnings: readonly Turning[]
+  /** For how many turns that read the same loops were followed; null if it was the default. */
+  readonly turns: number | null
 }
 
 /** What was checked. */
@@ -62,7 +64,7 @@ export class TokenRefused extends TypeError {
 }
 
 export function replayToken(code: CheckedCode, execution: ReplayedExecution): string {
-  const numbers = [kinds.indexOf(execution.kind), execution.steps]
+  const numbers = [kinds.indexOf(execution.kind) + kinds.length * (execution.turns ?? 0), execution.steps]
   let from = 0
   for (const { step, thread } of execution.turnings) {
     numbers.push(step - from, thread)
@@ -180,13 +182,15 @@ function decode(text: string): ReplayedExecution {
     value = 0
     scale = 1
   }
-  const [kind = -1, steps = 0, ...rest] = numbers
+  const [head = -1, steps = 0, ...rest] = numbers
+  const kind = kinds[head % kinds.length]
+  const turns = Math.floor(head / kinds.length)
   const turnings: Turning[] = []
   let step = 0
   for (let at = 0; at + 1 < rest.length; at += 2) {
     step += rest[at]!
     turnings.push({ step, thread: rest[at + 1]! })
   }
-  if (kinds[kind] === undefined || rest.length % 2 !== 0 || scale !== 1) throw damaged()
-  return { kind: kinds[kind], steps, turnings }
+  if (kind === undefined || rest.length % 2 !== 0 || scale !== 1) throw damaged()
+  return { kind, steps, turnings, turns: turns === 0 ? null : turns }
 }

@@ -1,7 +1,7 @@
 // A worker thread that explores units of a program, which it loads for itself.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { ScriptNeeded, type ScriptRequest, TimeUp, setDeadline } from '../backends/stepped/index.ts'
+import { ScriptNeeded, type ScriptRequest, TimeUp, setDeadline, setTurns } from '../backends/stepped/index.ts'
 import type { ExploreOptions } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type Target, prepare } from './prepare.ts'
@@ -32,6 +32,7 @@ interface Request {
 
 const { target, options } = workerData as WorkerData
 setDeadline(deadlineAfter(options.maxMs))
+if (options.turns !== undefined) setTurns(options.turns)
 const { subject } = await prepare(target, false)
 setDeadline(deadlineAfter(options.maxMs))
 const runner = new UnitRunner(subject, options)

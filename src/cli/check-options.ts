@@ -14,6 +14,7 @@ import { parseCount, unknownName } from './options.ts'
 
 const STRATEGIES: readonly Strategy[] = ['dpor', 'pct', 'random']
 const BOUND_MAX = 1000
+const TURNS_MAX = 10_000
 const EXECUTIONS_MAX = 1e12
 const DEPTH_MAX = 100
 const WORKERS_MAX = 256
@@ -21,6 +22,7 @@ const SHARDS_MAX = 10_000
 
 export interface ExploringOptions {
   readonly bound?: string
+  readonly turns?: string
   readonly strategy: string
   readonly seed?: string
   readonly executions?: string
@@ -33,6 +35,7 @@ export interface ExploringOptions {
 export function addExploringOptions(command: Command): Command {
   return command
     .option('--bound <count>', 'explore only interleavings with at most this many preemptions')
+    .option('--turns <count>', 'follow loops that pause or count for this many turns that read the same')
     .option('--strategy <name>', 'dpor: every interleaving; pct, random: random ones', 'dpor')
     .option('--seed <number>', 'seed of pct and random; the same seed gives the same executions (default: 0)')
     .option('--executions <count>', 'stop exploring a scenario after this many executions')
@@ -49,10 +52,11 @@ export function parseExploring(given: ExploringOptions): CheckOptions {
   refuseWith(strategy !== 'dpor', given, ['bound', 'workers', 'ledger', 'shard'], 'is random', 'leave it out')
   refuseWith(strategy === 'dpor', given, ['seed'], 'is not random', 'give --strategy pct or random')
   refuseWith(strategy !== 'pct', given, ['depth'], 'has no depth', 'give --strategy pct')
-  const { bound, seed, executions, depth, workers, ledger, shard } = given
+  const { bound, turns, seed, executions, depth, workers, ledger, shard } = given
   return {
     strategy,
     ...(bound !== undefined && { bound: parseCount(bound, '--bound', 0, BOUND_MAX) }),
+    ...(turns !== undefined && { turns: parseCount(turns, '--turns', 1, TURNS_MAX) }),
     ...(seed !== undefined && { seed: parseCount(seed, '--seed', 0, Number.MAX_SAFE_INTEGER) }),
     ...(executions !== undefined && {
       maxExecutions: parseCount(executions, '--executions', 1, EXECUTIONS_MAX),
@@ -92,11 +96,15 @@ export function extentText(result: CheckResult): string {
   const some = bound === null ? '' : ` with at most ${formatCount(bound)} preemption${bound === 1 ? '' : 's'}`
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
-  const loops =
-    turns === null ? '' : ` (loops that pause or count are followed for ${turns} turns that read the same)`
+  const loops = turns === null ? '' : ` (${loopsLeft(result)})`
   const values = result.racy === true ? RACY : ''
   if (complete) return `, every interleaving${some}${time}${loops}${part}${ofPrograms(programs)}${values}`
-  return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${part}` : ''
+  return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${loops}${part}` : ''
+}
+
+function loopsLeft({ turns, patience }: CheckResult): string {
+  if (patience !== undefined) return `a thread waits at most ${patience} steps for the loop of another`
+  return `loops that pause or count are followed for ${turns} turns that read the same`
 }
 
 /** Of what linearizable() has made. */
@@ -123,11 +131,22 @@ export function remainderText(result: CheckResult): string {
   }
   if (result.endless !== undefined)
     return `  the time ran out in the middle of an execution, in the loop at ${result.endless}\n`
-  if (verdict !== 'incomplete' || estimatedExecutions === null) return ''
+  const loops = verdict === 'incomplete' ? leftText(result) : ''
+  if (verdict !== 'incomplete' || estimatedExecutions === null || estimatedExecutions === executions)
+    return loops
   if (redundant === executions) return NO_END
   const left = Math.max(0, estimatedExecutions - executions)
   const time = formatDuration((left / executions) * seconds * 1e9)
-  return `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n`
+  return `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n${loops}`
+}
+
+/** What to do about loops that were not followed to their end. */
+function leftText({ turns, patience, leftLoop }: CheckResult): string {
+  if (turns === null) return ''
+  const place = leftLoop === undefined ? '' : `, as ${leftLoop}`
+  const end = patience === undefined ? `${turns} turns` : 'that'
+  return `  what such a loop does after ${end} was not explored${place}
+  let it give up sooner, or accept that with --turns ${turns}, in a program with turns: ${turns}\n`
 }
 
 function oneIn(probability: number): string {

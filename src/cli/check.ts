@@ -363,6 +363,8 @@ function resultJson(result: CheckResult): string {
     shard,
     timeouts,
     turns,
+    ...(result.patience !== undefined && { patience: result.patience }),
+    ...(result.leftLoop !== undefined && { leftLoop: result.leftLoop }),
     estimatedExecutions,
     failure,
     ...(result.contended && { contended: true }),

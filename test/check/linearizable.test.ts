@@ -83,8 +83,43 @@ it('an object that is not fails in the smallest program, with its calls and thei
     assert.ok(error.message.includes(told), error.message)
     // What makes the calls is not told of.
     assert.doesNotMatch(error.message, /perform-calls/)
+    assert.deepEqual(
+      [...error.message.matchAll(/^ +(\d+)  \S+:\d+ /gm)].map(([, step]) => step),
+      ['1', '2', '3', '4'],
+    )
     return true
   })
+})
+
+it('a program that leaves a loop which counts tells of it, whichever program it is', async () => {
+  class Gate {
+    readonly #cells = new Int32Array(new SharedArrayBuffer(4))
+    spins = 0
+
+    open(): void {
+      Atomics.store(this.#cells, 0, 1)
+    }
+
+    pass(): void {
+      while (Atomics.load(this.#cells, 0) === 0 && this.#spin());
+    }
+
+    #spin(): boolean {
+      return ++this.spins < 1e6
+    }
+  }
+  const description = {
+    create: () => new Gate(),
+    operations: { open: [[]], pass: [[]] },
+    roles: [['open'], ['pass']],
+    specification: (): object => ({ open: () => {}, pass: () => {} }),
+    calls: 1,
+  }
+  const { verdict, complete, turns, leftLoop } = await linearizable(description)
+  assert.deepEqual([verdict, complete, turns], ['incomplete', false, 16])
+  assert.match(leftLoop!, /linearizable\.test\.ts:\d+ \(pass\)/)
+  const accepted = await linearizable({ ...description, turns: 3 })
+  assert.deepEqual([accepted.verdict, accepted.complete, accepted.turns], ['pass', true, 3])
 })
 
 it('what was over before something else began comes before it', async () => {

@@ -70,6 +70,19 @@ it('is not over', async () => {
   await expect({ setup, threads: [many, many] }).not.toHoldInEveryInterleaving({ maxExecutions: 50 })
 }, 90_000)
 
+const counted = (cells: Int32Array): void => {
+  let spins = 0
+  const count = (): number => ++spins
+  while (Atomics.load(cells, 0) === 0) count()
+}
+it('counts', async () => {
+  await expect({ setup, threads: [counted, add] }).toHoldInEveryInterleaving()
+}, 90_000)
+
+it('counts as long as was said', async () => {
+  await expect({ setup, threads: [counted, add] }).toHoldInEveryInterleaving({ turns: 4 })
+}, 90_000)
+
 class Counter {
   cells = setup()
   next(): number {
@@ -94,6 +107,9 @@ const expected: Record<string, RegExp> = {
   'is told': /matcher\.test\.ts:28\n[^]*store cells\[0\] 1 → 1[^]*the invariant does not hold/,
   'is told that it holds': /^it holds in every interleaving: \d+ executions?$/,
   'is not over': /^it held in 50 executions, and others were not explored/,
+  counts:
+    /^it held in \d+ executions, and others .* 16 turns .*, the first at .*matcher\.test\.ts:\d+.*turns: 16 }$/,
+  'counts as long as was said': /^passes$/,
   'is linearizable': /^passes$/,
 }
 

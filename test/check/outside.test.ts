@@ -14,7 +14,19 @@ writeFileSync(join(folder, 'node_modules/plain/package.json'), '{ "type": "modul
 writeFileSync(
   join(folder, 'node_modules/plain/main.js'),
   `export const put = (bytes, at, value) => { bytes[at] = value }
+  export const get = ({ bytes }) => bytes[0]
+  export const later = (bytes) => () => bytes[0]
+  export const twice = (called) => [called(), called()].join()
+  let kept = null
+  export const keep = (bytes) => { kept = bytes }
+  export const kept0 = () => kept[0]
   export class Writer { constructor(bytes) { this.bytes = bytes } put(value) { this.bytes[0] = value } }`,
+)
+mkdirSync(join(folder, 'node_modules/common'), { recursive: true })
+writeFileSync(join(folder, 'node_modules/common/package.json'), '{ "main": "main.js" }')
+writeFileSync(
+  join(folder, 'node_modules/common/main.js'),
+  'exports.Reader = class { constructor(bytes) { this.bytes = bytes } get() { return this.bytes[0] } }',
 )
 
 const prelude = `
@@ -25,7 +37,9 @@ import * as fs from 'node:fs'
 import { openSync, read, readFile, readSync, readv, readvSync, writeSync } from 'node:fs'
 import * as http from 'node:http'
 import { isDeepStrictEqual, promisify, types } from 'node:util'
+import * as v8 from 'node:v8'
 import * as zlib from 'node:zlib'
+import common from 'common'
 import * as plain from 'plain'
 const encoder = new TextEncoder()
 const sameText = (a, b) => a === b
@@ -34,7 +48,9 @@ const zero = openSync('/dev/zero'), none = openSync('/dev/null', 'w')
 const setup = () => {
   const memory = new SharedArrayBuffer(32)
   const bytes = new Uint8Array(memory), buffer = Buffer.from(memory)
-  return { memory, bytes, buffer, words: new Int32Array(memory), view: new DataView(memory), log: [] }
+  const words = new Int32Array(memory)
+  const through = new Proxy(words, {}), looks = new Proxy(words, { get: (target, key) => Reflect.get(target, key) })
+  return { memory, bytes, buffer, words, view: new DataView(memory), log: [], through, looks }
 }
 `
 
@@ -42,7 +58,9 @@ let files = 0
 
 function check(threads: readonly string[], more = ''): Promise<CheckResult> {
   const file = join(folder, `outside-${files++}.check.mjs`)
-  const bodies = threads.map((body) => `({ memory, bytes, buffer, words, view, log }) => { ${body} }`)
+  const bodies = threads.map(
+    (body) => `({ memory, bytes, buffer, words, view, log, through, looks, given }) => { ${body} }`,
+  )
   writeFileSync(file, `${prelude}\nexport default { setup, threads: [${bodies.join()}], ${more} }`)
   return checkFile(file)
 }
@@ -116,6 +134,23 @@ const accesses = [
   `log.push(JSON.stringify.call(null, [words]), (0, JSON.stringify)({ words }))`,
   `log.push(memory.slice(0, 4).byteLength, [1, 2].slice(1), 'text'.slice(1))`,
   `log.push(words.values().map((value) => value + 1).toArray())`,
+  // Functions of packages, and what was given to them before.
+  `log.push(new common.Reader(bytes).get())`,
+  `log.push(plain.get({ bytes }))`,
+  `const read = plain.later(bytes); log.push(read())`,
+  `plain.keep(bytes); log.push(plain.kept0())`,
+  // Through a proxy, and as parts of something else.
+  `log.push(through[0])`,
+  `through[0] = 1`,
+  `log.push({ ...through })`,
+  `log.push(JSON.stringify(through), Object.assign({}, through))`,
+  `log.push(Reflect.get(looks, 0))`,
+  `looks[0] = 1`,
+  `log.push(new Blob([bytes]).size)`,
+  `log.push(String.raw({ raw: bytes }))`,
+  `log.push(Reflect.construct(Uint8Array, [bytes]))`,
+  `const key = '0'; log.push(words[key])`,
+  `const key = '0'; words[key] = 1`,
 ]
 
 /** Nothing of the first word. */
@@ -148,6 +183,10 @@ const others = [
   `log.push(types.isUint8Array(bytes), Buffer.isBuffer(buffer), Buffer.byteLength(bytes)); assert(bytes); assert.equal(bytes, bytes)`,
   `Object.defineProperty(bytes, 'note', { value: 1 }); Reflect.set({}, 'a', bytes); log.push(Reflect.get(bytes, 'length'))`,
   `log.push((function* () { yield yield }()).next(bytes), DataView.prototype.getInt8.call(view, 4))`,
+  // What is no element of it.
+  `const key = Symbol.asyncIterator; log.push(words[key]); words[key] = 1`,
+  `const next = bytes.subarray(4, 8); log.push(next[-4], next['length'], next[4]); next[-4] = next[28] = 1; next['a'] = 2`,
+  `log.push(Reflect.has(through, 'length'), through.constructor, looks[3])`,
   `log.push(sameText(bytes, words), structuredClone(words).length, bytes.byteOffset, bytes.subarray(1))`,
 ]
 
@@ -186,11 +225,41 @@ describe('functions that are not the program’s, and shared memory', () => {
     `promisify(readFile)('/dev/null').then(() => {})`,
     `http.get('http://localhost')`,
     `fs.createReadStream('/dev/null')`,
+    `zlib.createGzip()`,
   ])
     it(`refuses what calls back later: ${call}`, async () => {
       const refusal = await check([call, 'Atomics.add(words, 0, 1)']).then(String, String)
       assert.match(refusal, /SteppingRefused.*which calls back when an event of Node comes/s)
     })
+
+  for (const call of [
+    `new v8.Deserializer(buffer)`,
+    `log.push(Object.create(words)[0])`,
+    `log.push(Object.setPrototypeOf({}, words)[0])`,
+  ])
+    it(`refuses what reads shared memory where nobody sees it: ${call}`, async () => {
+      const refusal = await check([call, 'Atomics.add(words, 0, 1)']).then(String, String)
+      assert.match(refusal, /SteppingRefused.*(Deserializer|inherits)/s)
+    })
+
+  for (const [made, call] of [
+    ['new plain.Writer(all.bytes)', 'given.put(7)'],
+    ['new common.Reader(all.bytes)', 'log.push(given.get())'],
+  ])
+    it(`is a data race of what the setup has made: ${made}`, async () => {
+      const more = `setup: () => { const all = setup(); return { ...all, given: ${made} } }`
+      const { failure } = await check([call!, 'Atomics.add(words, 0, 1)'], more)
+      assert.equal(failure?.kind, 'race')
+    })
+
+  it('steps a package that calls what can stop', async () => {
+    const twice = 'log.push(plain.twice(() => Atomics.add(words, 0, 1)))'
+    const holds = 'invariant: ({ log, words }) => words[0] === 4 && log.length === 2'
+    const { verdict, failure, executions } = await check([twice, twice], holds)
+    assert.deepEqual([verdict, executions > 1], ['pass', true], failure?.message)
+    const never = await check([twice, twice], 'invariant: ({ log }) => !log.includes("0,2")')
+    assert.match(never.failure!.message, /invariant/)
+  })
 
   it('lets functions of these names be called that are others, or do it at once', async () => {
     const call = `const own = { readFile: (f) => f(), open: (f) => f(1) }
@@ -251,6 +320,8 @@ const patterns = [
   `const { words: { 0: first } } = { words }; log.push(first)`,
   `const { '0': first } = words; log.push(first)`,
   `const { words: { ...all } } = Object.freeze({ words }); log.push(all[0])`,
+  `for (const { ...all } of [words]) log.push(all[0])`,
+  `for (const { ...all } of [words]) { Atomics.load(words, 1); log.push(all[0]) }`,
   `const { none: { 0: first } = words } = {}; log.push(first)`,
   `const [{ 0: first } = words] = []; log.push(first)`,
   `const [, ...[{ 0: first }]] = new Set([1, words]); log.push(first)`,

@@ -6,16 +6,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { checkFile } from '../../src/check/index.ts'
+import { type CheckOptions, checkFile, replayFile } from '../../src/check/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-own-changes-'))
 after(() => rmSync(folder, { recursive: true }))
 let written = 0
 
-async function explored(program: string) {
+function fileOf(program: string): string {
   const file = join(folder, `program-${++written}.mjs`)
   writeFileSync(file, program)
-  return checkFile(file)
+  return file
+}
+
+function explored(program: string, options: CheckOptions = {}) {
+  return checkFile(fileOf(program), options)
 }
 
 /** A class whose method may stop, so that a call by its name may. */
@@ -122,10 +126,56 @@ describe('what a thread changes for itself', () => {
   it('shows what is done after spinning for long enough, and says where it was not followed so long', async () => {
     const few = await explored(spinning(3))
     assert.deepEqual([few.verdict, few.failure?.kind], ['fail', 'deadlock'])
-    const many = await explored(spinning(4))
-    assert.deepEqual([many.verdict, many.turns], ['pass', 3])
+    // It is explored once more, until it is over.
+    const more = fileOf(spinning(12))
+    const { failure } = await checkFile(more)
+    assert.equal(failure?.kind, 'deadlock')
+    assert.deepEqual((await replayFile(more, failure!.token!)).failure?.schedule, failure!.schedule)
+    const many = await explored(spinning(40))
+    assert.deepEqual([many.verdict, many.complete, many.turns], ['incomplete', false, 16])
+    assert.match(many.leftLoop!, /mjs:7 .*Atomics\.pause\(\)/)
+    for (const workers of [1, 2]) {
+      const accepted = await explored(spinning(40), { turns: 5, workers })
+      assert.deepEqual([accepted.verdict, accepted.complete, accepted.turns], ['pass', true, 5])
+    }
     const plain = await explored(looking('while (!isThere(cells)) Atomics.pause()'))
     assert.deepEqual([plain.verdict, plain.turns], ['pass', null])
+  })
+
+  for (const [what, look] of Object.entries({
+    'counts in a variable': 'let n = 0; while (!isThere(cells)) n++; if (n === 7) tell()',
+    'tries and takes back':
+      'for (;;) { Atomics.add(cells, 1, 1); if (isThere(cells)) return; Atomics.sub(cells, 1, 1) }',
+  }))
+    it(`is no failure where only another thread ends a loop that ${what}`, async () => {
+      const fails = look.includes('tell')
+      for (const options of [
+        {},
+        { workers: 2 },
+        { bound: 1 },
+        { strategy: 'pct', maxExecutions: 50 },
+      ] as const) {
+        const { verdict, failure } = await explored(looking(look), options)
+        const isSure = fails && !('strategy' in options)
+        if (isSure) assert.match(failure!.message, /it has looked four times/)
+        else assert.notEqual(failure?.kind, 'livelock')
+        if (!fails) assert.equal(verdict, 'incomplete')
+      }
+      const accepted = await explored(looking(look.replace('if (n === 7) tell()', '')), { turns: 3 })
+      assert.deepEqual([accepted.verdict, accepted.complete, accepted.patience], ['pass', true, 200])
+    })
+
+  it('fails where a loop would have no end with every thread having its turns', async () => {
+    const { failure } = await explored(looking('let n = 0; while (isThere(cells) || n === n) n++'))
+    assert.equal(failure!.kind, 'livelock')
+    assert.doesNotMatch(failure!.message, /no turn/)
+  })
+
+  it('is all explored where the loop is over after a few turns more', async () => {
+    const { verdict, complete, turns } = await explored(
+      looking('let n = 0; const more = () => ++n < 9; while (!isThere(cells) && more());'),
+    )
+    assert.deepEqual([verdict, complete, turns], ['pass', true, null])
   })
 
   for (const [way, name] of Object.entries({

@@ -74,6 +74,10 @@ const thread = (cells) => count(cells, 2)
 export default { setup, threads: [thread, thread], invariant: (cells) => cells[0] === 7 }
 `,
   'required.check.ts': `const { LOCKED } = require('./src/values')${scenarioOf('(cells) => Atomics.add(cells, 0, LOCKED)').replace('export default', 'module.exports =')}`,
+  'exported.check.cjs': scenarioOf('(cells) => Atomics.add(cells, 0, 1)').replace(
+    'export default',
+    'exports.default =',
+  ),
   'decorated.check.ts': `class Lock {
 
   @logged take(cells) { Atomics.add(cells, 0, 1) }
@@ -107,6 +111,11 @@ describe('a project', () => {
 
   it('requires what has no ending', async () => {
     const { verdict } = await checkFile(join(folder, 'required.check.ts'))
+    assert.equal(verdict, 'pass')
+  })
+
+  it('exports a scenario by the name that a module would give it', async () => {
+    const { verdict } = await checkFile(join(folder, 'exported.check.cjs'))
     assert.equal(verdict, 'pass')
   })
 

@@ -79,6 +79,7 @@ describe('programs that do not do the same each time', () => {
 
   it('are refused where only what they leave behind shows it', async () => {
     await assert.rejects(check('remembers'), /leaves other values in memory/)
+    await assert.rejects(check('remembers-late'), /the first execution, run once more at the end, is another/)
   })
 })
 

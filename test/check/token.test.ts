@@ -45,6 +45,7 @@ describe('replay tokens', () => {
         kind: fc.constantFrom('error', 'race', 'deadlock', 'livelock'),
         steps: fc.nat({ max: 20_000 }),
         turnings: fc.array(turning).map((turnings) => turnings.toSorted((a, b) => a.step - b.step)),
+        turns: fc.option(fc.integer({ min: 1, max: 10_000 })),
       },
       { noNullPrototype: true },
     ) as fc.Arbitrary<ReplayedExecution>
@@ -60,12 +61,17 @@ describe('replay tokens', () => {
       { step: 31, thread: 1 },
       { step: 58, thread: 0 },
     ]
-    const token = replayToken(code, { kind: 'error', steps: 93, turnings })
+    const token = replayToken(code, { kind: 'error', steps: 93, turnings, turns: null })
     assert.match(token, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\.3f9a0c12b7\.[\w-]{8}\.[\da-f]{4}$/)
   })
 
   it('are refused where a character is not what it was', () => {
-    const token = replayToken(code, { kind: 'error', steps: 93, turnings: [{ step: 31, thread: 1 }] })
+    const token = replayToken(code, {
+      kind: 'error',
+      steps: 93,
+      turnings: [{ step: 31, thread: 1 }],
+      turns: null,
+    })
     for (let at = 4; at < token.length; at++) {
       const other = token[at] === 'a' ? 'b' : 'a'
       refused(() => executionOf(token.slice(0, at) + other + token.slice(at + 1), code), /is damaged/)
@@ -75,14 +81,17 @@ describe('replay tokens', () => {
   })
 
   it('are refused for another scenario, design, rwsem, code and version', () => {
-    const token = replayToken(code, { kind: 'error', steps: 93, turnings: [] })
+    const token = replayToken(code, { kind: 'error', steps: 93, turnings: [], turns: null })
     refused(
       () => executionOf(token, { ...code, scenario: 'fault-brk' }),
       /for fault-munmap.*not for fault-brk/,
     )
     refused(() => executionOf(token, { ...code, design: 'classic' }), /not for fault-munmap\/classic\/xadd/)
     refused(() => executionOf(token, { ...code, rwsem: 'generic' }), /not for .*\/generic/)
-    const shared = replayToken({ ...code, rss: 'shared' }, { kind: 'error', steps: 93, turnings: [] })
+    const shared = replayToken(
+      { ...code, rss: 'shared' },
+      { kind: 'error', steps: 93, turnings: [], turns: null },
+    )
     assert.match(shared, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\/shared\./)
     refused(
       () => executionOf(shared, code),
@@ -90,13 +99,16 @@ describe('replay tokens', () => {
     )
     refused(() => executionOf(token, { ...code, rss: 'shared' }), /not for .*\/xadd\/shared/)
     const published = { ...code, published: true }
-    const flawed = replayToken(published, { kind: 'error', steps: 93, turnings: [] })
+    const flawed = replayToken(published, { kind: 'error', steps: 93, turnings: [], turns: null })
     assert.match(flawed, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\/published\./)
     assert.equal(executionOf(flawed, published).steps, 93)
     refused(() => executionOf(flawed, code), /for .*\/published, and not for .*\/xadd$/)
     refused(() => executionOf(token, published), /not for .*\/xadd\/published/)
     const both = { ...published, rss: 'shared' }
-    assert.equal(executionOf(replayToken(both, { kind: 'error', steps: 9, turnings: [] }), both).steps, 9)
+    assert.equal(
+      executionOf(replayToken(both, { kind: 'error', steps: 9, turnings: [], turns: null }), both).steps,
+      9,
+    )
     refused(() => executionOf(token, { ...code, digest: '0000000000' }), /the code of .* has changed/)
     refused(() => executionOf(token.replace('fl1', 'fl7'), code), /version fl7, and this is fl1/)
     refused(() => executionOf('nonsense', code), /not a replay token/)

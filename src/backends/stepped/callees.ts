@@ -6,12 +6,12 @@ export type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 
 /** Names of functions that look into the objects that they are given. */
 const looksDeep =
-  /^(stringify|inspect|format\w*|serialize|isDeepStrictEqual|\w*[dD]eep\w*|concat|(read|write)v(Sync)?)$/
+  /^(stringify|inspect|format\w*|serialize|isDeepStrictEqual|\w*[dD]eep\w*|concat|raw|(read|write)v(Sync)?)$/
 const DEPTH_MAX = 4
 /** Of Node, what begins something that ends in an event. */
 const begins = new RegExp(
   '^(spawn|fork|exec(File)?|watch(File)?|create(Read|Write)Stream|connect|request|get|' +
-    'create\\w*(Server|Connection|Interface|Socket))$',
+    'create(\\w*(Server|Connection|Interface|Socket)|\\w*(Gzip|Gunzip|Zip|Unzip|Deflate|Inflate|(Com|Decom)press)\\w*))$',
 )
 
 // Threads find another one.
@@ -58,7 +58,8 @@ export const { toString: nativeText } = Function.prototype
 const { apply, bind, call } = Function.prototype as unknown as Record<'apply' | 'bind' | 'call', Method>
 const cut = SharedArrayBuffer.prototype.slice as Method
 const reflect = Reflect.apply as unknown as Method
-export const engine = { apply, bind, call, cut, reflect }
+const construct = Reflect.construct as unknown as Method
+export const engine = { apply, bind, call, construct, cut, reflect }
 const ofEngine: ReadonlySet<Method> = new Set(Object.values(engine))
 
 const own: Callee = {
@@ -125,7 +126,8 @@ function remember(
 ): Callee {
   const depth = name !== null && looksDeep.test(name) ? DEPTH_MAX : 0
   const changes = changesObject.has(called) ? 'object' : changesPosition.has(called) ? 'position' : null
-  const isPlain = depth === 0 && later === null && bound === null && !ofEngine.has(called)
+  // One without a name may be a package's.
+  const isPlain = name !== null && depth === 0 && later === null && bound === null && !ofEngine.has(called)
   const callee = { isOwn: false, name, depth, later, changes, isPlain, bound } as const
   callees.set(called, callee)
   return callee

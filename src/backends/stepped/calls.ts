@@ -456,6 +456,11 @@ function newOfEngine(
   args: readonly Node[],
 ): Node {
   const { name } = node.callee as Node & { type: 'Identifier' }
+  const isGivenBoth = args.length === 2 && args.every(({ type }) => type !== 'SpreadElement')
+  if (name === 'Proxy' && isGivenBoth && c.options.turns)
+    return finishCall(c, node, c.help('proxyOf', written.callee as Node, ...args, c.site(node, 'new')))
+  if (/^(Blob|File)$/.test(name) && c.options.turns)
+    return finishCall(c, node, c.help('make', c.site(node, 'new'), written.callee as Node, tree.list(args)))
   if (!typedArrayName.test(name)) {
     const made = finishCall(c, node, written)
     return makesOwn.test(name) ? c.making(made) : made

@@ -1,5 +1,6 @@
 // From the source of a module to its steppable form: a syntax tree is made of a syntax tree, and printed.
 
+import { isBuiltin } from 'node:module'
 import { print } from 'esrap'
 import ts from 'esrap/languages/ts'
 import { type Parts, Context, SITE } from './context.ts'
@@ -15,6 +16,8 @@ import { loop } from './loops.ts'
 import { pattern, takeApart, valueFor } from './patterns.ts'
 import { type ProgramModule, sourceOf } from './program.ts'
 import type { Reach } from './reach.ts'
+import { isOfRuntime } from './loop-imports.ts'
+import { isTestFramework } from './resolve.ts'
 import * as runtime from './runtime.ts'
 import { MAP, type Site, SiteTable } from './sites.ts'
 import { guarded, asNodes, leaves, statements } from './statements.ts'
@@ -66,14 +69,16 @@ export function emitModule(
   sites: Site[],
   options: EmitOptions,
   folder: string,
+  isStepped: (url: string) => boolean = () => true,
 ): string {
-  const facts = `${JSON.stringify(options)} ${folder}\n${reach.factsOf(module)}`
+  const outside = options.turns ? outsideOf(module, isStepped) : []
+  const facts = `${JSON.stringify([options, outside])} ${folder}\n${reach.factsOf(module)}`
   let forms = made.get(module.program)
   if (forms === undefined) made.set(module.program, (forms = new Map()))
   let form = forms.get(facts)
   if (form === undefined) {
     if (forms.size === FORMS_MAX) forms.delete(forms.keys().next().value!)
-    const make = (): ModuleForm => makeForm(module, reach, options, folder)
+    const make = (): ModuleForm => makeForm(module, reach, options, folder, outside)
     const source = sourceOf(module)
     form = source === undefined ? make() : keptInFolder(module.url, `${facts}\n${source}`, make)
     forms.set(facts, form)
@@ -83,7 +88,13 @@ export function emitModule(
   return form.pieces.map((piece, index) => (index % 2 === 0 ? piece : first + Number(piece))).join('')
 }
 
-function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, folder: string): ModuleForm {
+function makeForm(
+  module: ProgramModule,
+  reach: Reach,
+  options: EmitOptions,
+  folder: string,
+  outside: readonly string[],
+): ModuleForm {
   const table = new SiteTable()
   const context = new Context(module, reach, table, options, parts)
   const program = module.program as Node & { type: 'Program' }
@@ -96,7 +107,7 @@ function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, fol
   ]
   const printed = print({ ...program, body: all } as never, ts(), { indent: '', sourceMapSource: module.url })
   const strict = module.format === 'commonjs' && body.some(isDirective)
-  const text = `${strict ? "'use strict';" : ''}${importsOf(module, folder, printed.code)}${printed.code}`
+  const text = `${strict ? "'use strict';" : ''}${importsOf(module, folder, printed.code, outside)}${printed.code}`
   const map = Buffer.from(JSON.stringify(printed.map)).toString('base64')
   return { pieces: `${text}\n${MAP}${map}\n`.split(placeNumber), sites: table.sites }
 }
@@ -117,8 +128,28 @@ function temporaries({ frame, moduleTemporaries }: Context): Node[] {
 }
 
 /** What the text needs of the runtime, in the line of its beginning: the source map is of what follows. */
-function importsOf(module: ProgramModule, folder: string, code: string): string {
+/** Specifiers of packages that the module imports and that are not stepped. */
+function outsideOf(
+  { program, format, imports, url }: ProgramModule,
+  isStepped: (url: string) => boolean,
+): readonly string[] {
+  if (format !== 'module' || isOfRuntime(url)) return []
+  const specifiers = (program as Node & { type: 'Program' }).body.flatMap((each) =>
+    each.type === 'ImportDeclaration' && each.specifiers.length > 0 && (each.attributes ?? []).length === 0
+      ? String(each.source.value)
+      : [],
+  )
+  const isMeant = (each: string): boolean =>
+    !isStepped(imports.get(each) ?? '') &&
+    !isBuiltin(each) &&
+    !isTestFramework(each) &&
+    !/^([./]|file:|data:|faultline(\/|$))|\.(json|wasm)$/.test(each)
+  return [...new Set(specifiers)].filter(isMeant)
+}
+
+function importsOf(module: ProgramModule, folder: string, code: string, outside: readonly string[]): string {
   const used = new Set(code.match(/(?<=\$f_)\w+/g))
+  if (outside.length > 0) used.add('outsiders')
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const needed = (index: number): string[] => helpers[index]!.filter((name) => used.has(name))
   const imports = Object.keys(helperModules).map((file, index) => {
@@ -130,7 +161,11 @@ function importsOf(module: ProgramModule, folder: string, code: string): string 
     const names = needed(index).map((name) => `${name}: ${RUNTIME}_${name}`)
     return `const { ${names.join(', ')} } = ${RUNTIME}.${file};`
   })
-  return imports.join('')
+  const notes = outside.map(
+    (specifier, index) =>
+      `import * as $out${index} from ${JSON.stringify(specifier)};${RUNTIME}_outsiders($out${index});`,
+  )
+  return [...imports, ...notes].join('')
 }
 
 /** What a CommonJS module in its steppable form finds under the name of the runtime. */

@@ -82,7 +82,7 @@ export function make(
     source(args[0], site)
   starts(site, constructor)
   noteNew(constructor)
-  return watched(new constructor(...args))
+  return watched(runtime.constructOutside(constructor, args, site))
 }
 
 /** A result of the engine that may be an array over shared memory. */

@@ -14,6 +14,8 @@ export interface SteppedHost {
   makesWorkers(constructor: Function): boolean
   /** A value in words, for a message. */
   inspect(value: unknown): string
+  /** The folder of the package that a function is of which is not stepped; null where it is of none. Slow. */
+  packageOf(called: unknown): string | null
   /** Programs are run that may ask for their stack: it is to be there. */
   areFilesShown(): boolean
 }
@@ -31,6 +33,7 @@ let host: SteppedHost = {
   isWorker: () => false,
   makesWorkers: () => false,
   inspect: (value) => JSON.stringify(value) ?? String(value),
+  packageOf: () => null,
   areFilesShown: () => false,
 }
 

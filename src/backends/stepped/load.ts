@@ -23,12 +23,14 @@ import {
 } from './program.ts'
 import type * as loop from './loop/index.ts'
 import { isOfLoop, isOfRuntime, isOfTransform, libraryModule, loopModule } from './loop-imports.ts'
+import { packageOfFunction } from './packages.ts'
 import { Reach } from './reach.ts'
 import { setGuard } from './real-atomics.ts'
 import { isData } from './resolve.ts'
 import {
   type EventLoops,
   eventLoops,
+  outsiders,
   refuseUnseen,
   setEventLoops,
   setLibrary,
@@ -94,6 +96,7 @@ setHost({
   isWorker: (value) => value instanceof Worker,
   makesWorkers: (constructor) => constructor === Worker || constructor.prototype instanceof Worker,
   inspect: (value) => inspect(value, { breakLength: Infinity }),
+  packageOf: packageOfFunction,
   areFilesShown,
 })
 
@@ -239,8 +242,9 @@ function stepProgram(program: Program, reach: Reach, options: LoadOptions): Step
   const emitOptions = { trace, turns, spins, probes }
   const texts = new Map<string, string>()
   const modules = new Map<string, ModuleOutline>()
+  const isStepped = (url: string): boolean => program.modules.has(url)
   for (const [url, module] of program.modules) {
-    const text = emitModule(module, reach, sites, emitOptions, folder)
+    const text = emitModule(module, reach, sites, emitOptions, folder, isStepped)
     texts.set(url, text)
     const { imports, format, digest, thread } = module
     const names = format === 'commonjs' ? namesOfCommonjs(program, url) : []
@@ -361,7 +365,10 @@ export function requireStepped(number: number, url: string): unknown {
   const { imports } = modules.get(url)!
   const require = Object.assign((specifier: string): unknown => {
     const target = imports.get(specifier)
-    if (target === undefined || !texts.has(target)) return original(specifier)
+    if (target === undefined || !texts.has(target)) {
+      const exported: unknown = original(specifier)
+      return nodeModule.isBuiltin(specifier) || isOfTransform(specifier) ? exported : outsiders(exported)
+    }
     return requireStepped(number, target)
   }, original)
   const run = compileFunction(

@@ -9,7 +9,7 @@ import { type Carried, carriedBy } from './waiting.ts'
 import { boundIn, declareAs, earlyCell, pattern, takeApart } from './patterns.ts'
 import { asNodes, guarded, plain, statement } from './statements.ts'
 import { isOfLoop } from './loop-imports.ts'
-import { type Node, childrenOf, isFunction, takesNumbers } from './syntax.ts'
+import { type Node, childrenOf, isFunction, takesByNumber } from './syntax.ts'
 import * as tree from './tree.ts'
 
 export type Loop = Node & {
@@ -267,7 +267,7 @@ function headOf(c: Context, node: Node & { type: 'VariableDeclaration' }): Node 
 
 /** What the head of a loop takes from, seen where it takes elements by number. */
 function seen(c: Context, target: Node, value: Node): Node {
-  return unpacked(c, target, value, false)
+  return unpacked(c, target, value)
 }
 
 /** A loop whose head takes elements by number: the body does it. */
@@ -275,7 +275,7 @@ function takenInBody(c: Context, node: Over): Over {
   const { left, body } = node
   const isDeclared = left.type === 'VariableDeclaration'
   const target = (isDeclared ? left.declarations[0]!.id : left) as Node
-  if (!takesNumbers(target)) return node
+  if (!takesByNumber(target)) return node
   const given = tree.name(c.names.fresh('$given'))
   const declarator = { ...(isDeclared ? left.declarations[0] : {}), init: given } as Node
   const takes = isDeclared

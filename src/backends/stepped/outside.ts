@@ -2,12 +2,20 @@
 // Such a function reads and writes the shared memory that it is given within one step of the thread. The call counts as
 // plain accesses, at its place.
 
-import { type Callee, type Method, builtinModule, calleeOf, engine, rememberBound } from './callees.ts'
+import {
+  type Callee,
+  type Method,
+  builtinModule,
+  calleeOf,
+  engine,
+  isOfProgram,
+  rememberBound,
+} from './callees.ts'
 import { memory, type View } from './memory.ts'
 import { bulkMethods, viewMethod } from './names.ts'
 import { noteForeign } from './owned.ts'
 import { bulk, dataView, isBuffer, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
-import { current, refused, soloThread, state } from './running.ts'
+import { current, refused, soloThread, state, stepPackageOf, stopped } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
 
@@ -16,6 +24,26 @@ type Functions = Record<string, unknown>
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What functions of the engine do
+
+/** Functions of packages that are not stepped, and the objects in which they are. */
+const ofPackages = new WeakSet()
+const EXPORTS_DEPTH = 3
+
+/** What a package exports that is not stepped. Returns it. */
+export function outsiders<T>(exported: T): T {
+  noteOutsider(exported, EXPORTS_DEPTH)
+  return exported
+}
+
+function noteOutsider(value: unknown, depth: number): void {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  if (!isObject || depth === 0 || ArrayBuffer.isView(value) || isOfProgram(value) || ofPackages.has(value))
+    return
+  if (typeof value === 'function' && (handOn.has(value) || calleeOf(value as Method).name !== null)) return
+  ofPackages.add(value)
+  for (const each of Object.values(Object.getOwnPropertyDescriptors(value)))
+    noteOutsider(each.value, depth - 1)
+}
 
 /** Functions of the engine that hand on what they are given, and do not look at its elements. */
 const handOn = new Set<unknown>(
@@ -33,6 +61,7 @@ const handOn = new Set<unknown>(
     queueMicrotask,
   ].filter((each) => typeof each === 'function'),
 )
+const inherits = new Set<unknown>([Object.setPrototypeOf, Reflect.setPrototypeOf])
 /** Others, by their names: they ask what kind of object it is, or compare objects. */
 const looksAtNone =
   /^(is(?!DeepStrictEqual$|Ascii$|Utf8$)[A-Z]\w*|byteLength|ok|assert|(not)?([eE]qual|[sS]trictEqual))$/
@@ -94,6 +123,10 @@ function isHolder(object: unknown, name: string | null, called: Method): boolean
 
 const none: ReadonlySet<Shared> = new Set()
 
+function sharedOf(values: readonly unknown[], depth: number): ReadonlySet<Shared> {
+  return values.reduce<ReadonlySet<Shared>>((found, each) => addShared(found, each, depth), none)
+}
+
 /** `found`, and what is in a value. Getters are not called. */
 function addShared(found: ReadonlySet<Shared>, value: unknown, depth: number): ReadonlySet<Shared> {
   if (typeof value !== 'object' || value === null) return found
@@ -105,6 +138,81 @@ function addShared(found: ReadonlySet<Shared>, value: unknown, depth: number): R
   const entries = value instanceof Map ? [...value].flat() : value instanceof Set ? [...value] : []
   for (const entry of entries) all = addShared(all, entry, depth - 1)
   return all
+}
+
+/** How deep a function of a package is taken to look into what it is given. */
+const PACKAGE_DEPTH = 2
+
+/** A function of a package that is not stepped: where that makes a difference, it is. */
+function callPackage(
+  called: Method,
+  object: unknown,
+  args: readonly unknown[],
+  call: () => unknown,
+): unknown {
+  const given = ofPackages.has(object as object) ? args : [object, ...args]
+  if (isGiven(null, given) || sharedOf(given, PACKAGE_DEPTH).size > 0) stepPackageOf(called)
+  const { outsider: outer } = state
+  state.outsider = called
+  let result: unknown
+  try {
+    result = call()
+  } finally {
+    state.outsider = outer
+  }
+  if (state.stopping && result !== stopped) stepPackageOf(called)
+  return result
+}
+
+/** `new constructor(...args)` of what is not the program's. */
+export function constructOutside(
+  constructor: new (...args: readonly unknown[]) => unknown,
+  args: readonly unknown[],
+  site: number,
+): unknown {
+  const called = constructor as unknown as Method
+  const make = (): unknown => new constructor(...args)
+  if (typeof called !== 'function' || calleeOf(called).isOwn) return make()
+  if (ofPackages.has(called)) return callPackage(called, null, args, make)
+  const arrays = handOn.has(called) ? none : sharedOf(args, 1)
+  if (arrays.size === 0) return make()
+  const { name } = calleeOf(called)
+  if (name === null) stepPackageOf(called)
+  // It reads later what it was given.
+  if (called.name === 'Deserializer')
+    refused(site, `new ${called.name}() over shared memory`, 'give it a copy: Buffer.from(bytes)')
+  for (const array of arrays) noteBulkRead(array[SHARED], 0, array[SHARED].length, site)
+  return make()
+}
+
+const keepsTarget = ['get', 'has', 'set', 'getOwnPropertyDescriptor', 'defineProperty'] as const
+
+/** `new Proxy(target, handler)`: what passes through it to a shared array is noted. */
+export function proxyOf(
+  constructor: ProxyConstructor,
+  target: object,
+  handler: ProxyHandler<object>,
+  site: number,
+): object {
+  if (constructor !== Proxy || !isShared(target)) return new constructor(target, handler)
+  const through = Object.fromEntries(
+    keepsTarget.map((name) => [
+      name,
+      (...args: readonly unknown[]) => {
+        const called = (Reflect as unknown as Record<string, Method>)[name]!
+        // An array is asked for itself, and not for its proxy: it would find no element there.
+        const given = name === 'get' ? args.slice(0, 2) : name === 'set' ? args.slice(0, 3) : args
+        return outside(called, Reflect, given, site, calleeOf(called))
+      },
+    ]),
+  )
+  const traps = new Proxy(handler, {
+    get: (given, name, self) => {
+      const trap: unknown = Reflect.get(given, name, self)
+      return trap ?? (through as Record<PropertyKey, unknown>)[name]
+    },
+  })
+  return new Proxy(target, traps)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -196,6 +304,10 @@ function callForeign(
   }
   if (called === engine.bind && typeof object === 'function') return boundOf(object as Method, args)
   if (callee.later !== null) refuseLater(called, args, site)
+  if (called === engine.construct && Array.isArray(args[1]))
+    for (const each of args[1]) if (isShared(each)) noteBulkRead(each[SHARED], 0, each[SHARED].length, site)
+  if (ofPackages.has(called))
+    return callPackage(called, object, args, () => Reflect.apply(called, object, args))
   if (called === engine.cut && object instanceof SharedArrayBuffer) return cutOut(object, args, site)
   if (!isGiven(object, args) && (callee.depth === 0 || sharedIn(called, object, args, callee).size === 0))
     return seen(Reflect.apply(called, object, args))
@@ -251,6 +363,10 @@ function outside(
   site: number,
   callee: Callee,
 ): unknown {
+  if (callee.name === null) stepPackageOf(called)
+  const inherited = called === Object.create ? args[0] : inherits.has(called) ? args[1] : null
+  if (isShared(inherited))
+    refused(site, 'an object that inherits from a shared array', 'read the elements of the array itself')
   if (handOn.has(called) || (Array.isArray(object) && ofArrays.has(called)))
     return seen(Reflect.apply(called, object, args))
   const ofElements = ofTypedArrays.get(called) ?? ''

@@ -10,24 +10,33 @@ export function checkForbidden(cell: number, site: number): void {
   if (forbidden!.marks[cell >> 4] !== 0) forbidden!.touched(current.id, cell, site)
 }
 
+/** The number of the element that a key means, which may be a name, a symbol or no element at all: then -1. */
+function elementAt(array: Watched, key: unknown): number {
+  if (typeof key === 'symbol') return -1
+  const number = Number(key)
+  if (!(number >= 0 && number < array.length) || !Number.isInteger(number)) return -1
+  return typeof key === 'number' || String(number) === String(key) ? number : -1
+}
+
 export function read(array: Watched, index: number, site: number): number {
   if (forbidden !== null) checkForbidden(array[SHARED]!.firstCell + index, site)
   const value = array[index]!
+  if (!watching && tracer === null) return value
+  const at = elementAt(array, index)
+  if (at < 0) return value
   if (watching) {
     const view = array[SHARED]!
-    scheduler!.plainRead(
-      current.id,
-      view.firstCell + index * view.cellsPerElement,
-      view.cellsPerElement,
-      site,
-    )
+    scheduler!.plainRead(current.id, view.firstCell + at * view.cellsPerElement, view.cellsPerElement, site)
   }
-  if (tracer !== null) tracer.access(current, array, index, value, false, site)
+  if (tracer !== null) tracer.access(current, array, at, value, false, site)
   return value
 }
 
-export function write(array: Watched, index: number, value: number, site: number): number {
+export function write(array: Watched, key: number, value: number, site: number): number {
   const view = array[TRACKED]!
+  const isFast = typeof key === 'number' && key >= 0 && key < view.length && (key | 0) === key
+  const index = isFast ? key : elementAt(array, key)
+  if (index < 0) return writeNone(array, key, value)
   if (forbidden !== null && view.shared) checkForbidden(view.firstCell + index, site)
   view.touch(index)
   state.changes++
@@ -37,6 +46,13 @@ export function write(array: Watched, index: number, value: number, site: number
   }
   array[index] = value
   if (tracer !== null && view.shared) tracer.access(current, array, index, array[index], true, site)
+  return value
+}
+
+/** What the key means is no element. */
+function writeNone(array: Watched, key: number, value: number): number {
+  state.changes++
+  array[key] = value
   return value
 }
 

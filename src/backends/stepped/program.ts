@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { hasUseFor, isOfLoop, loopModule } from './loop-imports.ts'
 import { isOfNode } from './node-streams.ts'
 import { type ScriptRequest, SteppingRefused } from './refusal.ts'
-import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
+import { followImport, formatOf, importResolver, isData, isPackaged, isThere, packageOf } from './resolve.ts'
 import { nameOf } from './raw-tree.ts'
 import { type Scopes, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
@@ -76,7 +76,8 @@ export async function readProgram(
   const found = new Map<string, string | null>()
   const program = { entries: entries.map(redirect), modules, found }
   await read(program.entries)
-  for (const each of scripts) found.set(scriptKey(each), await findScript(each))
+  const wanted = new Set(scripts.flatMap(({ kind, specifier }) => (kind === 'package' ? specifier : [])))
+  for (const each of scripts) if (each.kind !== 'package') found.set(scriptKey(each), await findScript(each))
   const asked = [...found.values()].filter((url) => url !== null)
   await read(asked)
   const edited = edit?.(program) ?? new Map<string, ParsedModule>()
@@ -85,12 +86,13 @@ export async function readProgram(
   await read([...edited.keys()].flatMap((url) => [...modules.get(url)!.imports.values()]))
   if ([...modules.keys()].some((url) => url.endsWith(PER_THREAD))) await read([loopModule])
   const started = [...modules.values()].flatMap(({ scripts: own }) => own.map((url) => `${url}${PER_THREAD}`))
-  leaveOutPackages(modules, [...program.entries, ...started, ...asked])
+  leaveOutPackages(modules, [...program.entries, ...started, ...asked], wanted)
   return program
 }
 
 /** Where something leads that is loaded while the program runs. */
 async function findScript({ from, specifier, kind }: ScriptRequest): Promise<string | null> {
+  if (kind === 'package') return null
   if (kind === 'worker') return isThere(specifier) ? `${specifier}${PER_THREAD}` : null
   if (kind === 'eval') return `${fileOfText(specifier)}${PER_THREAD}`
   const base = baseOf(from)
@@ -215,11 +217,16 @@ const concurrent = /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|M
 const isLater =
   /\bimport\s*\(|\b(Promise|async|setTimeout|setImmediate|queueMicrotask|nextTick|events|async_hooks)\b/
 
-/** Takes packages out that have nothing to do with other threads, and cannot come to what has. */
-function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly string[]): void {
+/** Takes packages out that have nothing to do with other threads and cannot come to what has, unless `wanted`. */
+function leaveOutPackages(
+  modules: Map<string, ProgramModule>,
+  entries: readonly string[],
+  wanted: ReadonlySet<string>,
+): void {
   const kept = new Set(entries)
   for (const [url, { text }] of modules) {
-    if (!isPackaged(url) || isOfLoop(url) || concurrent.test(text)) kept.add(url)
+    if (!isPackaged(url) || isOfLoop(url) || concurrent.test(text) || wanted.has(packageOf(url)))
+      kept.add(url)
     else if (url.endsWith(PER_THREAD) && isLater.test(text)) kept.add(url)
   }
   for (let before = -1; before !== kept.size;) {
@@ -232,11 +239,6 @@ function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly
   const packages = new Set([...kept].filter((url) => url.endsWith(PER_THREAD)).map(packageOf))
   for (const url of modules.keys())
     if (!kept.has(url) && !(url.endsWith(PER_THREAD) && packages.has(packageOf(url)))) modules.delete(url)
-}
-
-/** The folder of a package that was installed. */
-function packageOf(url: string): string {
-  return /^.*\/node_modules\/(@[^/]+\/)?[^/]+\//.exec(url)?.[0] ?? url
 }
 
 function readSource(file: string): string {

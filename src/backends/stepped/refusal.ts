@@ -51,14 +51,14 @@ export class ChoicesNeeded extends Error {
 
 /** Something that a program loads while it runs. */
 export interface ScriptRequest {
-  /** The address of the module that asks; of a Worker's script, of none. */
+  /** The address of the module that asks; of a Worker's script and of a package, of none. */
   readonly from: string
-  /** As it is written there; of a Worker's script, its address, or its text. */
+  /** As it is written there; of a Worker's script, its address or text; of a package, the address of its folder. */
   readonly specifier: string
-  readonly kind: 'import' | 'require' | 'worker' | 'eval'
+  readonly kind: 'import' | 'require' | 'worker' | 'eval' | 'package'
 }
 
-/** A thread loads what is not part of the program yet: that is loaded anew, with it. */
+/** A thread loads, or calls, what is not part of the program yet: that is loaded anew, with it. */
 export class ScriptNeeded extends Error {
   override readonly name = 'ScriptNeeded'
   readonly request: ScriptRequest

@@ -158,6 +158,11 @@ export function isPackaged(url: string): boolean {
   return inside.includes('/node_modules/')
 }
 
+/** The folder of a package that was installed. */
+export function packageOf(url: string): string {
+  return /^.*\/node_modules\/(@[^/]+\/)?[^/]+\//.exec(url)?.[0] ?? url
+}
+
 /** As what Node loads a file: by its ending, then by the `type` of its package. Adds to what is `known` of folders. */
 export function formatOf(url: string, known: Map<string, Format>): Format {
   const file = fileURLToPath(url)

@@ -19,6 +19,7 @@ export {
   type EventLoops,
   type Sleepers,
   TURNS_MAX,
+  setTurns,
   alone,
   forgetRefusal,
   hasOwnChanges,

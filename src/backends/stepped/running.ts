@@ -6,7 +6,7 @@ import { Promise, enterScope, restoreGlobals } from './global-scope.ts'
 import { steppedHost } from './host.ts'
 import { memory } from './memory.ts'
 import { guard, setGuard, unguard } from './real-atomics.ts'
-import { Decided, SteppingRefused, TimeUp } from './refusal.ts'
+import { Decided, ScriptNeeded, SteppingRefused, TimeUp } from './refusal.ts'
 import type { Site } from './sites.ts'
 import {
   type AsyncWaiter,
@@ -160,6 +160,8 @@ export const state = {
   awaited: null as Awaited | null,
   /** What an async generator is to return that goes on from a `yield`. */
   returned: undefined as unknown,
+  /** The function of a package that is not stepped, and within which the thread is; else null. */
+  outsider: null as unknown,
 }
 
 /** What the functions of the thread that stops have kept, the innermost first. */
@@ -395,11 +397,18 @@ function chooseNext(): number {
   }
 }
 
+/** Has the package of a function stepped, and all begun anew; returns where the function is of none. */
+export function stepPackageOf(called: unknown): void {
+  const folder = steppedHost().packageOf(called)
+  if (folder !== null) endWith(new ScriptNeeded({ from: '', specifier: folder, kind: 'package' }))
+}
+
 /** The thread would have to stop, and something is under way that cannot. */
 export function refuseToStop(): never {
   state.stopping = false
   state.awaited = null
   leavingCount = 0
+  if (state.outsider !== null) stepPackageOf(state.outsider)
   const { file, source: text } = sites[stopSite]!
   // What loop/ does, the program has called.
   const isOfLoop = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/.test(file)

@@ -44,13 +44,20 @@ export function pause(site: number, turns?: number): unknown {
   return spin(thread, site, 0, thread.reads, false)
 }
 
-/** How often a thread goes on though it has read the same as before, where that may lead to something else. */
+/** Default: how often a thread goes on though it has read the same as before, if that may lead to something else. */
 export const TURNS_MAX = 3
+
+let turnsMax = TURNS_MAX
+
+/** Loops are followed for so many turns that read the same, from 1, by every execution from here on. */
+export function setTurns(turns: number): void {
+  turnsMax = turns
+}
 
 /**
  * As pause(), where nobody has looked at what the loops around it take from one turn to the next. The thread goes on
- * TURNS_MAX times, since it may count how often it does, and then waits. Where again() `waits` for the loop, the pause
- * itself only does so if something is changed that is not shared.
+ * as often as setTurns() says, since it may count how often it does, and then waits. Where again() `waits` for the
+ * loop, the pause itself only does so if something is changed that is not shared.
  */
 export function pauseWithin(site: number, waits: boolean, turns?: number): unknown {
   const thread = current
@@ -63,10 +70,10 @@ export function pauseWithin(site: number, waits: boolean, turns?: number): unkno
   if (thread.pausedShared !== thread.sharedChanges) thread.pauses = 0
   thread.pausedShared = thread.sharedChanges
   const goesOn = hasLooked
-    ? (waits && isSame) || ++thread.pauses <= TURNS_MAX
+    ? (waits && isSame) || ++thread.pauses <= turnsMax
     : ++thread.vainPauses < VAIN_PAUSES_MAX
   if (!goesOn) {
-    scheduler!.loopLeft()
+    scheduler!.loopLeft(site)
     return pause(site, turns)
   }
   if (turns !== undefined) (real as unknown as { pause: (turns: number) => void }).pause(turns)
@@ -125,8 +132,8 @@ export function loop(site: number): void {
  * A turn of a loop begins that takes nothing over from the last but what it reads, `values` and, if `keeps`,
  * properties. If the last has changed nothing, with these values too, it only waits, and so it does if it has read the
  * same as the one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within
- * it are part of the turn. With `follows`, one that has changed what is not shared is gone on with TURNS_MAX times
- * though it has read the same, since that may be what it counts in.
+ * it are part of the turn. With `follows`, one that has changed what is not shared is gone on with as
+ * often as setTurns() says though it has read the same, since that may be what it counts in.
  */
 export function again(
   site: number,
@@ -157,8 +164,8 @@ export function again(
   const isCounting = follows && turns.own !== own
   turns.own = own
   turns.vain = repeats && isCounting ? turns.vain + 1 : 0
-  if (repeats && isCounting && turns.vain < TURNS_MAX) return undefined
-  if (turns.vain > 0) scheduler!.loopLeft()
+  if (repeats && isCounting && turns.vain < turnsMax) return undefined
+  if (turns.vain > 0) scheduler!.loopLeft(site)
   const hasRead = reads > from
   if (!(hasRead ? isIdle || repeats : mayBeLater && scheduler!.leavesIdle)) return undefined
   thread.isIdle = mayBeLater

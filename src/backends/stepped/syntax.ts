@@ -293,7 +293,7 @@ export function takesByNumber(pattern: Node, rest = true): boolean {
   }
 }
 
-/** A parameter, or what the head of a loop declares, takes elements by number, which may be shared. */
+/** A parameter takes elements by number, which may be shared. What it takes all together is not seen. */
 export function takesNumbers(target: Node): boolean {
   return takesByNumber(target, false)
 }

@@ -429,8 +429,8 @@ export abstract class Scheduler {
   isDecided(): boolean {
     return false
   }
-  /** A loop was followed for TURNS_MAX turns that read the same, and is left to wait though the next may be another. */
-  loopLeft(): void {}
+  /** A loop was followed for as many turns that read the same as it may be, and waits, though the next may differ. */
+  loopLeft(_site: number): void {}
   /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
   loopMade(): void {}
   /** There are more cells: a thread has made an array over memory that was not known yet. */

@@ -1,4 +1,4 @@
-// A thread registers, looks, and takes itself off the list again, as long as the other has not had its turn.
+// A thread registers, looks, and takes itself off the list again; what it looks for does not come.
 
 export default {
   setup: () => new Int32Array(new SharedArrayBuffer(8)),
@@ -10,6 +10,6 @@ export default {
         Atomics.sub(cells, 1, 1)
       }
     },
-    (cells: Int32Array) => void Atomics.store(cells, 0, 1),
+    (cells: Int32Array) => void Atomics.store(cells, 0, 2),
   ],
 }
