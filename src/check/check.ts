@@ -326,8 +326,9 @@ async function exploreFairly(target: Target, prepared: Prepared, options: CheckO
   const isWhole = target.choice === null && shard === undefined && ledger === undefined
   const left = seconds - found.seconds
   if (!isWhole || !isUnfair(found.failure) || left <= 0) return found
-  const fair = await exploreTarget(target, prepared, { ...options, seconds: left }, PATIENCE)
-  return { ...fair, seconds: found.seconds + fair.seconds, patience: PATIENCE }
+  const patience = Math.min(PATIENCE, Math.ceil((options.maxSteps ?? MAX_STEPS) / 10))
+  const fair = await exploreTarget(target, prepared, { ...options, seconds: left }, patience)
+  return { ...fair, seconds: found.seconds + fair.seconds, patience }
 }
 
 /** As explore(), with the places of the source where it is refused. */

@@ -32,6 +32,16 @@ async function answer(
   }
 }
 
+// What the file prints, it prints in the thread that asks, too. Node keeps a process going for as long as it is sent
+// what a thread prints.
+const discard = (...given: readonly unknown[]): boolean => {
+  const written = given.at(-1)
+  if (typeof written === 'function') queueMicrotask(() => written())
+  return true
+}
+process.stdout.write = discard
+process.stderr.write = discard
+
 parentPort!.on('message', (request: InlineRequest) => {
   void answer(request, (reply) => parentPort!.postMessage({ id: request.id, ...reply }))
 })

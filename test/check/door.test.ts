@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -206,6 +207,12 @@ describe('a check in a test is refused', () => {
     })
     await assert.rejects(checking, refusal(/'name' of the test's context is used by what is checked/))
   })
+})
+
+it('a program that prints ends after its check', () => {
+  const program = fileURLToPath(new URL('programs/printing.mjs', import.meta.url))
+  const { stdout, status } = spawnSync(process.execPath, [program], { encoding: 'utf8' })
+  assert.deepEqual([stdout, status], ['before the check\npass\n', 0])
 })
 
 it('the door loads neither the kernel nor its scenarios', () => {

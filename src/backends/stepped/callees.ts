@@ -113,6 +113,12 @@ function lookAt(called: Method): Callee {
   return remember(called, /^function ([^ (]+)\(\) \{ \[native code\] \}$/.exec(text)?.[1] ?? null)
 }
 
+/** A function of the checker that counts its own accesses, as those of the program do. Returns it. */
+export function rememberOwn(called: Method): Method {
+  callees.set(called, own)
+  return called
+}
+
 /** What `bind` makes of a function. */
 export function rememberBound(bound: Method, of: Callee['bound']): void {
   remember(bound, null, null, of)

@@ -3,6 +3,7 @@
 
 import { BroadcastChannel, MessageChannel, MessagePort, Promise } from './global-scope.ts'
 import { steppedHost } from './host.ts'
+import { rememberOwn } from './callees.ts'
 import { isOperation, operations } from './names.ts'
 import { arrayValues, isPrimitive } from './iterating.ts'
 import { making, noteNew } from './owned.ts'
@@ -399,7 +400,7 @@ export const atomics: Readonly<Record<string, unknown>> = Object.freeze(
   Object.fromEntries(
     Object.getOwnPropertyNames(Atomics).map((name) => [
       name,
-      operations.has(name) ? steppable(name) : refusing(name),
+      operations.has(name) ? rememberOwn(steppable(name)) : refusing(name),
     ]),
   ),
 )

@@ -15,7 +15,7 @@ export interface SteppedHost {
   /** A value in words, for a message. */
   inspect(value: unknown): string
   /** The folder of the package that a function is of which is not stepped; null where it is of none. Slow. */
-  packageOf(called: unknown): string | null
+  packageOf(called: object): string | null
   /** Programs are run that may ask for their stack: it is to be there. */
   areFilesShown(): boolean
 }

@@ -161,7 +161,7 @@ export const state = {
   /** What an async generator is to return that goes on from a `yield`. */
   returned: undefined as unknown,
   /** The function of a package that is not stepped, and within which the thread is; else null. */
-  outsider: null as unknown,
+  outsider: null as object | null,
 }
 
 /** What the functions of the thread that stops have kept, the innermost first. */
@@ -398,7 +398,7 @@ function chooseNext(): number {
 }
 
 /** Has the package of a function stepped, and all begun anew; returns where the function is of none. */
-export function stepPackageOf(called: unknown): void {
+export function stepPackageOf(called: object): void {
   const folder = steppedHost().packageOf(called)
   if (folder !== null) endWith(new ScriptNeeded({ from: '', specifier: folder, kind: 'package' }))
 }

@@ -1,4 +1,4 @@
-// Two threads hand a number to each other for ever, once the second has seen the first begin.
+// A thread counts for ever, once it has seen the other in the middle of its work.
 
 export default {
   setup: () => new Int32Array(new SharedArrayBuffer(8)),
@@ -8,7 +8,7 @@ export default {
       Atomics.store(cells, 0, 0)
     },
     (cells: Int32Array) => {
-      while (Atomics.load(cells, 0) === 1) Atomics.add(cells, 1, 1)
+      if (Atomics.load(cells, 0) === 1) while (Atomics.add(cells, 1, 1) >= 0);
     },
   ],
 }
