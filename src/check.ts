@@ -25,6 +25,7 @@ export type {
   CounterexampleEvent,
   CounterexampleRow,
 } from './check/counterexample-data.ts'
+export type { FailureKind, Progress, Strategy } from './check/explore.ts'
 export type { CheckFailure } from './check/failure.ts'
 export type { InlineCheck } from './check/inline.ts'
 export type { ArgumentLists, Linearizable, Operation } from './check/linear-description.ts'
@@ -35,6 +36,7 @@ export { type Scenario, type ScenarioOptions, scenario } from './check/scenario.
 export { counterexampleText } from './check/table.ts'
 export { NoScenario } from './check/no-scenario.ts'
 export { TokenRefused } from './check/token.ts'
+export type { Shard } from './check/work.ts'
 
 /**
  * Checks an inline scenario: in a test of node:test, vitest or jest, or in a module. Its functions may use everything

@@ -24,7 +24,7 @@ export type {
   CounterexampleEvent,
   CounterexampleRow,
 } from './counterexample-data.ts'
-export type { Progress, Strategy } from './explore.ts'
+export type { FailureKind, Progress, Strategy } from './explore.ts'
 export { type EndsOptions, type EndsResult, checkEnds } from './ends/check-ends.ts'
 export { victims } from './ends/end-scenario.ts'
 export type { CheckFailure } from './failure.ts'
@@ -47,3 +47,4 @@ export {
 } from './slices.ts'
 export { counterexampleText } from './table.ts'
 export { TokenRefused, readToken } from './token.ts'
+export type { Shard } from './work.ts'

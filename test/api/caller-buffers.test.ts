@@ -150,3 +150,24 @@ test('one array for many moves is asked each time what it has', () => {
   for (const gone of [rest, four])
     assert.throws(() => space.readInto(at, gone), { code: 'ERR_INVALID_ARG_VALUE' }, 'sent away')
 })
+
+test('what a buffer has under the names of its getters is not asked', () => {
+  using machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  using space = machine.createAddressSpace()
+  const at = space.mmap(PAGE)
+  const asked: string[] = []
+  for (const buffer of [new ArrayBuffer(8), new SharedArrayBuffer(8)]) {
+    for (const name of ['byteLength', 'maxByteLength', 'constructor'])
+      Object.defineProperty(buffer, name, { get: () => asked.push(name) })
+    const bytes = new Uint8Array(buffer)
+    for (const kind of [ArrayBuffer, SharedArrayBuffer]) {
+      Object.setPrototypeOf(buffer, kind.prototype)
+      bytes.fill(3)
+      space.write(at, bytes)
+      bytes.fill(0)
+      space.readInto(at, bytes)
+      assert.deepEqual([...bytes], Array(8).fill(3))
+    }
+  }
+  assert.deepEqual(asked, [])
+})

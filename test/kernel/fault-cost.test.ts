@@ -38,7 +38,7 @@ const expected: Readonly<Record<string, readonly [write: string, read: string]>>
   'lespinasse-2022': ['17 loads, 9 others', '15 loads, 7 others'],
   'per-vma-lock-2023': ['25 loads, 9 others', '18 loads, 7 others'],
   'per-vma-refcount-2025': ['24 loads, 9 others', '22 loads, 7 others'],
-  'hazard-vma': ['27 loads, 9 others', '25 loads, 7 others'],
+  'hazard-vma': ['22 loads, 9 others', '20 loads, 7 others'],
   'leaf-slots': ['10 loads, 7 others', '8 loads, 5 others'],
 }
 

@@ -164,6 +164,21 @@ describe(
       assert.deepEqual(tab.problems, [])
     })
 
+    it('a recording that was dropped is compared with an earlier one that is chosen then', async () => {
+      const [later, earlier] = [recording, forked].map((path) => readFileSync(path))
+      await drop('after.perf.txt.gz', later!)
+      await tab.evaluate(`(() => {
+        const bytes = Uint8Array.from(atob('${earlier!.toString('base64')}'), (one) => one.charCodeAt(0))
+        const chosen = new DataTransfer()
+        chosen.items.add(new File([bytes], 'before.perf.txt.gz'))
+        const input = document.getElementById('before')
+        input.files = chosen.files
+        input.dispatchEvent(new Event('change'))
+      })()`)
+      await idle()
+      assert.match(await textOf('status'), /^before\.perf\.txt\.gz, then after\.perf\.txt\.gz: /)
+    })
+
     /** Whether the frame of the report shows anything, within so many pictures. */
     const isDrawn = async (): Promise<boolean> => {
       const clip = await tab.evaluate(`(() => {

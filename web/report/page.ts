@@ -50,7 +50,8 @@ function take(files: readonly File[]): void {
 
 for (const input of [chooser, earlier]) {
   input.addEventListener('change', () => {
-    file = chooser.files?.[0] ?? null
+    // One that was dropped stays, to be compared with what is chosen now.
+    file = chooser.files?.[0] ?? file
     before = earlier.files?.[0] ?? null
     if (file === null && before !== null) say(`Choose the recording that ${before.name} is compared with.`)
     read()

@@ -161,25 +161,20 @@ export function checkChoice<T extends string>(
   typeError(name, value, allowed)
 }
 
-// The getters of typed arrays themselves: what a subclass or an object has under these names is not asked.
+// The getters of the engine themselves: what a subclass or an object has under these names is not asked.
+const getterOf = <T>(property: string | symbol, prototype: object): ((object: unknown) => T) => {
+  const { get } = Object.getOwnPropertyDescriptor(prototype, property)!
+  return Function.prototype.call.bind(get!) as (object: unknown) => T
+}
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object
-const getterOf = <T>(property: string | symbol): ((array: unknown) => T) => {
-  const { get } = Object.getOwnPropertyDescriptor(typedArray, property)!
-  return Function.prototype.call.bind(get!) as (array: unknown) => T
-}
-const tagOf = getterOf<string | undefined>(Symbol.toStringTag)
-const bufferOf = getterOf<ArrayBufferLike>('buffer')
-const byteOffsetOf = getterOf<number>('byteOffset')
-const lengthOf = getterOf<number>('length')
-
-const byteLengthOf = getterOf<number>('byteLength')
-const ofView = <T>(property: string): ((view: unknown) => T) => {
-  const { get } = Object.getOwnPropertyDescriptor(DataView.prototype, property)!
-  return Function.prototype.call.bind(get!) as (view: unknown) => T
-}
-const viewBuffer = ofView<ArrayBufferLike>('buffer')
-const viewByteOffset = ofView<number>('byteOffset')
-const viewByteLength = ofView<number>('byteLength')
+const tagOf = getterOf<string | undefined>(Symbol.toStringTag, typedArray)
+const bufferOf = getterOf<ArrayBufferLike>('buffer', typedArray)
+const byteOffsetOf = getterOf<number>('byteOffset', typedArray)
+const lengthOf = getterOf<number>('length', typedArray)
+const byteLengthOf = getterOf<number>('byteLength', typedArray)
+const viewBuffer = getterOf<ArrayBufferLike>('buffer', DataView.prototype)
+const viewByteOffset = getterOf<number>('byteOffset', DataView.prototype)
+const viewByteLength = getterOf<number>('byteLength', DataView.prototype)
 const keysOf = Function.prototype.call.bind(Uint8Array.prototype.keys) as (array: unknown) => unknown
 
 const noBuffer = new ArrayBuffer(0)
@@ -190,15 +185,29 @@ const noBuffer = new ArrayBuffer(0)
  */
 let lastViewed: unknown = null
 let lastView: Uint8Array = new OwnBytes(noBuffer)
-/** More than this is not kept from the collector, in bytes. */
+/** A larger buffer is not kept from the collector, nor one that may grow larger, in bytes. */
 const KEPT_BYTES_MAX = 65_536
 
 function viewed(value: unknown, view: Uint8Array): Uint8Array {
-  if (view.buffer.byteLength <= KEPT_BYTES_MAX) {
+  if (mostBytesOf(view.buffer) <= KEPT_BYTES_MAX) {
     lastViewed = value
     lastView = view
   }
   return view
+}
+
+const { getPrototypeOf } = Object
+const sharedPrototype = SharedArrayBuffer.prototype
+const mostBytesOfShared = getterOf<number>('maxByteLength', sharedPrototype)
+const mostBytesOfPlain = getterOf<number>('maxByteLength', ArrayBuffer.prototype)
+
+/** How large a buffer may become; Infinity where its prototype was changed to the other kind's. */
+function mostBytesOf(buffer: ArrayBufferLike): number {
+  try {
+    return (getPrototypeOf(buffer) === sharedPrototype ? mostBytesOfShared : mostBytesOfPlain)(buffer)
+  } catch {
+    return Infinity
+  }
 }
 
 /**

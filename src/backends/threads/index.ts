@@ -33,6 +33,7 @@ export type {
   WritebackOptions,
 } from './machine-options.ts'
 export { MachineFile } from './machine-file.ts'
+export type { DetachOptions } from './machine-thread.ts'
 export { ADDRESS_LIMIT, TOUCH_LOCKED_MM, TOUCH_SPECULATIVE } from './memory-access.ts'
 export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
 export { MmuNotifier } from './mmu-notifier.ts'

@@ -48,8 +48,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-fork',
     patches: [
-      at('calls/fork.ts', 'copyPageRange').drop('if (!shared) invalidateRangeStart(...$)'),
-      at('calls/fork.ts', 'copyPageRange').drop('if (!shared) invalidateRangeEnd(cpu, parent)'),
+      at('calls/fork.ts', 'copyPageRange').drop('invalidateRangeStart(...$)'),
+      at('calls/fork.ts', 'copyPageRange').drop('invalidateRangeEnd(cpu, parent)'),
     ],
   },
   'copy-not-announced': {

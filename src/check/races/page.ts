@@ -26,7 +26,7 @@ export function racesPage(found: ReadonlyMap<Exhibit, CheckResult>): string {
 
 const INTRODUCTION = `# The races
 
-What went wrong in thirteen designs of page faults without the mmap lock, from 2009 to 2025. The explorer finds
+What went wrong in the published designs of page faults without the mmap lock, from 2009 to 2025. The explorer finds
 each race in the design that had it, and does not find it in the fixed design. R1 to R37 come from the mailing
 lists, the code, security bulletins and bug reports, in no particular order; R38 to R40 are in no report, but in
 the patches. Other pages use these numbers.

@@ -51,7 +51,6 @@ import {
   VM_ACCOUNT,
   VM_DONTCOPY,
   VM_LOCKED_MASK,
-  VM_SHARED,
   VM_WIPEONFORK,
   Vma,
   linearPageIndex,
@@ -59,7 +58,7 @@ import {
   vmAreaFreeNow,
   vmaPages,
 } from '../vma/vma.ts'
-import { createMm, destroyMm } from './mm-lifecycle.ts'
+import { createMm, destroyMm, joinMm } from './mm-lifecycle.ts'
 
 /**
  * Makes an address space with the mappings and contents of `parent`. It has no users yet. Returns 0 when there is no
@@ -79,7 +78,10 @@ export function forkMm(cpu: Task, parent: number): number {
   flushTlbMm(cpu, parent, 0, TASK_SIZE)
   cpu.design.forkEnd(cpu, parent)
   mmapWriteUnlock(cpu, parent)
-  if (!copied) destroyMm(cpu, child)
+  if (!copied) {
+    joinMm(cpu, child)
+    destroyMm(cpu, child)
+  }
   finishCall(cpu)
   return copied ? child : 0
 }
@@ -138,12 +140,11 @@ function dupVma(cpu: Task, vma: number, child: number): number {
 function copyPageRange(cpu: Task, vma: number, copy: number, parent: number, child: number): boolean {
   const { heap } = cpu
   if (Atomics.load(heap, vma + Vma.anonVma) === 0) return true
-  const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
+  const start = heap[vma + Vma.vmStart]
   const end = heap[vma + Vma.vmEnd]
-  // Only where entries lose their write permission.
-  if (!shared) invalidateRangeStart(cpu, parent, heap[vma + Vma.vmStart], end)
-  const copied = copyTables(cpu, copy, parent, child, heap[vma + Vma.vmStart], end, shared)
-  if (!shared) invalidateRangeEnd(cpu, parent)
+  invalidateRangeStart(cpu, parent, start, end)
+  const copied = copyTables(cpu, copy, parent, child, start, end)
+  invalidateRangeEnd(cpu, parent)
   return copied
 }
 
@@ -154,7 +155,6 @@ function copyTables(
   child: number,
   start: number,
   end: number,
-  shared: boolean,
 ): boolean {
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, parent, page)
@@ -165,7 +165,7 @@ function copyTables(
     }
     const copyTable = allocPteTable(cpu, child, page)
     if (copyTable === 0) return false
-    page = copyPteRange(cpu, child, table, copyTable, page, stop, shared)
+    page = copyPteRange(cpu, child, table, copyTable, page, stop)
     if (page === stop) continue
     const copied = copyPinnedPage(cpu, copy, child, table, copyTable, page)
     if (copied < 0) return false
@@ -176,7 +176,7 @@ function copyTables(
 
 /**
  * `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. Returns where it
- * stopped: before a pinned page of a private mapping, or at the end.
+ * stopped: before a pinned page, or at the end.
  */
 function copyPteRange(
   cpu: Task,
@@ -185,7 +185,6 @@ function copyPteRange(
   to: number,
   start: number,
   end: number,
-  shared: boolean,
 ): number {
   const { heap } = cpu
   const counts = cpu.zapCounts
@@ -196,8 +195,8 @@ function copyPteRange(
   for (; page < end; page++) {
     const seen = Atomics.load(heap, pteAddress(from, page))
     if (seen === 0) continue
-    if (!shared && needsCopyNow(cpu, seen)) break
-    const entry = shared ? seen : writeProtect(cpu, pteAddress(from, page))
+    if (needsCopyNow(cpu, seen)) break
+    const entry = writeProtect(cpu, pteAddress(from, page))
     if ((entry & PTE_SWAP) !== 0) {
       swapDuplicate(cpu, entry >>> PTE_FRAME_SHIFT)
       counts[MM_SWAPENTS]++
@@ -206,9 +205,8 @@ function copyPteRange(
       getPage(cpu, frame)
       counts[isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES]++
     }
-    // The child has not touched it; and of a shared page it has written nothing.
-    const kept = entry & ~(PTE_ACCESSED | PTE_LOCKED) & (shared ? ~PTE_DIRTY : ~0)
-    Atomics.store(heap, pteAddress(to, page), kept)
+    // The child has not touched it.
+    Atomics.store(heap, pteAddress(to, page), entry & ~(PTE_ACCESSED | PTE_LOCKED))
   }
   spinUnlock(cpu, to + PageTable.ptl)
   spinUnlock(cpu, from + PageTable.ptl)

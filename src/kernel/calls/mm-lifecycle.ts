@@ -3,6 +3,7 @@
 import { finishCall } from '../cache/task-work.ts'
 import { unpinTo } from '../fault/pin.ts'
 import { flushTlb } from '../machine/cpu.ts'
+import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
 import { dropMm } from '../memory/mm-count.ts'
 import { exitFiles } from '../memory/open-file.ts'
@@ -104,7 +105,8 @@ export function leaveMm(cpu: Task, mm: number): void {
   syncMmRss(cpu)
   flushTlb(cpu)
   cpu.vmacacheMm = 0
-  Atomics.sub(cpu.heap, mm + Mm.users, 1)
+  const users = Atomics.sub(cpu.heap, mm + Mm.users, 1)
+  bugOn(users < 1, 'a thread leaves an address space that it has not joined')
   Atomics.and(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5), ~(1 << (cpu.id & 31)))
 }
 

@@ -11,9 +11,9 @@
 // The word keeps the VMA from changing, not its memory from being reused: between the lookup and the store of the word
 // the VMA may leave the tree. It is therefore freed after a grace period, and marked once it has left.
 
-import { accessSignal } from '../fault/fault.ts'
+import { accessSignal, fillFromVma } from '../fault/fault.ts'
 import { vmaLockHeld } from '../fault/hold.ts'
-import { copyContainsPage, copyVma } from '../fault/speculative.ts'
+import { copyContainsPage } from '../fault/speculative.ts'
 import { perCpuBase } from '../machine/cpu.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
@@ -71,9 +71,8 @@ export class HazardVma extends PerVmaDesign {
     rcuReadLock(cpu)
     const vma = findAndUse(cpu, fault.mm, fault.page)
     rcuReadUnlock(cpu)
-    fault.vma = vma
     if (vma === 0) return 0
-    copyVma(cpu, fault, vma)
+    fillFromVma(cpu, fault, vma)
     if (copyContainsPage(fault)) return vma
     this.vmaEndRead(cpu, vma)
     return 0

@@ -6,11 +6,11 @@
 //   - a key moves, within the gap around it; keys never get out of order, those of empty slots included;
 //   - a slot is emptied; in a leaf, an empty slot gets a key and then a VMA;
 //   - the number of slots in use grows, over a slot that is filled in;
-// - a child is replaced by a node that holds the same VMAs, or one more. Everything else is done on copies, which one
-//   store into the parent makes visible; the old nodes are freed after a grace period. So a reader finds a VMA that
-//   contains the page throughout its walk: the keys up to the slot of that VMA are never beyond the page, the keys of
-//   full slots behind it always are, and the reader passes over empty slots in between to the left. The red-black tree
-//   cannot promise that (race R33).
+//   - a child is replaced by a node that holds the same VMAs, or one more.
+// Everything else is done on copies, which one store into the parent makes visible; the old nodes are freed after a
+// grace period. So a reader finds a VMA that contains the page throughout its walk: the keys up to the slot of that VMA
+// are never beyond the page, the keys of full slots behind it always are, and the reader passes over empty slots in
+// between to the left. The red-black tree cannot promise that (race R33).
 //
 // Taking a VMA out needs no memory, since it empties a slot. Afterwards nodes that are too empty are joined with their
 // neighbours, as the maple tree does; where there is no memory for that, they stay as they are until the next change.
