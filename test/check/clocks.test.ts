@@ -87,6 +87,23 @@ describe('the clock of a thread', () => {
     assert.equal(result.verdict, 'pass')
   })
 
+  it('tells what it told the setup', async () => {
+    const bucket = () => ({
+      cells: setup(),
+      begun: Date.now(),
+      nanoseconds: process.hrtime.bigint(),
+      at: performance.now(),
+    })
+    const ages = (state: ReturnType<typeof bucket>): void => {
+      assert.deepEqual([Date.now() - state.begun, performance.now() - state.at], [0, 0])
+      assert.equal(process.hrtime.bigint(), state.nanoseconds)
+      Atomics.wait(state.cells, 0, 0, 70)
+      assert.equal(Date.now() - state.begun, 70)
+    }
+    const { verdict } = await check({ minimiseSeconds, setup: bucket, threads: [ages] })
+    assert.equal(verdict, 'pass')
+  })
+
   it('is that of the process again when the check is over', async () => {
     const before = [Date.now, performance.now, process.hrtime]
     await check({ name: 'over', minimiseSeconds, setup, threads: [bystander, () => void Date.now()] })

@@ -4,6 +4,7 @@
 // thread stands still, and moves on where time passes for this thread: when a time-out of it passes or a timer fires,
 // by as much as it had waited for; when it spins and nothing else can happen, further each time.
 
+import { type Begin, beginNow, replaceClocks, restoreClocks } from './replaced-clocks.ts'
 import { current, sites, soloThread } from './running.ts'
 import type { Site } from './sites.ts'
 import type { Thread } from './thread.ts'
@@ -15,15 +16,9 @@ const LEAP_MAX = 2 ** 30
 
 /** Programs whose code names a clock: by their places. */
 const reading = new WeakSet<object>()
-/** The program whose clocks began last, and when, in milliseconds: after all that its modules have read. */
+/** The program whose clocks began last, and when: after all that its modules have read. */
 let begunOf: object | null = null
-let begunDate = 0
-let begun = 0
-
-const { process } = globalThis
-const dateNow = Date.now
-const performanceNow = performance.now.bind(performance)
-const replaced: [holder: object, key: string, property: PropertyDescriptor | undefined][] = []
+let begun = beginNow()
 let depth = 0
 
 /** Whether the text of a module names a clock. */
@@ -43,40 +38,18 @@ export function readsClocks(of: object): boolean {
 /** From here on, the program finds the clocks of its threads, until as many calls of leaveClocks(). */
 export function enterClocks(): void {
   if (depth++ > 0 || !reading.has(sites)) return
-  if (begunOf !== sites) {
-    begunOf = sites
-    begunDate = dateNow()
-    begun = performanceNow()
-  }
-  put(Date, 'now', () => begunDate + look())
-  put(performance, 'now', () => begun + look())
-  const hrtime = (since?: readonly [number, number]): [number, number] => {
-    const nanoseconds =
-      now() - (since === undefined ? BigInt(0) : BigInt(since[0]) * BILLION + BigInt(since[1]))
-    return [Number(nanoseconds / BILLION), Number(nanoseconds % BILLION)]
-  }
-  put(process, 'hrtime', Object.assign(hrtime, { bigint: now }))
+  if (begunOf !== sites) beginClocks(beginNow())
+  replaceClocks(begun, look)
+}
+
+/** The clocks of the program tell this at first. */
+export function beginClocks(begin: Begin): void {
+  begunOf = sites
+  begun = begin
 }
 
 export function leaveClocks(): void {
-  if (--depth > 0) return
-  for (const [holder, key, property] of replaced) {
-    if (property === undefined) Reflect.deleteProperty(holder, key)
-    else Reflect.defineProperty(holder, key, property)
-  }
-  replaced.length = 0
-}
-
-function put(holder: object, key: string, value: unknown): void {
-  const before = Object.getOwnPropertyDescriptor(holder, key)
-  replaced.push([holder, key, before])
-  Reflect.defineProperty(holder, key, { writable: true, enumerable: false, configurable: true, value })
-}
-
-const BILLION = BigInt(1e9)
-
-function now(): bigint {
-  return BigInt(Math.round((begun + look()) * 1e6))
+  if (--depth === 0) restoreClocks()
 }
 
 function look(): number {
