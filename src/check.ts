@@ -84,7 +84,8 @@ function where(result: CheckResult): string {
   const { bound, timeouts, turns } = result
   const time = timeouts === null ? '' : `, where time-outs pass early at most ${timeouts} times`
   const loops = turns === null ? '' : `, where ${loopsLeft(result)}`
-  const early = `${time}${loops}`
+  const clock = result.clock === true ? ', where clocks move only with time-outs and timers' : ''
+  const early = `${time}${loops}${clock}`
   return bound === null ? `in every interleaving${early}` : `with at most ${bound} preemptions${early}`
 }
 

@@ -86,6 +86,8 @@ export interface CheckResult {
   readonly programs?: { readonly explored: number; readonly inAll: number }
   /** The program has accesses of racy(), for which only sequentially consistent values are explored. */
   readonly racy?: true
+  /** The program names a clock: that of a thread moves only when a time-out of it passes or a timer fires. */
+  readonly clock?: true
   readonly failure: CheckFailure | null
   /** The place of the loop, if the time ran out in the middle of an execution. */
   readonly endless?: string

@@ -12,6 +12,7 @@ import {
   setTurns,
   TURNS_MAX,
   isOfBackend,
+  readsClocks,
 } from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
 import { codeOf, tokenName } from './checked-code.ts'
@@ -263,6 +264,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
     }),
+    ...(readsClocks(prepared.sites) && { clock: true as const }),
     ...(found.endless !== null &&
       failure === null &&
       !isOfBackend(found.endless.file) && { endless: placeOf(found.endless) }),

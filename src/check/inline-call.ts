@@ -1,5 +1,6 @@
 // A call of check() in a user's test, told to a thread that comes to the same call again.
 
+import type { Begin } from '../backends/stepped/replaced-clocks.ts'
 import type { CallFrame } from './call-place.ts'
 import type { ErrorData } from './error-data.ts'
 
@@ -16,6 +17,8 @@ export interface InlineCall {
     readonly invariant: boolean
     /** See stateDigest(); null where it is not compared. */
     readonly state: string | null
+    /** What clocks told the setup; absent without one. */
+    readonly begin?: Begin
   }
   /** Of calls that are over: what comes after them may depend on it. */
   readonly outcomes: readonly Outcome[]

@@ -6,6 +6,7 @@
 // both; visible differences are refused.
 
 import { Worker } from 'node:worker_threads'
+import { beginNow, replaceClocks, restoreClocks } from '../backends/stepped/replaced-clocks.ts'
 import { type CallFrame, placeText, userFrames } from './call-place.ts'
 import type { CheckOptions, CheckResult } from './check-result.ts'
 import { errorData } from './error-data.ts'
@@ -52,7 +53,7 @@ export async function check<State>(description: InlineCheck<State>): Promise<Che
   const shape = {
     threads: Array.isArray(threads) ? threads.length : -1,
     invariant: invariant !== undefined,
-    state: setup === undefined ? null : stateOf(setup),
+    ...(setup === undefined ? { state: null } : stateOf(setup)),
   }
   return checkHere('check', description, shape)
 }
@@ -85,18 +86,21 @@ export async function checkHere(
   }
 }
 
-/** What the setup makes here, to be compared; null where it makes nothing that can be. */
-function stateOf(setup: () => unknown): string | null {
+/** What the setup makes here, to be compared, and what clocks told it; null where it makes nothing that can be. */
+function stateOf(setup: () => unknown): Pick<InlineCall['shape'], 'state' | 'begin'> {
+  const begin = beginNow()
+  replaceClocks(begin, () => 0)
   try {
     const state = setup()
-    if (!(state instanceof Promise)) return stateDigest(state)
+    if (!(state instanceof Promise)) return { state: stateDigest(state), begin }
     // See below.
     state.catch(() => {})
-    return null
   } catch {
     // It is called in the other load too, which says of it what there is to say.
-    return null
+  } finally {
+    restoreClocks()
   }
+  return { state: null, begin }
 }
 
 async function explored(place: CallFrame, call: InlineCall, description: CheckOptions): Promise<CheckResult> {

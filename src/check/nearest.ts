@@ -1,13 +1,14 @@
 // The nearest name where one is misspelt.
 
-/** The known name that is nearest to what was given, if any is near. */
+/** The known name that is nearest to what was given, if any is near: it has a letter of it. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase()
   const candidates = known
     .map((candidate) => ({ candidate, distance: editDistance(lower, candidate.toLowerCase()) }))
     .filter(
       ({ candidate, distance }) =>
-        distance <= Math.max(2, candidate.length / 3) || (lower.length >= 3 && candidate.includes(lower)),
+        (distance <= Math.max(2, candidate.length / 3) && distance < candidate.length) ||
+        (lower.length >= 3 && candidate.includes(lower)),
     )
     .toSorted((a, b) => a.distance - b.distance)
   return candidates[0]?.candidate

@@ -1,6 +1,6 @@
 // Why waiting threads may continue, under every strategy: a change of what they have read, or time.
 
-import { FINISHED, READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/stepped/index.ts'
+import { FINISHED, READY, SPINNING, type Thread, WAITING, leap, timeOut } from '../backends/stepped/index.ts'
 
 /** How often a thread may go on because nothing else can. */
 export const RESCUES_MAX = 200
@@ -42,7 +42,10 @@ export function hasDecidedLater(thread: Thread): boolean {
 /** The thread continues: if it still sleeps, its time-out passes. */
 export function goOn(thread: Thread): void {
   if (isTimed(thread)) thread.timeouts++
-  if (thread.state === WAITING) timeOut(thread)
+  if (thread.state === WAITING) {
+    if (thread.timeout !== Infinity) thread.elapsed += thread.timeout
+    timeOut(thread)
+  } else if (thread.state === SPINNING && !thread.idles) leap(thread)
   thread.state = READY
 }
 

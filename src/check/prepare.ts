@@ -8,6 +8,9 @@ import {
   ScriptNeeded,
   type SteppedPrograms,
   alone,
+  beginClocks,
+  enterClocks,
+  leaveClocks,
   forgetRefusal,
   loadSteppedTogether,
   memory,
@@ -82,10 +85,16 @@ function refuseOtherScenario(
   call: NonNullable<Target['call']>,
   { setup, threads, invariant }: Scenario,
 ): void {
-  const { state: known } = call.shape
-  const state = setup === undefined || known === null ? null : stateDigest(alone(setup()))
-  memory.restore()
-  refuseDifference(call, { threads: threads.length, invariant: invariant !== undefined, state })
+  const { state: known, begin } = call.shape
+  if (begin !== undefined) beginClocks(begin)
+  enterClocks()
+  try {
+    const state = setup === undefined || known === null ? null : stateDigest(alone(setup()))
+    refuseDifference(call, { threads: threads.length, invariant: invariant !== undefined, state })
+  } finally {
+    leaveClocks()
+    memory.restore()
+  }
 }
 
 function scenarioOf(target: Target, given: unknown): Scenario {

@@ -97,7 +97,7 @@ export function extentText(result: CheckResult): string {
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
   const loops = turns === null ? '' : ` (${loopsLeft(result)})`
-  const values = result.racy === true ? RACY : ''
+  const values = `${result.clock === true ? CLOCK : ''}${result.racy === true ? RACY : ''}`
   if (complete) return `, every interleaving${some}${time}${loops}${part}${ofPrograms(programs)}${values}`
   return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${loops}${part}` : ''
 }
@@ -114,6 +114,8 @@ function ofPrograms(programs: CheckResult['programs']): string {
   return ` of ${plural(explored, 'program')}${explored < inAll ? `, of ${formatCount(inAll)} in all` : ''}`
 }
 
+/** What is not explored of clocks. */
+const CLOCK = ' (clocks move only with time-outs and timers)'
 /** What is not explored of accesses that race. */
 const RACY = ' (racy accesses: only sequentially consistent values are explored)'
 

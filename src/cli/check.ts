@@ -369,6 +369,7 @@ function resultJson(result: CheckResult): string {
     failure,
     ...(result.contended && { contended: true }),
     ...(result.racy && { racy: true }),
+    ...(result.clock && { clock: true }),
     ...(result.programs && { programs: result.programs }),
   })}\n`
 }

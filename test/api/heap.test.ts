@@ -411,6 +411,8 @@ describe('a record', () => {
       failsWith('EINVAL', () => (person.next = 8))
       assert.throws(() => Person.create(heap, { id: -1 }), { code: 'ERR_OUT_OF_RANGE' })
       assert.throws(() => Person.create(heap, { nam: 1 } as never), /did you mean name/)
+      const One = defineRecord({ a: 'uint32' })
+      assert.throws(() => One.create(heap, { z: 1 } as never), /no field 'z': there are a$/)
       assert.throws(() => person.addressOf('none' as never), { code: 'ERR_INVALID_ARG_VALUE' })
       assert.equal(heap.usage().blocks, blocks)
       assert.throws(() => defineRecord({ x: 'word' as never }), { code: 'ERR_INVALID_ARG_TYPE' })

@@ -70,4 +70,5 @@ test('the nearest name is near', () => {
   assert.equal(nearest('mmpa1', names), 'mmap1')
   assert.equal(nearest('Fault3', names), 'page_fault3')
   assert.equal(nearest('fork', names), undefined)
+  assert.equal(nearest('z', ['a', 'by']), undefined)
 })

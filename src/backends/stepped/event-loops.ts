@@ -1,5 +1,6 @@
 // What a program has of loop/, and of library.ts: both in their steppable form, by its places.
 
+import { enterClocks, leaveClocks, resetSoloClock } from './clock.ts'
 import { GlobalScope, noScope, replaceGlobals } from './global-scope.ts'
 import type * as libraryModule from './library.ts'
 import { modelledNames } from './names.ts'
@@ -122,6 +123,10 @@ export function takesTurns(): void {
 }
 
 export function setPreparing(value: boolean): void {
+  if (value) {
+    resetSoloClock()
+    enterClocks()
+  } else leaveClocks()
   preparing = value
 }
 

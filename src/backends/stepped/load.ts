@@ -30,10 +30,12 @@ import { isData } from './resolve.ts'
 import {
   type EventLoops,
   eventLoops,
+  namesClock,
   outsiders,
   refuseUnseen,
   setEventLoops,
   setLibrary,
+  setReadingClocks,
   setSites,
   setTouching,
 } from './runtime.ts'
@@ -200,6 +202,8 @@ async function stepEntries(
     setEventLoops(form.sites, (await import(addressIn(number, loopModule))) as typeof loop as EventLoops)
   if (form.texts.has(loopModule) && [...form.modules.values()].some(({ isGlobal }) => isGlobal))
     setTouching(form.sites)
+  if ([...form.texts].some(([url, text]) => !isOfRuntime(url) && !isOfLoop(url) && namesClock(text)))
+    setReadingClocks(form.sites)
   await importRequired(number, isOfLoop)
   await loadThreadModules(form, `${QUERY}${number}`, (url) => requireStepped(number, url))
   return { number, sites: form.sites }

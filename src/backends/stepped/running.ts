@@ -214,8 +214,9 @@ export interface Work {
   readonly perform: (thread: Thread) => unknown
   /** Does what is left of its event loop. */
   readonly runLoop: (loop: unknown, result: unknown) => unknown
-  /** Lets them find what is modelled on the global object too. */
+  /** Lets them find what is modelled on the global object too, and their clocks. */
   readonly replaceModelled: () => void
+  readonly leaveClocks: () => void
 }
 
 let work: Work
@@ -259,6 +260,7 @@ export function runWith(
     watching = false
     scheduler = null
     unguard()
+    given.leaveClocks()
     const left = restoreGlobals()
     if (left !== null) {
       refusal = null
@@ -459,6 +461,8 @@ export function forgetRefusal(): void {
   refusal = null
 }
 
+/** Not that of a thread: see clock.ts. */
+const now = performance.now.bind(performance)
 /** Turns of loops between two looks at the clock, which costs as much as some dozens of short turns. */
 const TURNS_PER_LOOK = 256
 let turnsLeft = TURNS_PER_LOOK
@@ -482,7 +486,7 @@ function lookAtClock(site: number): void {
   if (timeUp === null) {
     turnsLeft = TURNS_PER_LOOK
     if (scheduler?.isDecided() === true) throw (refusal ??= new Decided())
-    if (performance.now() < deadline) return
+    if (now() < deadline) return
     const place = sites[site]!
     timeUp = new TimeUp(place.file, place.line, place.source, current.id)
   }

@@ -7,6 +7,7 @@
 //
 // There is one program at a time, hence module state and no object: it is read at every step.
 
+import { enterClocks, leaveClocks } from './clock.ts'
 import { perform } from './doing.ts'
 import { eventLoops, replaceModelled } from './event-loops.ts'
 import { type Ending, type Sleepers, type Work, current, probes, runWith, tracer } from './running.ts'
@@ -17,6 +18,7 @@ export * from './event-loops.ts'
 export * from './outside.ts'
 export * from './plain-accesses.ts'
 export * from './announcing.ts'
+export * from './clock.ts'
 export * from './doing.ts'
 export * from './operations.ts'
 export * from './owned.ts'
@@ -25,7 +27,11 @@ export * from './spinning.ts'
 const work: Work = {
   perform,
   runLoop: (loop, result) => eventLoops().runLoop(loop, result),
-  replaceModelled,
+  replaceModelled: () => {
+    replaceModelled()
+    enterClocks()
+  },
+  leaveClocks,
 }
 
 /**

@@ -156,6 +156,9 @@ export class Thread {
   rescues = 0
   /** How often a time-out of it passed. */
   timeouts = 0
+  /** How far its clock has moved, in milliseconds, and how often it has looked at it: see clock.ts. */
+  elapsed = 0
+  clockLooks = 0
   /** What it has changed, in shared memory or for itself: this moves at each change, while it does not run. */
   changes = 0
   /** Those of them that others see in shared memory, or by who waits. */
@@ -231,6 +234,8 @@ export class Thread {
     this.site = -1
     this.rescues = 0
     this.timeouts = 0
+    this.elapsed = 0
+    this.clockLooks = 0
     this.sharedChanges = this.changes
     this.privateChanges = 0
     this.isIdle = false
@@ -264,6 +269,7 @@ export class Thread {
       this.isStale === other.isStale &&
       this.rescues === other.rescues &&
       this.timeouts === other.timeouts &&
+      this.elapsed === other.elapsed &&
       this.waitResult === other.waitResult
     )
   }
@@ -299,6 +305,8 @@ export class Thread {
     this.waitCell = other.waitCell
     this.rescues = other.rescues
     this.timeouts = other.timeouts
+    this.elapsed = other.elapsed
+    this.clockLooks = other.clockLooks
     this.changes = other.changes
     this.sharedChanges = other.sharedChanges
     this.privateChanges = other.privateChanges

@@ -345,10 +345,13 @@ export function unknownName(
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
 }
 
-/** One is the beginning of the other, or two changes of a letter (one, of short words) make one of the other. */
+/**
+ * One is the beginning of the other, or two changes of a letter make one of the other: one change, of short words, and
+ * a letter stays.
+ */
 function isNear(given: string, known: string): boolean {
   if (given.length >= 2 && (known.startsWith(given) || given.startsWith(known))) return true
-  const allowed = known.length < 5 ? 1 : 2
+  const allowed = Math.min(known.length < 5 ? 1 : 2, known.length - 1)
   let row = Array.from({ length: known.length + 1 }, (_, column) => column)
   for (let first = 1; first <= given.length; first++) {
     const next = [first]

@@ -6,6 +6,7 @@ import {
   currentLoop,
   currentSites,
   currentThread,
+  elapsed,
   endWith,
   isAlone,
   isBroken,
@@ -18,6 +19,7 @@ import {
   ownsLoop,
   ownsScope,
   passOver,
+  passTo,
   refuseLater,
   refused,
   siteHere,
@@ -54,6 +56,8 @@ export interface Timed {
   readonly called: Job
   /** Where it was set, for those who read a trace. */
   readonly setAt: number
+  /** How far the clock of its thread will have moved by the time that it is due: see clock.ts. */
+  due: number
   /** Its place among all that were set. */
   order: number
   /** It is the time-out of an `Atomics.waitAsync`. */
@@ -167,6 +171,9 @@ export const host = {
   isThread: (): boolean => !isAlone(),
   /** Code of a thread runs, or what makes the state that threads begin with. */
   isModelled,
+  /** How far the clock of the thread has moved, in milliseconds; and it moves on. */
+  elapsed,
+  passTo,
   /** The event loop of the thread that runs. */
   loop: (): EventLoop => currentLoop() as EventLoop,
   /** Moves at each change that the thread makes which runs. */

@@ -17,6 +17,7 @@ class Timeout implements Timed {
   readonly called: Job
   readonly setAt: number
   readonly loop: EventLoop
+  due = 0
   order = 0
   isOfWait = false
   isReferenced = true
@@ -72,6 +73,7 @@ class Immediate extends Timeout {}
 function set(loop: EventLoop, timer: Timed): void {
   forget(loop.timers, timer)
   timer.order = ++loop.timersSet
+  timer.due = host.elapsed() + timer.delay
   loop.timers.push(timer)
 }
 
@@ -169,6 +171,7 @@ function isBefore(one: Timed, other: Timed): boolean {
 /** The timer is due. */
 export function fire(loop: EventLoop, timer: Timed): void {
   const { called, repeats } = timer
+  host.passTo(timer.due)
   if (loop.immediates[0] === timer) loop.immediates.shift()
   else if (repeats) {
     set(loop, timer)
