@@ -42,7 +42,7 @@ const TURNS_MORE = 16
 const EXECUTIONS_MORE = 1000
 /** The same in executions of the first exploration: where it takes more, what is left is told, and not waited for. */
 const TIMES_MORE = 10
-/** Steps for which a thread that can go on waits at most, where others would never end without it. */
+/** Steps for which a thread that can go on waits at most, where others would never end without it; a quarter of all. */
 const PATIENCE = 200
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
@@ -328,7 +328,8 @@ async function exploreFairly(target: Target, prepared: Prepared, options: CheckO
   const isWhole = target.choice === null && shard === undefined && ledger === undefined
   const left = seconds - found.seconds
   if (!isWhole || !isUnfair(found.failure) || left <= 0) return found
-  const patience = Math.min(PATIENCE, Math.ceil((options.maxSteps ?? MAX_STEPS) / 10))
+  // Shorter than what starvation() takes for too long: who does not end then, does not for want of turns.
+  const patience = Math.max(1, Math.min(PATIENCE, (options.maxSteps ?? MAX_STEPS) >> 2))
   const fair = await exploreTarget(target, prepared, { ...options, seconds: left }, patience)
   return { ...fair, seconds: found.seconds + fair.seconds, patience }
 }

@@ -145,6 +145,8 @@ async function runCommand(
   refuseUnwritable(options)
   const page = options.output === undefined ? null : usablePage(options.output)
   const rss = parseRss(options.rss)
+  // What a program prints is no part of the result. Of Node's console, where it writes to may be set.
+  if (options.json === true) Object.assign(console, { _stdout: process.stderr })
   if (options.conflicts === true) {
     await printConflicts(designs, rwsems, rss, options.json === true)
     return

@@ -20,6 +20,12 @@ writeFileSync(
   let kept = null
   export const keep = (bytes) => { kept = bytes }
   export const kept0 = () => kept[0]
+  export const fill = (bytes, value) => { for (let at = 0; at < bytes.length; at++) bytes[at] = value }
+  export const map = (bytes, call) => Array.from({ length: bytes.length }, (_, at) => call(bytes[at]))
+  export const getInt8 = (view) => view.getInt8(0)
+  export const tag = (_, bytes) => bytes[0]
+  export const soon = (call) => Promise.resolve().then(call)
+  export const afterwards = (call) => { setTimeout(call, 1) }
   export class Writer { constructor(bytes) { this.bytes = bytes } put(value) { this.bytes[0] = value } }`,
 )
 mkdirSync(join(folder, 'node_modules/common'), { recursive: true })
@@ -139,6 +145,33 @@ const accesses = [
   `log.push(plain.get({ bytes }))`,
   `const read = plain.later(bytes); log.push(read())`,
   `plain.keep(bytes); log.push(plain.kept0())`,
+  `plain.fill(bytes, 1)`,
+  `log.push(plain.map(bytes, (value) => value))`,
+  `log.push(plain.map(bytes, (value) => value + Atomics.load(words, 1)))`,
+  `log.push(plain.getInt8(view))`,
+  `const { tag } = plain; log.push(tag\`\${bytes}\`)`,
+  `const read = plain.get.bind(null, { bytes }); log.push(read())`,
+  `log.push([{ bytes }].map(plain.get), Array.from([{ bytes }], plain.get))`,
+  `log.push([{ bytes }].map(plain.get), Atomics.load(words, 1))`,
+  `Promise.resolve({ bytes }).then(plain.get)`,
+  `setTimeout(plain.get, 1, { bytes })`,
+  `const target = new EventTarget(); target.addEventListener('a', plain.get.bind(null, { bytes })); target.dispatchEvent(new Event('a'))`,
+  `plain.soon(() => log.push(words[0]))`,
+  `plain.afterwards(() => log.push(words[0]))`,
+  `class Own extends plain.Writer { first() { return this.bytes[0] } } ; new Own(bytes).put(1)`,
+  `class Own extends common.Reader {} ; class Other extends Own { constructor(all) { super(all) } } ; log.push(new Other(bytes).get())`,
+  // Called by the engine.
+  `log.push([0].map(words.at, words))`,
+  `log.push([0].map(words.at.bind(words)))`,
+  `log.push('a'.replace('a', words.join.bind(words)))`,
+  `Promise.resolve(words).then(Object.values)`,
+  `setTimeout(words.fill.bind(words), 1, 1)`,
+  `const own = { [Symbol.iterator]: words.values.bind(words) }; log.push([...own])`,
+  `const Bound = Int32Array.bind(null, memory); log.push(new Bound()[0])`,
+  // Called on what is known by another name.
+  `const all = Object; log.push(all.values(words))`,
+  `log.push(new TextDecoder('latin1').decode(memory))`,
+  `Reflect.set({}, '0', 1, words)`,
   // Through a proxy, and as parts of something else.
   `log.push(through[0])`,
   `through[0] = 1`,
@@ -169,7 +202,7 @@ const others = [
   `readSync(zero, bytes, 4, 4)`,
   `writeSync(none, bytes, 4)`,
   `Reflect.set(words, 1, 1)`,
-  `log.push(bytes.slice(4), Reflect.get(words, 3))`,
+  `log.push(bytes.slice(4), Reflect.get(words, 3), words.at(1), words.at(-1), words.at(9), words.at(-9))`,
   `plain.put(bytes, 5, 1)`,
   // They are handed on, and nobody looks into them.
   `log.push(bytes, words); log.unshift(buffer); log.splice(0, 1, view)`,
@@ -183,6 +216,9 @@ const others = [
   `log.push(types.isUint8Array(bytes), Buffer.isBuffer(buffer), Buffer.byteLength(bytes)); assert(bytes); assert.equal(bytes, bytes)`,
   `Object.defineProperty(bytes, 'note', { value: 1 }); Reflect.set({}, 'a', bytes); log.push(Reflect.get(bytes, 'length'))`,
   `log.push((function* () { yield yield }()).next(bytes), DataView.prototype.getInt8.call(view, 4))`,
+  `new Map().set(words, bytes); new WeakMap().set(bytes, words); new Set().add(words)`,
+  `log.push(words.at.bind(words, 1)(), [1].map(words.at.bind(words)).name, words.at.bind(words).name)`,
+  `log.push(plain.map([1, 2], (value) => value + 1), [1].map(plain.tag), Object.is(plain.get, plain.get))`,
   // What is no element of it.
   `const key = Symbol.asyncIterator; log.push(words[key]); words[key] = 1`,
   `const next = bytes.subarray(4, 8); log.push(next[-4], next['length'], next[4]); next[-4] = next[28] = 1; next['a'] = 2`,
@@ -236,6 +272,7 @@ describe('functions that are not the program’s, and shared memory', () => {
     `new v8.Deserializer(buffer)`,
     `log.push(Object.create(words)[0])`,
     `log.push(Object.setPrototypeOf({}, words)[0])`,
+    `log.push({ __proto__: words }[0])`,
   ])
     it(`refuses what reads shared memory where nobody sees it: ${call}`, async () => {
       const refusal = await check([call, 'Atomics.add(words, 0, 1)']).then(String, String)
@@ -330,6 +367,9 @@ const patterns = [
   `let first; [{ 0: first }] = [words]; ({ words: { 0: first } } = { words }); log.push(first)`,
   `log.push((({ words: { 0: first } }) => first)({ words }))`,
   `log.push(((...[{ 0: first }]) => first)(words))`,
+  `log.push((({ ...all }) => all[0])(words))`,
+  `log.push({ take([{ ...all }]) { return all[0] } }.take([words]))`,
+  `class Own { constructor({ ...all }) { this.first = all[0] } } ; log.push(new Own(words).first)`,
   `try { throw words } catch ({ 0: first }) { log.push(first) }`,
   `try { throw { words } } catch ({ words: { 0: first } }) { log.push(first); load() }`,
 ]

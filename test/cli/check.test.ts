@@ -73,6 +73,12 @@ test('check', { concurrency: 2 }, async (t) => {
         rmSync(folder, { recursive: true })
       }
     }),
+    t.test('JSON and nothing else, whatever the program prints', async () => {
+      const file = fileURLToPath(new URL('programs/prints.check.mjs', import.meta.url))
+      const { stdout, stderr } = await faultline(['check', file, '--json'])
+      assert.equal((JSON.parse(stdout) as { verdict: string }).verdict, 'pass')
+      assert.match(stderr, /^a thread 0\nthe invariant\n/)
+    }),
     t.test('JSON of a failure, with the keys that are relied upon', async () => {
       const { code, stdout } = await faultline(['check', program('racy'), '--json'])
       const result = JSON.parse(stdout) as Record<string, unknown> & { failure: Record<string, unknown> }

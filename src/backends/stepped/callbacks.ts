@@ -12,7 +12,8 @@ type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 type Objects = Record<PropertyKey, unknown>
 
 /** `object.name(...args)`, where an argument may be a function that can stop: the first, or the second. */
-export function callback(site: number, object: unknown, name: string, args: readonly unknown[]): unknown {
+export function callback(site: number, object: unknown, name: string, all: readonly unknown[]): unknown {
+  const args = all.some(runtime.matters) ? all.map((each) => runtime.followed(each, site)) : all
   walked(object === Array || callsSecond.test(name) ? args[0] : object)
   const method = (object as Record<string, Method>)[name]
   const [called, self] = args
@@ -46,7 +47,7 @@ export function callback(site: number, object: unknown, name: string, args: read
   }
   const view = (tags(object) as { [SHARED]?: unknown })[SHARED]
   return view === undefined
-    ? Reflect.apply(method!, object, args)
+    ? runtime.outward(method, object, all, site, name)
     : runtime.bulk(object as Watched, name, site, args)
 }
 

@@ -300,18 +300,12 @@ export function methodCall(c: Context, node: Call, object: Node, args: readonly 
   if (!isBulk && !viewMethod.test(called)) return outsideCall(c, node, direct(object), called)
   const helper = isBulk ? 'bulk' : 'dataView'
   const site = c.site(node, called)
-  // What is copied from may be shared where the array itself is not.
-  const given =
-    called === 'set' && args.length > 0 && args[0]!.type !== 'SpreadElement'
-      ? [c.help('source', args[0]!, site), ...args.slice(1)]
-      : args
+  // What has such a method need not be an array, and what an array is given may be shared where it is not itself.
   return c.named(object, callee.object as Node, (first, use) =>
     tree.either(
       isUntagged(c, first, TRACKED),
-      called === 'slice'
-        ? outsideCall(c, node, direct(use), called)
-        : ({ ...direct(use), arguments: given } as Node),
-      c.help(helper, use, called, site, tree.list(given)),
+      outsideCall(c, node, direct(use), called),
+      c.help(helper, use, called, site, tree.list(args)),
     ),
   )
 }
@@ -420,7 +414,8 @@ function writeTagged(c: Context, node: Node & { type: 'TaggedTemplateExpression'
     return { ...node, tag: { ...tag, object, property }, quasi: { ...quasi, expressions: written } } as Node
   }
   const [called, ...expressions] = c.list([tag, ...(quasi.expressions as Node[])])
-  return { ...node, tag: called, quasi: { ...quasi, expressions } } as Node
+  const told = tag.type === 'Identifier' ? c.help('followed', called!, c.site(node, 'tag')) : called
+  return { ...node, tag: told, quasi: { ...quasi, expressions } } as Node
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

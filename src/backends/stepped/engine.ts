@@ -108,7 +108,8 @@ export function derived(value: unknown, self: unknown): unknown {
 
 /** `super(…)` of a class whose constructor is not known: one that can stop must not. */
 export function based(self: unknown): unknown {
-  return self === stopped ? runtime.save(null, null as never) : self
+  if (self === stopped) return runtime.save(null, null as never)
+  return self
 }
 
 /** Classes whose constructors return what they are given. */

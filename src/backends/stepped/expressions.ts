@@ -190,17 +190,21 @@ function objectLiteral(c: Context, node: Node & { type: 'ObjectExpression' }): N
   })
   const keys = new Map<Node, string>()
   const computed = new Set<Node>()
+  const prototypes = new Set<Node>()
   for (const each of node.properties) {
     if (each.type === 'Property' && each.computed) computed.add(each.key as Node)
     const key = each.type === 'Property' && !isMethod(each) ? propertyName(each.key, each.computed) : null
-    // Of `__proto__: value`, the value is not named.
-    if (key !== null && key !== '__proto__') keys.set((each as { value: Node }).value, key)
+    // Of `__proto__: value`, the value is not named; of `__proto__`, it is a property like others.
+    if (key === '__proto__' && !(each as { shorthand: boolean }).shorthand)
+      prototypes.add((each as { value: Node }).value)
+    else if (key !== null && key !== '__proto__') keys.set((each as { value: Node }).value, key)
   }
   const stops = c.stops(node)
   const values = c.list(parts, (part) => {
     if (part.type === 'SpreadElement') return objectSpread(c, part)
     if (stops && computed.has(part)) return c.help('propertyKey', c.expression(part))
     const value = c.expression(part)
+    if (prototypes.has(part)) return c.help('prototype', value, c.site(part, '__proto__'))
     const key = keys.get(part)
     // What is kept in a variable until the object is made has its name already.
     return key === undefined || (!stops && !('inner' in value)) ? value : tree.namedAs(key, value)

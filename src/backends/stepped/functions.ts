@@ -16,7 +16,7 @@ import {
   isFunction,
   propertyName,
   refuse,
-  takesNumbers,
+  takesByNumber,
 } from './syntax.ts'
 import { isGlobal } from './elements.ts'
 import { HELPER, RUNTIME, makesOwn } from './names.ts'
@@ -53,7 +53,7 @@ export function withOwnCells(c: Context, node: Node, written: Node): Node {
 }
 
 function checkParameter(c: Context, parameter: Node): void {
-  if (!takesNumbers(parameter)) return
+  if (!takesByNumber(parameter)) return
   const remedy = 'give the object a name, and take the element by name[index]'
   refuse(c.module, parameter, 'a pattern that takes elements by number from a value without a name', remedy)
 }
@@ -238,7 +238,7 @@ function firstMoved(c: Context, node: FunctionNode): number {
   const isClass = constructs === 'class' || constructs === 'derived'
   const all = node.params as Node[]
   const isMoved = (each: Node): boolean =>
-    c.stops(each) || holdsFunction(each) || takesNumbers(each) || (isClass && each.type !== 'Identifier')
+    c.stops(each) || holdsFunction(each) || takesByNumber(each) || (isClass && each.type !== 'Identifier')
   // Those before may name those that are: they do so in the body, too.
   return all.some(isMoved) ? all.findIndex((each) => each.type !== 'Identifier') : -1
 }
@@ -288,7 +288,7 @@ function enterSteps(
       const then = c.gather(() => c.emit(tree.does(tree.assign(value, defaultOf(c, target)))))
       c.push({ kind: 'if', test: tree.binary('===', value, tree.nothing()), yes: then, otherwise: [] })
     }
-    if (takesNumbers(target)) c.emit(tree.does(tree.assign(value, unpacked(c, target, value, false))))
+    if (takesByNumber(target)) c.emit(tree.does(tree.assign(value, unpacked(c, target, value))))
     declareAs(c, target.type === 'AssignmentPattern' ? (target.left as Node) : target, value)
   }
   c.frame.statement = node.body.start

@@ -9,17 +9,19 @@ import {
   calleeOf,
   engine,
   isOfProgram,
+  nativeText,
   rememberBound,
 } from './callees.ts'
-import { memory, type View } from './memory.ts'
-import { bulkMethods, viewMethod } from './names.ts'
+import { accessesOf } from './known-accesses.ts'
+import { memory } from './memory.ts'
+import { bulkMethods, stepsCallbacks, viewMethod } from './names.ts'
 import { noteForeign } from './owned.ts'
 import { bulk, dataView, isBuffer, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
 import { current, refused, soloThread, state, stepPackageOf, stopped } from './running.ts'
+import { type Shared, isMemory, isShared, none, sharedIn, sharedOf } from './shared-values.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
 
-type Shared = Watched & { readonly [SHARED]: View }
 type Functions = Record<string, unknown>
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -74,6 +76,32 @@ function named(holder: object, names: string): unknown[] {
   return names.split(' ').map((name) => (holder as Functions)[name])
 }
 
+/** Those that call, before they return, the functions that they are given. */
+const callBack = new Set<unknown>([
+  ...[Array, Object.getPrototypeOf(Int8Array) as ArrayConstructor, Map, Set].flatMap((each) =>
+    Object.getOwnPropertyNames(each.prototype)
+      .filter(stepsCallbacks)
+      .map((name) => (each.prototype as unknown as Functions)[name]),
+  ),
+  ...named(String.prototype, 'replace replaceAll'),
+  ...named(Array, 'from'),
+  ...named(Object, 'groupBy'),
+  ...named(Map, 'groupBy'),
+])
+
+/**
+ * A function that something else calls, which is not stepped: one of a package, or of the engine, then notes what it
+ * does as if the program called it.
+ */
+export function followed(called: unknown, site: number): unknown {
+  if (typeof called !== 'function' || isOfProgram(called)) return called
+  return function (this: unknown, ...args: readonly unknown[]) {
+    return new.target === undefined
+      ? callOut(called as Method, this, args, site)
+      : constructOutside(called as never, args, site)
+  }
+}
+
 /** Methods of arrays and of typed arrays, and their names. */
 const ofArrays = methodsOf(Array.prototype)
 const ofTypedArrays = methodsOf(Object.getPrototypeOf(Int8Array.prototype) as object)
@@ -84,64 +112,32 @@ function methodsOf(holder: object): ReadonlyMap<unknown, string> {
   return new Map(properties.map(([name, { value }]) => [value as unknown, name]))
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// What it is given
-
-function isShared(value: unknown): value is Shared {
-  return ArrayBuffer.isView(value) && (value as { [SHARED]?: View })[SHARED] !== undefined
-}
-
 /** A call is given shared memory, as far as can be told without looking into objects. */
 function isGiven(object: unknown, args: readonly unknown[]): boolean {
   if (isShared(object)) return true
-  for (const each of args) if (isMemory(each)) return true
+  for (const each of args) if (matters(each)) return true
   return false
 }
 
-function isMemory(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return ArrayBuffer.isView(value) ? isShared(value) : value instanceof SharedArrayBuffer
-}
-
-/** The shared arrays that a call comes to which looks into what it is given. */
-function sharedIn(
-  called: Method,
-  object: unknown,
-  args: readonly unknown[],
-  { name, depth }: Callee,
-): ReadonlySet<Shared> {
-  let found = isHolder(object, name, called) ? none : addShared(none, object, depth)
-  for (const each of args) found = addShared(found, each, depth)
-  return found
-}
-
-/** A function is a property of what it is called on, such as a module: it does not look into that. */
-function isHolder(object: unknown, name: string | null, called: Method): boolean {
-  if (typeof object !== 'object' || object === null || name === null) return false
-  return Object.getOwnPropertyDescriptor(object, name)?.value === called
-}
-
-const none: ReadonlySet<Shared> = new Set()
-
-function sharedOf(values: readonly unknown[], depth: number): ReadonlySet<Shared> {
-  return values.reduce<ReadonlySet<Shared>>((found, each) => addShared(found, each, depth), none)
-}
-
-/** `found`, and what is in a value. Getters are not called. */
-function addShared(found: ReadonlySet<Shared>, value: unknown, depth: number): ReadonlySet<Shared> {
-  if (typeof value !== 'object' || value === null) return found
-  if (isShared(value)) return new Set([...found, value])
-  if (depth === 0 || ArrayBuffer.isView(value)) return found
-  let all = found
-  for (const name of Object.getOwnPropertyNames(value))
-    all = addShared(all, Object.getOwnPropertyDescriptor(value, name)?.value, depth - 1)
-  const entries = value instanceof Map ? [...value].flat() : value instanceof Set ? [...value] : []
-  for (const entry of entries) all = addShared(all, entry, depth - 1)
-  return all
+/** Something that a call is given may be read, or be called with what may be read. */
+export function matters(value: unknown): boolean {
+  return typeof value === 'function' ? ofPackages.has(value) : isMemory(value)
 }
 
 /** How deep a function of a package is taken to look into what it is given. */
 const PACKAGE_DEPTH = 2
+
+/** What a function does that calls another when it is over. */
+const defers = /\b(setTimeout|setInterval|setImmediate|queueMicrotask|nextTick|then|catch|finally)\b/
+
+/** It goes on when it is over, as only what is stepped can in a thread: it gives a promise, or calls back then. */
+function isLater(called: Method, args: readonly unknown[], result: unknown): boolean {
+  if (result instanceof Promise && !('loop' in result)) {
+    result.catch(() => {})
+    return true
+  }
+  return args.some((each) => typeof each === 'function') && defers.test(nativeText.call(called))
+}
 
 /** A function of a package that is not stepped: where that makes a difference, it is. */
 function callPackage(
@@ -151,7 +147,7 @@ function callPackage(
   call: () => unknown,
 ): unknown {
   const given = ofPackages.has(object as object) ? args : [object, ...args]
-  if (isGiven(null, given) || sharedOf(given, PACKAGE_DEPTH).size > 0) stepPackageOf(called)
+  if (given.some(isMemory) || sharedOf(given, PACKAGE_DEPTH).size > 0) stepPackageOf(called)
   const { outsider: outer } = state
   state.outsider = called
   let result: unknown
@@ -161,7 +157,16 @@ function callPackage(
     state.outsider = outer
   }
   if (state.stopping && result !== stopped) stepPackageOf(called)
+  if (current !== soloThread && isLater(called, args, result)) stepPackageOf(called)
   return result
+}
+
+/** What a class of the program has made, which may extend one of a package that keeps what it was given. */
+function madeByBase(object: unknown, constructor: Method): unknown {
+  let at: unknown = constructor
+  while (typeof at === 'function' && !ofPackages.has(at)) at = Object.getPrototypeOf(at)
+  if (typeof at === 'function' && sharedOf([object], PACKAGE_DEPTH).size > 0) stepPackageOf(at)
+  return object
 }
 
 /** `new constructor(...args)` of what is not the program's. */
@@ -172,7 +177,8 @@ export function constructOutside(
 ): unknown {
   const called = constructor as unknown as Method
   const make = (): unknown => new constructor(...args)
-  if (typeof called !== 'function' || calleeOf(called).isOwn) return make()
+  if (typeof called !== 'function') return make()
+  if (calleeOf(called).isOwn) return madeByBase(make(), called)
   if (ofPackages.has(called)) return callPackage(called, null, args, make)
   const arrays = handOn.has(called) ? none : sharedOf(args, 1)
   if (arrays.size === 0) return make()
@@ -265,7 +271,7 @@ export function outward1(
   const callee = calleeAt(site, method, text)
   if (callee.isOwn) return Reflect.apply(method as Method, object, [value])
   if (changes) noteForeign(callee, object)
-  if (callee.isPlain && !isShared(object) && !isMemory(value))
+  if (callee.isPlain && !isShared(object) && !matters(value))
     return Reflect.apply(method as Method, object, [value])
   return callForeign(callee, method as Method, object, [value], site)
 }
@@ -302,7 +308,7 @@ function callForeign(
     const [target, self, given] = inner
     return callOut(target, self, callee.bound === null ? given : [...given, ...args], site)
   }
-  if (called === engine.bind && typeof object === 'function') return boundOf(object as Method, args)
+  if (called === engine.bind && typeof object === 'function') return boundOf(object as Method, args, site)
   if (callee.later !== null) refuseLater(called, args, site)
   if (called === engine.construct && Array.isArray(args[1]))
     for (const each of args[1]) if (isShared(each)) noteBulkRead(each[SHARED], 0, each[SHARED].length, site)
@@ -327,10 +333,17 @@ function forwarded(called: Method, object: unknown, args: readonly unknown[]): C
   return list === undefined || list === null ? (isReflected ? null : [target as Method, self, []]) : null
 }
 
-function boundOf(target: Method, [self, ...args]: readonly unknown[]): unknown {
+function boundOf(target: Method, [self, ...args]: readonly unknown[], site: number): unknown {
   const bound = Reflect.apply(engine.bind, target, [self, ...args]) as Method
   rememberBound(bound, [target, self, args])
-  return bound
+  if (ofPackages.has(target) && sharedOf([self, ...args], PACKAGE_DEPTH).size > 0) stepPackageOf(target)
+  if (isOfProgram(target) || !isGiven(self, args)) return bound
+  // Whoever calls it: it tells what it does.
+  const told = Reflect.apply(engine.bind, followed(target, site) as Method, [self, ...args]) as Method
+  for (const name of ['name', 'length'])
+    Object.defineProperty(told, name, Object.getOwnPropertyDescriptor(bound, name)!)
+  rememberBound(told, [target, self, args])
+  return told
 }
 
 /** What Node does meanwhile ends in an event that no thread of a check has. */
@@ -364,9 +377,8 @@ function outside(
   callee: Callee,
 ): unknown {
   if (callee.name === null) stepPackageOf(called)
-  const inherited = called === Object.create ? args[0] : inherits.has(called) ? args[1] : null
-  if (isShared(inherited))
-    refused(site, 'an object that inherits from a shared array', 'read the elements of the array itself')
+  prototype(called === Object.create ? args[0] : inherits.has(called) ? args[1] : null, site)
+  if (callBack.has(called)) args = args.map((each) => followed(each, site))
   if (handOn.has(called) || (Array.isArray(object) && ofArrays.has(called)))
     return seen(Reflect.apply(called, object, args))
   const ofElements = ofTypedArrays.get(called) ?? ''
@@ -376,6 +388,13 @@ function outside(
   if (isShared(object) && viewMethod.test(ofView))
     return dataView(object as unknown as DataView & Watched, ofView, site, args)
   return noteAround(called, object, args, site, callee)
+}
+
+/** What an object is to inherit from. Returns it. */
+export function prototype<T>(value: T, site: number): T {
+  if (isShared(value))
+    refused(site, 'an object that inherits from a shared array', 'read the elements of the array itself')
+  return value
 }
 
 /** `object[name](...args)`, where the name is computed; `method` is what was there before the arguments. */
@@ -394,6 +413,15 @@ export function computedCall(
   return outward(called, object, args, site, String(called))
 }
 
+/** They read the memory itself that they are given; others make arrays over it, or hand it on. */
+const readsMemory =
+  /^(decode|inspect|format\w*|isDeepStrictEqual|\w*[dD]eep\w*|hash|(in|de)flate\w*|gzip\w*)$/
+
+/** Memory, as an array of its bytes. */
+function bytesIn(value: unknown): unknown {
+  return value instanceof SharedArrayBuffer ? made(new Uint8Array(value)) : value
+}
+
 /** Notes what is read and written, of that of which it is known; for others, compares what was there before. */
 function noteAround(
   called: Method,
@@ -408,7 +436,8 @@ function noteAround(
     for (const { array, start, end, writes } of known) note(array, start, end, writes, site)
     return seen(Reflect.apply(called, object, args))
   }
-  const arrays = [...sharedIn(called, object, args, callee)]
+  const given = name !== null && readsMemory.test(name) ? args.map(bytesIn) : args
+  const arrays = [...sharedIn(called, object, given, callee)]
   const before = arrays.map((array) => {
     const { length } = array[SHARED]
     if (name !== null) noteBulkRead(array[SHARED], 0, length, site)
@@ -455,95 +484,4 @@ function note(array: unknown, start: number, end: number, writes: boolean, site:
   const last = Math.ceil(Math.min(Math.max(end, 0), array.byteLength) / size)
   if (writes) noteBulkWrite(view, first, last, site)
   else noteBulkRead(view, first, last, site)
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Functions whose accesses are known
-
-/** Some bytes of an array, shared or not. */
-interface Access {
-  readonly array: unknown
-  readonly start: number
-  readonly end: number
-  readonly writes: boolean
-}
-
-/** What a function accesses when it is called so; null where that is not known. */
-function accessesOf(
-  called: Method,
-  name: string,
-  object: unknown,
-  args: readonly unknown[],
-): readonly Access[] | null {
-  if (called === Reflect.get || called === Reflect.getOwnPropertyDescriptor)
-    return element(args[0], args[1], false)
-  if (called === Reflect.set || called === Reflect.defineProperty || called === Object.defineProperty)
-    return element(args[0], args[1], true)
-  if (name === 'encodeInto') {
-    const { length } = new TextEncoder().encode(String(args[0]))
-    return [{ array: args[1], start: 0, end: length, writes: true }]
-  }
-  if (name === 'readSync' || name === 'writeSync') return ofFile(args, name === 'readSync')
-  if (name === 'randomFillSync') return [range(args[0], args[1], args[2], true)]
-  if (name === 'getRandomValues') return [range(args[0], 0, undefined, true)]
-  return isBuffer(object) ? ofBuffer(name, object, args) : null
-}
-
-/** From a byte on, so many: all the rest where that is not said. */
-function range(array: unknown, start: unknown, length: unknown, writes: boolean): Access {
-  const from = typeof start === 'number' ? start : 0
-  return { array, start: from, end: typeof length === 'number' ? from + length : Infinity, writes }
-}
-
-function element(array: unknown, key: unknown, writes: boolean): readonly Access[] {
-  const index = typeof key === 'symbol' ? -1 : Number(key)
-  if (!isShared(array) || !Number.isInteger(index) || index < 0) return []
-  const size = array.byteLength / array[SHARED].length
-  return [{ array, start: index * size, end: (index + 1) * size, writes }]
-}
-
-/** `fs.readSync(fd, buffer, offset, length)`, or with an object of options. */
-function ofFile(args: readonly unknown[], writes: boolean): readonly Access[] {
-  const [, array, third, length] = args
-  if (typeof third !== 'object' || third === null) return [range(array, third, length, writes)]
-  const options = third as { offset?: unknown; length?: unknown }
-  return [range(array, options.offset, options.length, writes)]
-}
-
-const sizes: Readonly<Record<string, number>> = { Float: 4, Double: 8 }
-
-/** A method of Node's Buffer: reads of `readUInt16LE(2)`, what `copy` writes into another array, and so on. */
-function ofBuffer(name: string, array: Buffer, args: readonly unknown[]): readonly Access[] | null {
-  const [, verb, kind, bits] =
-    /^(read|write)(?:Big)?(Float|Double|U?Int|Uint)(8|16|32|64)?(?:LE|BE)?$/.exec(name) ?? []
-  if (kind !== undefined) {
-    const writes = verb === 'write'
-    const [offset, length] = writes ? args.slice(1) : args
-    const size = sizes[kind] ?? (bits === undefined ? Number(length) : Number(bits) / 8)
-    return [range(array, offset, size, writes)]
-  }
-  switch (name) {
-    case 'slice':
-    case 'subarray':
-      return []
-    case 'write': {
-      const [text, offset, third, fourth] = args
-      const encoding = [offset, third, fourth].find((each) => typeof each === 'string') as BufferEncoding
-      const most = typeof third === 'number' ? third : Infinity
-      return [range(array, offset, Math.min(Buffer.byteLength(String(text), encoding), most), true)]
-    }
-    case 'copy': {
-      const [target, at = 0, from = 0, to = array.length] = args as [unknown, number?, number?, number?]
-      return [
-        { array, start: from, end: to, writes: false },
-        { array: target, start: at, end: at + to - from, writes: true },
-      ]
-    }
-    case 'swap16':
-    case 'swap32':
-    case 'swap64':
-      return [range(array, 0, undefined, false), range(array, 0, undefined, true)]
-    default:
-      return null
-  }
 }

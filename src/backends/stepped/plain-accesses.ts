@@ -132,6 +132,12 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
           site,
         )
       break
+    case 'at': {
+      const index = Math.trunc(Number(first)) || 0
+      const start = index < 0 ? length + index : index
+      if (start >= 0 && start < length) noteBulkRead(view, start, start + 1, site)
+      break
+    }
     case 'values':
       return iterateWatched(array, site, read)
     case 'entries':

@@ -19,7 +19,7 @@ import {
   rigidity,
   wellKnownSymbol,
 } from './reach-syntax.ts'
-import { type FunctionNode, type Node, isFunction, propertyName, takesNumbers } from './syntax.ts'
+import { type FunctionNode, type Node, isFunction, propertyName, takesByNumber } from './syntax.ts'
 
 /** What a call may lead to. */
 export interface Target {
@@ -448,7 +448,15 @@ export class Reach {
     }
     // One of `Atomics` that is known by another name.
     const indirect = this.#indirect && isOperation(name)
-    if (object.type === 'Identifier' && binding === undefined && !indirect && object.name in globalThis)
+    const isReplaced =
+      this.assignedProperties.has(name) && object.type === 'Identifier' && object.name === 'console'
+    if (
+      object.type === 'Identifier' &&
+      binding === undefined &&
+      !indirect &&
+      !isReplaced &&
+      object.name in globalThis
+    )
       return outside
     if (binding?.kind === 'import' && binding.imported === '*') {
       const { functions, unknown } = this.#valuesOfExport(module, binding.from, name)
@@ -563,7 +571,7 @@ export class Reach {
     const all = [...this.functions.values()].toReversed()
     // What they are given is taken apart in the body.
     for (const info of all)
-      if (info.rigid === null && info.node?.params.some((each) => takesNumbers(each as Node)) === true)
+      if (info.rigid === null && info.node?.params.some((each) => takesByNumber(each as Node)) === true)
         info.stepped = true
     const iterators = this.#iterators()
     for (let changed = true; changed;) {

@@ -272,30 +272,25 @@ export function propertyName(key: Node, computed: boolean): string | null {
 }
 
 /** A pattern in which properties are taken by number, by a computed name, or (`rest`) all together. */
-export function takesByNumber(pattern: Node, rest = true): boolean {
+export function takesByNumber(pattern: Node): boolean {
   switch (pattern.type) {
     case 'AssignmentPattern':
-      return takesByNumber(pattern.left as Node, rest)
+      return takesByNumber(pattern.left as Node)
     case 'RestElement':
-      return takesByNumber(pattern.argument as Node, rest)
+      return takesByNumber(pattern.argument as Node)
     case 'ArrayPattern':
-      return elementsOf(pattern).some((each) => each !== null && takesByNumber(each, rest))
+      return elementsOf(pattern).some((each) => each !== null && takesByNumber(each))
     case 'ObjectPattern':
       return pattern.properties.some((property) => {
-        if (property.type === 'RestElement') return rest
+        if (property.type === 'RestElement') return true
         const { key, computed, value } = property
-        if (takesByNumber(value as Node, rest)) return true
+        if (takesByNumber(value as Node)) return true
         if (key.type !== 'Literal') return computed
         return /^\d+$/.test(String(key.value))
       })
     default:
       return false
   }
-}
-
-/** A parameter takes elements by number, which may be shared. What it takes all together is not seen. */
-export function takesNumbers(target: Node): boolean {
-  return takesByNumber(target, false)
 }
 
 /** Those of a pattern within it, after `...`, too. */

@@ -11,11 +11,13 @@ import { extent, isWhole } from '../../extent.ts'
 const root = new URL('../../../', import.meta.url)
 const preload = new URL('alone.ts', import.meta.url)
 /** They start worker threads, which would each have to be given the steppable form; or cut scripts off. */
-const needThreads = new Set(
-  ['border-threads', 'cut-off', 'ends', 'file-lock', 'files-threads', 'ltp-fork', 'notifier', 'threads'].map(
-    (name) => `api/${name}.test.ts`,
-  ),
-)
+const needThreads = 'border-threads cut-off ends file-lock files-threads ltp-fork notifier threads'.split(' ')
+/** They change the source of the kernel as it is loaded, which is another here. */
+const changesSource = ['allocations']
+const leftOut = new Set([
+  ...needThreads.map((name) => `api/${name}.test.ts`),
+  ...changesSource.map((name) => `kernel/${name}.test.ts`),
+])
 
 /** Says of each test, in a line, how it ended and in which file it stands; of one that failed, why. */
 const reporter = `data:text/javascript,${encodeURIComponent(String.raw`
@@ -34,7 +36,7 @@ const representative = ['calls', 'fork', 'mappings', 'model']
 
 function testFiles(folder: string): string[] {
   return readdirSync(new URL(`test/${folder}/`, root))
-    .filter((name) => name.endsWith('.test.ts') && !needThreads.has(`${folder}/${name}`))
+    .filter((name) => name.endsWith('.test.ts') && !leftOut.has(`${folder}/${name}`))
     .filter(
       (name) => isWhole || folder !== 'api' || representative.some((each) => name === `${each}.test.ts`),
     )

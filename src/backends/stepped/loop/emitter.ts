@@ -1,5 +1,7 @@
 // Listeners, as those of Node's EventEmitter. Written here, as those of the engine could not be stopped.
 
+import { host } from './host.ts'
+
 type Called = (this: unknown, ...args: unknown[]) => unknown
 type Name = string | symbol
 
@@ -127,7 +129,7 @@ export class Emitter {
   emit(name: Name, ...args: unknown[]): boolean {
     const list = this.listenersOf$(name)
     if (list.length === 0 && name === 'error') throw args[0]
-    for (const each of list) (each as Called).call(this, ...args)
+    for (const each of list) (host.followed(each) as Called).call(this, ...args)
     return list.length > 0
   }
 }

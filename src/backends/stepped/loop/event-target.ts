@@ -105,7 +105,7 @@ function tell(event: Event, name: string, value: unknown): void {
 /** What a listener throws, nobody catches: the others are called all the same. */
 function callListener(self: object, called: unknown, event: Event): void {
   try {
-    if (typeof called === 'function') (called as Called).call(self, event)
+    if (typeof called === 'function') (host.followed(called) as Called).call(self, event)
     else (called as { handleEvent: (event: Event) => unknown }).handleEvent(event)
   } catch (error) {
     if (host.isBroken()) throw error

@@ -8,6 +8,7 @@ import {
   currentThread,
   elapsed,
   endWith,
+  followed,
   isAlone,
   isBroken,
   isModelled,
@@ -26,6 +27,7 @@ import {
   state,
   watchCell,
 } from '../runtime.ts'
+import { isOfProgram } from '../callees.ts'
 import { ChoicesNeeded, ScriptNeeded, type ScriptRequest, ThreadsNeeded } from '../refusal.ts'
 import type { Watched } from '../thread.ts'
 import { type Found, findModule } from '../thread-modules.ts'
@@ -200,6 +202,9 @@ export const host = {
   refuse(what: string, remedy: string): never {
     return refused(siteHere(what), what, remedy)
   },
+  /** What is called later: where it is none of the program, it tells what it does. */
+  followed: (called: unknown): unknown =>
+    typeof called !== 'function' || isOfProgram(called) ? called : followed(called, siteHere('call')),
   /** Ends the check if what is called calls back when an event of Node comes. */
   refuseLater: (called: unknown, args: readonly unknown[]): void =>
     refuseLater(called as never, args, siteHere('promisify')),

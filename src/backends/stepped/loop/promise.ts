@@ -122,7 +122,7 @@ Object.defineProperty(LoopPromise, 'name', { value: 'Promise' })
 export { LoopPromise as Promise }
 
 function handler(value: unknown): Handler | null {
-  return typeof value === 'function' ? (value as Handler) : null
+  return typeof value === 'function' ? (host.followed(value) as Handler) : null
 }
 
 function isPromise(value: unknown): value is LoopPromise {

@@ -90,7 +90,7 @@ function delayOf(given: unknown): number {
 
 function callable(called: unknown): Called {
   if (typeof called !== 'function') throw new TypeError('The "callback" argument must be of type function')
-  return called as Called
+  return host.followed(called) as Called
 }
 
 export function setTimeout(called: unknown, delay?: unknown, ...args: unknown[]): unknown {
