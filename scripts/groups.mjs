@@ -42,6 +42,9 @@ const alone = new Set([
   'check/events',
   'check/programs',
   'check/workers',
+  // They replace functions of Atomics, or of the kernel as it is loaded.
+  'kernel/allocations',
+  'kernel/fault-cost',
   'trace/pacing',
   'trace/source',
   'trace/replay',
