@@ -197,9 +197,11 @@ function viewed(value: unknown, view: Uint8Array): Uint8Array {
 }
 
 const { getPrototypeOf } = Object
-const sharedPrototype = SharedArrayBuffer.prototype
-const mostBytesOfShared = getterOf<number>('maxByteLength', sharedPrototype)
 const mostBytesOfPlain = getterOf<number>('maxByteLength', ArrayBuffer.prototype)
+// A page that is not isolated has none. It loads the library to be told so.
+const sharedPrototype = typeof SharedArrayBuffer === 'undefined' ? null : SharedArrayBuffer.prototype
+const mostBytesOfShared =
+  sharedPrototype === null ? mostBytesOfPlain : getterOf<number>('maxByteLength', sharedPrototype)
 
 /** How large a buffer may become; Infinity where its prototype was changed to the other kind's. */
 function mostBytesOf(buffer: ArrayBufferLike): number {
