@@ -58,6 +58,18 @@ const GOES_ON = ' (continued)'
 /** What one thread waits for, by name, at most. */
 const NAMES_MAX = 3
 
+/** Of what is told of a thread and is no access of memory. */
+const noAccess = {
+  cell: -1,
+  index: 0,
+  before: null,
+  after: null,
+  writes: false,
+  reads: false,
+  isLoops: false,
+  wokenBy: null,
+} as const
+
 /** Runs the execution again and writes it down. `sites` are those of the program that `subject` runs. */
 export function recordCounterexample(
   subject: Subject,
@@ -294,15 +306,8 @@ class Recorder extends Scheduler {
     this.#note(thread, site, {
       step: null,
       operation: 'event',
-      cell: -1,
-      index: 0,
-      before: null,
-      after: null,
-      writes: false,
-      reads: false,
-      isLoops: false,
+      ...noAccess,
       say: () => text,
-      wokenBy: null,
     })
   }
 
@@ -346,15 +351,8 @@ class Recorder extends Scheduler {
     this.#note(victim, victim.site, {
       step: this.#step,
       operation: operationNames[STOP]!,
-      cell: -1,
-      index: 0,
-      before: null,
-      after: null,
-      writes: false,
-      reads: false,
-      isLoops: false,
+      ...noAccess,
       say: () => `is ended before ${this.#next(victim)}`,
-      wokenBy: null,
     })
   }
 

@@ -11,7 +11,7 @@
 // The word keeps the VMA from changing, not its memory from being reused: between the lookup and the store of the word
 // the VMA may leave the tree. It is therefore freed after a grace period, and marked once it has left.
 
-import { accessSignal, fillFromVma } from '../fault/fault.ts'
+import { fillFromVma } from '../fault/fault.ts'
 import { vmaLockHeld } from '../fault/hold.ts'
 import { copyContainsPage } from '../fault/speculative.ts'
 import { perCpuBase } from '../machine/cpu.ts'
@@ -27,7 +27,7 @@ import { rcuwaitWake, rcuwaitWhile } from '../sync/rcuwait.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VMA_LINK, Vma } from '../vma/vma.ts'
-import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
+import { PerVmaDesign, isWriteLocked, setLockNumber } from './per-vma.ts'
 
 export class HazardVma extends PerVmaDesign {
   protected override readonly hold = vmaLockHeld
@@ -91,18 +91,6 @@ export class HazardVma extends PerVmaDesign {
     Atomics.store(cpu.heap, cpu.base + PerCpu.vmaInUse, 0)
     rcuwaitWake(cpu, mm + Mm.vmaWriterWait)
   }
-
-  /** The VMA was locked, so its fields were valid. */
-  protected override accessRefused(cpu: Task, errorCode: number, vmFlags: number): number {
-    countVmEvent(cpu, VmEvent.vma_lock_success)
-    return accessSignal(errorCode, vmFlags)
-  }
-}
-
-/** From now on the VMA is locked for writing, until the mmap lock is released. */
-function setLockNumber(cpu: Task, vma: number): void {
-  const { heap } = cpu
-  Atomics.store(heap, vma + Vma.vmLockSeq, Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq))
 }
 
 /** Waits until no CPU uses the VMA. A CPU that begins to use the mm after its bit was read will see the number. */

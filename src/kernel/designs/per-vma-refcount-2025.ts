@@ -9,7 +9,7 @@
 // forbidden access is a signal at once (6.10). MADV_DONTNEED and MADV_FREE of pages of one VMA take its lock and not
 // the mmap lock (6.17). docs/designs.md says what of 6.18 and later is missing here.
 
-import { accessSignal, fillFromVma } from '../fault/fault.ts'
+import { fillFromVma } from '../fault/fault.ts'
 import { vmaLockHeld } from '../fault/hold.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
@@ -21,7 +21,7 @@ import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VMA_LINK, Vma } from '../vma/vma.ts'
-import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
+import { PerVmaDesign, isWriteLocked, setLockNumber } from './per-vma.ts'
 
 /** `VMA_LOCK_OFFSET`: a writer waits. */
 const WRITER = 0x4000_0000
@@ -99,18 +99,6 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
   override vmaEndRead(cpu: Task, vma: number): void {
     vmaEndRead(cpu, vma)
   }
-
-  /** The VMA was locked, so its fields were valid (commit bc7996c864ff of 6.10). */
-  protected override accessRefused(cpu: Task, errorCode: number, vmFlags: number): number {
-    countVmEvent(cpu, VmEvent.vma_lock_success)
-    return accessSignal(errorCode, vmFlags)
-  }
-}
-
-/** From now on the VMA is locked for writing, until the mmap lock is released. */
-function setLockNumber(cpu: Task, vma: number): void {
-  const { heap } = cpu
-  Atomics.store(heap, vma + Vma.vmLockSeq, Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq))
 }
 
 /** `__vma_enter_locked` and `__vma_exit_locked` of a VMA that is going away. */

@@ -8,7 +8,7 @@
 // current value.
 
 import { Design } from '../fault/design.ts'
-import { accessError, handleMmFault } from '../fault/fault.ts'
+import { accessError, accessSignal, handleMmFault } from '../fault/fault.ts'
 import {
   type FaultContext,
   type Hold,
@@ -48,8 +48,14 @@ export abstract class PerVmaDesign extends Design {
    */
   protected abstract vmaStartWrite(cpu: Task, vma: number): void
 
-  /** What a fault comes to that the VMA, which is locked, does not allow. */
-  protected abstract accessRefused(cpu: Task, errorCode: number, vmFlags: number): number
+  /**
+   * What a fault comes to that the VMA does not allow. The VMA was locked, so its fields were valid: a signal at once
+   * (commit bc7996c864ff of 6.10).
+   */
+  protected accessRefused(cpu: Task, errorCode: number, vmFlags: number): number {
+    countVmEvent(cpu, VmEvent.vma_lock_success)
+    return accessSignal(errorCode, vmFlags)
+  }
 
   /** `vma_end_write_all`, also before a downgrade. */
   override mmapWriteUnlocking(cpu: Task, mm: number): void {
@@ -108,6 +114,12 @@ export abstract class PerVmaDesign extends Design {
  */
 export function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
   return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
+}
+
+/** From now on the VMA is locked for writing, until the mmap lock is released. */
+export function setLockNumber(cpu: Task, vma: number): void {
+  const { heap } = cpu
+  Atomics.store(heap, vma + Vma.vmLockSeq, Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq))
 }
 
 function giveUp(cpu: Task, reason: number): number {
