@@ -537,7 +537,8 @@ export abstract class Execution extends Scheduler {
     if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
     if (kind === STOP) this.#takeOverLife(event, thread.victim!.id)
     this.#watched.length = 0
-    if (kind === PAUSE) this.#meetWatched(event, thread, thread)
+    if (kind === PAUSE && thread.joins) this.#joinWatched(thread, clock)
+    else if (kind === PAUSE) this.#meetWatched(event, thread, thread)
     else if (mode !== 0) {
       for (let cell = thread.cell; cell < thread.cell + thread.cells; cell++)
         this.#meetCell(event, thread, cell, mode)
@@ -556,6 +557,15 @@ export abstract class Execution extends Scheduler {
       const cell = spinning.readCells[read]!
       this.#watched.push(cell)
       this.#meetCell(event, thread, cell, READS)
+    }
+  }
+
+  /** The thread has waited for all of that, and could not have gone on before: nothing is to be reversed. */
+  #joinWatched({ watchFrom, watchTo, readCells }: Thread, clock: number): void {
+    const { words, stride } = this.shadow
+    for (let read = watchFrom; read < watchTo; read++) {
+      const lastWrite = words[readCells[read]! * stride + LAST_WRITE]!
+      if (lastWrite !== 0) this.#join(this.clock, clock, lastWrite - 1)
     }
   }
 

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { host } from '../../src/backends/stepped/loop/host.ts'
 import { loadSteppedTogether, memory, setSites } from '../../src/backends/stepped/index.ts'
 import { type ExploreOptions, explore } from '../../src/check/explore.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
@@ -340,56 +339,25 @@ describe('threads with event loops', async () => {
     fc.assert(fc.property(reactive, reactsAsWanted), { numRuns: extent(100, 3000), seed: 3 })
   })
 
-  describe('that decide which event they wait for before it is there', () => {
-    const some = fc.array(list, { minLength: 2, maxLength: 3 })
-    const few = reactive.filter((all) => all.flat(2).filter(([kind]) => kind === 'send').length <= 3)
-    const deciding = (work: () => void) => (): void => {
-      const { decidesFrom } = host
-      host.decidesFrom = 1
-      try {
-        work()
-      } finally {
-        host.decidesFrom = decidesFrom
-      }
-    }
+  it('find the same where it comes only when time has passed for others', () => {
+    // More often than it may at any moment (see TIMEOUTS_MAX): the plain enumeration knows of no such limit.
+    const tries = Array.from({ length: 4 }, (): EventStep => ['sleep', 1])
+    const each: Lists = [[['load', 0]], [...tries, ['send', 0, 1]], [['send', 0, 2]]]
+    const threads = each.map((steps, id) => (state: EventState) => runList(state, id, steps))
+    const slept = ['slept 0', 'slept 1', 'slept 2', 'slept 3']
+    const wanted = [[0, 'message 2 2', 'message 1 1'], slept, []]
+    assert.deepEqual([...outcomesOf(threads)], [JSON.stringify(wanted)])
+  })
 
-    it(
-      'find the same',
-      deciding(() => {
-        fc.assert(fc.property(some, holds), { numRuns: extent(60, 5000), seed: 11 })
-        fc.assert(fc.property(few, reactsAsWanted), { numRuns: extent(30, 1500), seed: 12 })
-      }),
-    )
-    it(
-      'find the same where it comes only when time has passed for others',
-      deciding(() => {
-        // More often than it may at any moment (see TIMEOUTS_MAX): the plain enumeration knows of no such limit.
-        const tries = Array.from({ length: 4 }, (): EventStep => ['sleep', 1])
-        const each: Lists = [[['load', 0]], [...tries, ['send', 0, 1]], [['send', 0, 2]]]
-        const threads = each.map((steps, id) => (state: EventState) => runList(state, id, steps))
-        const found = outcomesOf(threads)
-        host.decidesFrom = Infinity
-        const wanted = outcomesOf(threads)
-        host.decidesFrom = 1
-        assert.deepEqual([...found].toSorted(), [...wanted].toSorted())
-        assert.ok([...found].every((outcome) => outcome.includes('message 1 1')))
-      }),
-    )
-    it(
-      'find nothing else with a bound, or by chance',
-      deciding(() => {
-        const isAmong = (each: Lists): void => {
-          const threads = each.map((steps, id) => (state: EventState) => runList(state, id, steps))
-          const wanted = enumerate(each)
-          const strategies: Partial<ExploreOptions>[] = [
-            { bound: 1 },
-            { strategy: 'random', maxExecutions: 20 },
-          ]
-          for (const options of strategies)
-            for (const outcome of outcomesOf(threads, options)) assert.ok(wanted.has(outcome), outcome)
-        }
-        fc.assert(fc.property(some, isAmong), { numRuns: extent(40, 2000), seed: 13 })
-      }),
-    )
+  it('find nothing else with a bound, or by chance', () => {
+    const some = fc.array(list, { minLength: 2, maxLength: 3 })
+    const isAmong = (each: Lists): void => {
+      const threads = each.map((steps, id) => (state: EventState) => runList(state, id, steps))
+      const wanted = enumerate(each)
+      const strategies: Partial<ExploreOptions>[] = [{ bound: 1 }, { strategy: 'random', maxExecutions: 20 }]
+      for (const options of strategies)
+        for (const outcome of outcomesOf(threads, options)) assert.ok(wanted.has(outcome), outcome)
+    }
+    fc.assert(fc.property(some, isAmong), { numRuns: extent(40, 2000), seed: 13 })
   })
 })

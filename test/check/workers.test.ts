@@ -174,6 +174,26 @@ describe('programs with Workers', () => {
     })
   }
 
+  it('may lose what comes before somebody listens', async () => {
+    const lost = [[false], [true, 'exit'], [true, 2, 'exit'], [true, 1, 2, 'exit']]
+    assert.deepEqual(new Set(await holds('late.mjs')), new Set(lost.map((heard) => [heard])))
+  })
+
+  it('that nobody hears end in no order', async () => {
+    everywhere.kindOfEnd = ''
+    const { found, outcomes } = await exploreScript('unheard.mjs')
+    assert.deepEqual([[...outcomes], found.complete], [['[3]'], true])
+    // As many as three threads of a check have that count under the same lock, and hardly more to find them.
+    assert.equal(found.executions - found.redundant, 1026)
+    assert.ok(found.redundant < 200)
+  })
+
+  it('end the process by an error, whatever it waits for', async () => {
+    everywhere.kindOfEnd = 'broken'
+    const { failure } = (await exploreScript('unheard.mjs')).found
+    assert.deepEqual([failure!.kind, (failure!.error as Error).message], ['error', 'broken'])
+  })
+
   it('give tokens that know the scripts that only a thread names', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'scripts-'))
     after(() => rmSync(folder, { recursive: true }))

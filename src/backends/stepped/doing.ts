@@ -185,6 +185,7 @@ export function pauseDone(thread: Thread): unknown {
   thread.idles = false
   thread.passedOver = noPlaces
   thread.hasDecidedLater = false
+  thread.joins = false
   thread.isTimed = false
   thread.serves = false
   thread.forgetReads()

@@ -212,6 +212,8 @@ export class Thread {
   /** While it does, where else it might have waited: see passOver() in runtime.ts. */
   passedOver = noPlaces
   hasDecidedLater = false
+  /** While it does, it waits until something is at all places, or more than 1 at one. */
+  joins = false
   /** While it does, its next timer may be due. */
   isTimed = false
   /** While it does, nobody waits for what it has promised: where all that are left do so, that is the end. */
@@ -253,6 +255,7 @@ export class Thread {
     this.idles = false
     this.passedOver = noPlaces
     this.hasDecidedLater = false
+    this.joins = false
     this.isTimed = false
     this.serves = false
     this.forgetReads()
@@ -330,6 +333,7 @@ export class Thread {
     this.idles = other.idles
     this.passedOver = other.passedOver
     this.hasDecidedLater = other.hasDecidedLater
+    this.joins = other.joins
     this.isTimed = other.isTimed
     this.serves = other.serves
   }
@@ -393,11 +397,22 @@ export class Thread {
 
   /** Something of what it spun on has changed. */
   sawChange(): boolean {
+    if (this.joins) return this.#sawAll()
     for (let at = this.watchFrom; at < this.watchTo; at++) {
       const value: number | bigint = this.readArrays[at]![this.readIndices[at]!]!
       if (value !== this.readValues[at] && !this.#isBigInt(at, value)) return true
     }
     return false
+  }
+
+  #sawAll(): boolean {
+    let are = true
+    for (let at = this.watchFrom; at < this.watchTo; at++) {
+      const value = this.readArrays[at]![this.readIndices[at]!]!
+      if (value > 1) return true
+      if (value === 0) are = false
+    }
+    return are
   }
 
   /** Two of its reads had the same value. */

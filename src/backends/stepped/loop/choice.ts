@@ -3,7 +3,8 @@
 // The explorer decides who goes on, and nothing else. So a choice is made by that: another thread, of ours, counts in a
 // cell from 0 on, and who chooses reads what is there. It is asked for only where there is more than one thing.
 
-import { host } from './host.ts'
+import { type Request, host } from './host.ts'
+import { Mailbox } from './mailbox.ts'
 
 /** One of 0 to `count` − 1. */
 export function choose(count: number): number {
@@ -11,28 +12,24 @@ export function choose(count: number): number {
   const { asked, requests } = host.choices(true)
   const cell = new Int32Array(new SharedArrayBuffer(4))
   // What was there before is of interest to the explorer: two requests have an order.
-  const before = Atomics.add(asked, 0, 1)
-  requests[before] = { cell, count }
+  requests.putAt(Atomics.add(asked, 0, 1), { cell, count }, 'choose')
   return Atomics.load(cell, 0)
 }
 
 /** Called before each execution. Where nobody is there to count, the first choice says that somebody is needed. */
 export function beginChoices(isServed: boolean): void {
-  host.setChoices({ asked: new Int32Array(new SharedArrayBuffer(4)), requests: [], isServed })
+  const asked = new Int32Array(new SharedArrayBuffer(4))
+  host.setChoices({ asked, requests: new Mailbox<Request>(), isServed })
 }
 
-/** What the thread does that counts. */
+/** What the thread does that counts. It looks at a request when that is there, and so depends on no other. */
 export function serveChoices(): void {
   host.needsNoScope()
-  const { asked, requests } = host.choices(false)
-  host.watch(asked)
-  Atomics.idle(false, true)
-  for (let served = 0; ;) {
-    host.beginLooking()
-    if (Atomics.load(asked, 0) > served) {
-      const { cell, count } = requests[served]!
-      served++
-      for (let each = 1; each < count; each++) Atomics.store(cell, 0, each)
-    } else Atomics.idle(false, true)
+  const { requests } = host.choices(false)
+  for (;;) {
+    host.awaits([requests.place()], 0)
+    Atomics.idle(false, true)
+    const { cell, count } = requests.take()
+    for (let each = 1; each < count; each++) Atomics.store(cell, 0, each)
   }
 }

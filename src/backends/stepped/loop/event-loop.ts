@@ -4,12 +4,14 @@
 // choice, every one is tried. A thread that has none waits for a change at the ports at which it listens; while it has
 // a timer, that may be due at any moment. It ends where it would in Node: when nothing is left that keeps it.
 //
-// The first thread, where it has no timers and listens at many places, decides first where the next event is to come
-// from, and then waits until it is there, however long that takes: whatever else has come meanwhile might as well have
-// been looked at later. So nothing depends on whether it was there. Where what was decided for never comes, and
-// something else has, nothing was found that another decision does not find: see passOver(). At few places there is
-// less to be explored where it looks at all of them; and decisions of several threads have an order, which is one more
-// to explore.
+// A thread that has no timers and listens at one place waits until something is there, and does not look before. The
+// first thread, where it listens at several, decides first where the next event is to come from, and then waits until
+// it is there, however long that takes: whatever else has come meanwhile might as well have been looked at later. So
+// nothing depends on whether it was there. Where what was decided for never comes, and something else has, nothing was
+// found that another decision does not find: see passOver(). Decisions of several threads would have an order, which
+// is one more to explore.
+//
+// Where nothing keeps a thread but Workers of which the program hears nothing, it waits until all of them have ended.
 
 import { inFrame } from './async-context.ts'
 import { choose } from './choice.ts'
@@ -55,6 +57,7 @@ export function driveLoop(loop: Loop, result: unknown): void {
     // Who hears that nothing is left may begin something.
     if (event === null && !loop.isPending && loop.beforeEnd?.() === true) event = nextOf(loop)
     if (event === null) return
+    for (const port of loop.ports) port.passes?.()
     loop.frame = null
     guarded(loop, event)
   }
@@ -127,7 +130,7 @@ function runAll(loop: Loop, jobs: Job[]): void {
 /** The next event, when it is there; null where the thread ends. */
 function nextEvent(loop: Loop): Job | null {
   for (;;) {
-    if (host.mayDecide() && loop.timers.length + loop.immediates.length === 0 && isKept(loop)) {
+    if (loop.timers.length + loop.immediates.length === 0 && isKept(loop)) {
       const event = awaitEvent(loop)
       if (event !== null) return event
     }
@@ -164,10 +167,15 @@ function lastOf(loop: Loop, timers: readonly Timed[], due: readonly Job[]): Job 
   return choice === 0 ? null : last[choice - 1]!
 }
 
-/** Waits for an event from one place; null where there is none, or something else has come and this does not. */
+type Awaited = Pick<Source, 'looks' | 'deliver' | 'isUnheard'>
+
+/**
+ * Waits for an event without looking for it before; null where the thread has to look at all places, or something else
+ * has come and what was decided for does not.
+ */
 function awaitEvent(loop: Loop): Job | null {
   const places: Place[] = []
-  const sources: Pick<Source, 'looks' | 'deliver'>[] = []
+  const sources: Awaited[] = []
   if (loop.ports.some(({ isVague }) => isVague)) return null
   for (const source of [...loop.ports, ...loop.waiters]) {
     const place = source.place()
@@ -175,12 +183,23 @@ function awaitEvent(loop: Loop): Job | null {
     places.push(place)
     sources.push(source)
   }
-  if (sources.length < host.decidesFrom) return null
+  if (sources.length > 1 && sources.every(({ isUnheard }) => isUnheard))
+    return awaitAll(loop, places, sources)
+  if (sources.length === 0 || (sources.length > 1 && !host.mayDecide())) return null
   const choice = choose(sources.length)
   host.awaits(places, choice)
   Atomics.idle(false, !loop.isPending)
   const source = sources[choice]!
   return source.looks() ? () => source.deliver() : null
+}
+
+/** Of what nobody hears, no order shows: all of it is one event. */
+function awaitAll(loop: Loop, places: readonly Place[], sources: readonly Awaited[]): Job {
+  host.awaitsAll(places)
+  Atomics.idle(false, !loop.isPending)
+  return () => {
+    for (const source of sources) if (source.looks()) source.deliver()
+  }
 }
 
 function chosen(events: readonly Job[]): Job {

@@ -43,6 +43,10 @@ export interface Source {
   place(): Place | null
   looks(): boolean
   deliver(): unknown
+  /** The program hears nothing of what arrives here. */
+  readonly isUnheard?: boolean
+  /** An event begins, maybe of another source. */
+  passes?(): void
 }
 
 /** An element that is 0 until something is there. */
@@ -122,16 +126,22 @@ export class EventLoop {
   failure: { readonly error: unknown } | null = null
 }
 
+interface Requests {
+  putAt(index: number, request: Request, told: string): void
+  place(): Place
+  take(): Request
+}
+
 /** A choice that a thread leaves to the order of the steps: see choice.ts. */
 export interface Request {
   readonly cell: Int32Array
   readonly count: number
 }
 
-/** Those of the execution, and a cell that says that there is another. */
+/** Those of the execution, and how many there were. */
 export interface Choices {
   readonly asked: Int32Array
-  readonly requests: Request[]
+  readonly requests: Requests
   readonly isServed: boolean
 }
 
@@ -162,8 +172,7 @@ interface Group {
 const groups = new Map<string, Group>()
 
 export const host = {
-  /** Where it listens at so many places, the first thread decides first where its next event comes from. */
-  decidesFrom: 4,
+  /** Where it listens at several places, the first thread decides first where its next event comes from. */
   mayDecide: (): boolean => currentThread().id === 0,
   beginLooking,
   isBroken,
@@ -191,6 +200,12 @@ export const host = {
     const { array, index } = places[choice]!
     watchCell(array as Watched, index, 0)
     passOver(places.filter((_, each) => each !== choice) as never, choice > 0)
+  },
+  /** The thread is to wait until something is at each of some places, or more than 1 at one. */
+  awaitsAll(places: readonly Place[]): void {
+    beginLooking()
+    for (const { array, index } of places) watchCell(array as Watched, index, 0)
+    currentThread().joins = true
   },
   /** What the next operation is, for those who read a trace. */
   tell: noteNext,

@@ -17,13 +17,17 @@ export class Mailbox<Message> {
    * Sends, where all who do so are known to each other: one comes after the other. A thread that is ended before it has
    * sent leaves its place to the next.
    */
-  put(message: Message, told: string): void {
-    const index = this.sent
+  put(message: Message, told: string, mark = 1): void {
+    this.putAt(this.sent, message, told, mark)
+    this.sent++
+  }
+
+  /** Sends what has its place. */
+  putAt(index: number, message: Message, told: string, mark = 1): void {
     const cells = this.cellsOf(index)
     host.tell(told)
-    Atomics.store(cells, index % CELLS, 1)
+    Atomics.store(cells, index % CELLS, mark)
     this.messages[index] = message
-    this.sent++
   }
 
   /** Where it is told that the next is there. */
@@ -31,12 +35,13 @@ export class Mailbox<Message> {
     return { array: this.cellsOf(this.taken), index: this.taken % CELLS }
   }
 
-  /** Whether the next is there. */
-  looks(told: string): boolean {
-    const cells = this.cellsOf(this.taken)
+  /** Whether the next is there, or the one so many after it. */
+  looks(told: string, after = 0): boolean {
+    const index = this.taken + after
+    const cells = this.cellsOf(index)
     host.tell(told)
-    Atomics.load(cells, this.taken % CELLS)
-    return this.next() !== undefined
+    Atomics.load(cells, index % CELLS)
+    return this.messages[index] !== undefined
   }
 
   /** The next, if it is there. */

@@ -104,7 +104,7 @@ export class MessagePort extends PortTarget implements Source, Owned {
     return !this.isReceiving
   }
 
-  place(): Place {
+  place(): Place | null {
     return this.own.place()
   }
 

@@ -7,6 +7,7 @@
 import * as native from 'node:worker_threads'
 import type { ThreadCode } from '../thread-modules.ts'
 import { cloneMessage } from './clone.ts'
+import { choose } from './choice.ts'
 import { type Context, contextOf } from './context.ts'
 import { Emitter } from './emitter.ts'
 import { driveLoop, guarded, neverSettled } from './event-loop.ts'
@@ -47,6 +48,9 @@ type News =
   | { readonly kind: 'error'; readonly error: unknown }
   | { readonly kind: 'exit'; readonly code: number }
 
+/** An error that nobody hears ends the process, whatever else that waits for. */
+const URGENT = 2
+
 /** Where such news arrive. */
 class NewsQueue implements Source {
   isReferenced = true
@@ -58,7 +62,19 @@ class NewsQueue implements Source {
   }
 
   put(news: News): void {
-    this.mailbox.put(news, news.kind === 'exit' ? 'end' : 'tell of an error')
+    if (news.kind === 'exit') this.mailbox.put(news, 'end')
+    else this.mailbox.put(news, 'tell of an error', URGENT)
+  }
+
+  get isUnheard(): boolean {
+    const { worker } = this
+    const { process } = contextOf(worker.loop$) as { process: Emitter }
+    return (
+      !worker.hears$('exit') &&
+      !worker.hears$('error') &&
+      worker.ends$.length === 0 &&
+      process.listenerCount('uncaughtException') === 0
+    )
   }
 
   place(): Place {
@@ -103,9 +119,33 @@ class Online implements Source {
   }
 }
 
-/** Where the messages of a Worker arrive. */
+/**
+ * Where the messages of a Worker arrive. While nobody listens to them, Node throws them away at any moment between two
+ * events: so nobody looks for them, and how many are gone is chosen when somebody begins to listen.
+ */
 class WorkerPort extends MessagePort {
   worker: Worker | null = null
+  /** How many were there, with nobody to listen, when the last event began. */
+  missed = 0
+
+  override place(): Place | null {
+    return this.worker!.hears$('message') ? super.place() : null
+  }
+
+  override looks(): boolean {
+    return this.worker!.hears$('message') && super.looks()
+  }
+
+  passes(): void {
+    if (this.worker!.hears$('message')) return
+    while (this.own.looks('miss a message', this.missed)) this.missed++
+  }
+
+  /** Somebody begins to listen. */
+  heard(): void {
+    for (let gone = choose(this.missed + 1); gone > 0; gone--) if (this.own.take().isEnd) this.forget()
+    this.missed = 0
+  }
 
   override deliver(): void {
     const { data, isEnd } = this.own.take()
@@ -294,7 +334,13 @@ export class Worker extends Emitter implements Owned {
     this.news$.isReferenced = false
   }
 
+  /** Somebody may hear of it; a class that extends this may have its own ways. */
+  hears$(name: string): boolean {
+    return this.listenerCount(name) > 0 || this.emit !== Emitter.prototype.emit
+  }
+
   override listened$(name: string | symbol, count: number): void {
+    if (name === 'message' && count === 1) this.port$.heard()
     if (name === 'online' && count === 1 && !this.loop$.ports.includes(this.online$))
       this.loop$.ports.push(this.online$)
   }
