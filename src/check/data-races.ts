@@ -31,7 +31,7 @@ export interface RaceReport {
   readonly second: RacingAccess
 }
 
-/** What is known of the events of an execution: see execution.ts. */
+/** What is known of the events of an execution: see dependence.ts. */
 export interface EventTimes {
   /** For each event and thread, one more than the last event of that thread which happens before. */
   readonly sync: Int32Array

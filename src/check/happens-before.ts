@@ -217,7 +217,7 @@ function isRacy({ isPlain, kind }: Thread): boolean {
   return isPlain && (kind === LOAD || kind === STORE)
 }
 
-/** It changes what is there without looking: see execution.ts. */
+/** It changes what is there without looking: see dependence.ts. */
 function isUpdate({ kind, unread }: Thread): boolean {
   return unread && kind >= ADD && kind <= XOR
 }

@@ -1,7 +1,7 @@
 // What is remembered of each cell of shared memory during an execution, with a log so that it can be taken back.
 //
 // The words of a cell: the last atomic write, the last use of the queue of those who wait on it, and the kind of the
-// updates since that write (see execution.ts), then for each thread its last atomic read, write, update and use of the
+// updates since that write (see dependence.ts), then for each thread its last atomic read, write, update and use of the
 // queue, and when and where it last read and wrote plainly. Events are numbered from 1 here, so that 0 is none.
 
 export const LAST_WRITE = 0

@@ -28,7 +28,7 @@ export class NotSymmetric extends Error {
   override readonly name = 'NotSymmetric'
 }
 
-/** What is known of the events of an execution: see execution.ts. */
+/** What is known of the events of an execution: see dependence.ts. */
 interface Events {
   readonly lastEvent: Int32Array
   readonly previous: Int32Array

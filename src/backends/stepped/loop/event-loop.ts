@@ -167,6 +167,12 @@ function lastOf(loop: Loop, timers: readonly Timed[], due: readonly Job[]): Job 
   return choice === 0 ? null : last[choice - 1]!
 }
 
+/**
+ * More events than a thread of a check has that comes to an end. Threads that answer each other for ever then look too
+ * early, and are left there: no execution of them ends, which is told, and none is a livelock.
+ */
+const WAITS_MAX = 200
+
 type Awaited = Pick<Source, 'looks' | 'deliver' | 'isUnheard'>
 
 /**
@@ -176,7 +182,7 @@ type Awaited = Pick<Source, 'looks' | 'deliver' | 'isUnheard'>
 function awaitEvent(loop: Loop): Job | null {
   const places: Place[] = []
   const sources: Awaited[] = []
-  if (loop.ports.some(({ isVague }) => isVague)) return null
+  if (loop.waits++ >= WAITS_MAX || loop.ports.some(({ isVague }) => isVague)) return null
   for (const source of [...loop.ports, ...loop.waiters]) {
     const place = source.place()
     if (place === null) continue

@@ -118,6 +118,8 @@ export class EventLoop {
   /** Does what a process does before its main thread ends by itself. */
   onEnd: (() => unknown) | null = null
   timersSet = 0
+  /** How often it has waited for an event without looking for one before. */
+  waits = 0
   /** Nothing keeps the thread any more: of its timers, those that were set by then may still fire, once. */
   lastTimer = Infinity
   /** The promise of the thread's function is not settled. That of a script, which awaits at its top, keeps nothing. */
