@@ -225,7 +225,7 @@ class Recorder extends Scheduler {
     if (last === this.#ended) return `${name} was ended`
     if (last.state === FINISHED) return `${name} has finished`
     if (last.state === WAITING) return `${name} waits`
-    if (last.idles) return `${name} waits for an event`
+    if (last.eventWait !== null) return `${name} waits for an event`
     if (last.state === SPINNING) return `${name} waits until something of what it reads changes`
     if (HARNESS.test(this.#sites[last.site]?.file ?? '')) return `${name} is between two calls`
     return `${name} is stopped before ${this.#next(last)}`
@@ -250,7 +250,8 @@ class Recorder extends Scheduler {
     const others = this.#threads
       .filter((thread) => !isOver(thread) && !this.#hidden.includes(thread.id))
       .flatMap((thread) => {
-        if (thread.idles) return [`${this.#nameOf(thread)} waits for an event that settles its promise`]
+        if (thread.eventWait !== null)
+          return [`${this.#nameOf(thread)} waits for an event that settles its promise`]
         const cells = cellsAwaited(thread)
         const names = [...cells]
           .slice(0, NAMES_MAX)

@@ -214,7 +214,7 @@ export abstract class Dependence extends Scheduler {
     if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
     if (kind === STOP) this.#takeOverLife(event, thread.victim!.id)
     this.#watched.length = 0
-    if (kind === PAUSE && thread.joins) this.#joinWatched(thread, clock)
+    if (kind === PAUSE && thread.eventWait?.joins === true) this.#joinWatched(thread, clock)
     else if (kind === PAUSE) this.#meetWatched(event, thread, thread)
     else if (mode !== 0) {
       for (let cell = thread.cell; cell < thread.cell + thread.cells; cell++)

@@ -214,11 +214,6 @@ export abstract class Execution extends Dependence {
     return this.branch
   }
 
-  /** Where the execution left a thread that could have gone on. */
-  get preemptionCount(): number {
-    return this.preemptions[this.depth]!
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
   // Choosing
 

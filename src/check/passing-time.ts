@@ -10,7 +10,7 @@ export const TIMEOUTS_MAX = 2
 
 /** It waits for an event while it has a timer. */
 export function hasTimer(thread: Thread): boolean {
-  return thread.state === SPINNING && thread.idles && thread.isTimed
+  return thread.state === SPINNING && thread.eventWait?.isTimed === true
 }
 
 /** It waits with a time-out, or for an event while it has a timer. */
@@ -26,17 +26,18 @@ export function mayTimeOut(thread: Thread): boolean {
 
 /** It has nothing to do any more, unless another thread gives it something. */
 export function isOver(thread: Thread): boolean {
-  return thread.state === FINISHED || (thread.state === SPINNING && thread.idles && thread.serves)
+  return thread.state === FINISHED || (thread.state === SPINNING && thread.eventWait?.serves === true)
 }
 
 /** It waits for an event at one place, and one is there at another. */
 export function isPassingOver(thread: Thread): boolean {
-  return thread.state === SPINNING && thread.passedOver.some(({ array, index }) => array[index] !== 0)
+  if (thread.state !== SPINNING || thread.eventWait === null) return false
+  return thread.eventWait.passedOver.some(({ array, index }) => array[index] !== 0)
 }
 
 /** It waits for an event at one place, and might as well at another. */
 export function hasDecidedLater(thread: Thread): boolean {
-  return thread.state === SPINNING && thread.hasDecidedLater
+  return thread.state === SPINNING && thread.eventWait?.isLater === true
 }
 
 /** The thread continues: if it still sleeps, its time-out passes. */
@@ -45,7 +46,7 @@ export function goOn(thread: Thread): void {
   if (thread.state === WAITING) {
     if (thread.timeout !== Infinity) thread.elapsed += thread.timeout
     timeOut(thread)
-  } else if (thread.state === SPINNING && !thread.idles) leap(thread)
+  } else if (thread.state === SPINNING && thread.eventWait === null) leap(thread)
   thread.state = READY
 }
 
@@ -68,7 +69,7 @@ export function waitsForAnother(thread: Thread): boolean {
 
 /** The thread waits in a way that ends with time: spinning, or with a time-out. */
 export function waitsForTime(thread: Thread): boolean {
-  return isTimed(thread) || (thread.state === SPINNING && !thread.idles)
+  return isTimed(thread) || (thread.state === SPINNING && thread.eventWait === null)
 }
 
 /**

@@ -267,7 +267,7 @@ function callBehindSteps(
   }
   const read = { ...callee, object, property: key ?? callee.property, optional: false } as Node
   const name = propertyName(callee.property, callee.computed)
-  if (c.isPoint(callee) || name === null || c.reach.assignedProperties.has(name)) {
+  if (c.isPoint(callee) || name === null || c.reach.values.assignedProperties.has(name)) {
     const method = c.isPoint(callee) ? c.point(read) : c.keep(read)
     if (!c.callsBack(node) && !bulkMethods.has(name ?? '') && !viewMethod.test(name ?? ''))
       return outward(c, node, method, object, c.list(args))
@@ -393,7 +393,7 @@ function operationCall(c: Context, node: Call, operation: string): Node {
 
 export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateExpression' }): Node {
   const written = writeTagged(c, node)
-  const { functions, unknown } = c.reach.valuesOf(c.module, node.tag as Node)
+  const { functions, unknown } = c.reach.values.of(c.module, node.tag as Node)
   const isKnown = functions.length > 0 && !unknown
   if (!c.tellsOwn || isKnown || globalName(c, node.tag as Node) === 'String.raw')
     return finishCall(c, node, written)
@@ -488,7 +488,7 @@ function newOfEngine(
 /** A class of the program that extends none: no typed array comes of it. */
 function isOrdinaryClass(c: Context, callee: Node): boolean {
   if (callee.type !== 'Identifier') return false
-  const binding = c.reach.bindingOf(c.module, callee)
+  const binding = c.reach.values.bindingOf(c.module, callee)
   if (binding?.kind !== 'class' || binding.reassigned) return false
   const { superClass } = binding.value as Node & { type: 'ClassDeclaration' }
   return !superClass || (superClass.type === 'Identifier' && superClass.name === 'Error')

@@ -4,7 +4,8 @@ import type { Detour, EmitOptions, Frame, Goal, Probe, Target } from './frame.ts
 import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
 import { directOperation } from './outline.ts'
-import type { FunctionInfo, Reach } from './reach.ts'
+import type { FunctionInfo } from './function-values.ts'
+import type { Reach } from './reach.ts'
 import { isOfLoop } from './loop-imports.ts'
 import { isArrayFrom, iteratesGiven, mapperOf } from './reach-syntax.ts'
 import type { Binding } from './scope.ts'
@@ -65,7 +66,7 @@ export class Context {
     this.names = new Names(module)
     const path = module.file.replaceAll('\\', '/')
     this.#probes = options.probes.filter(({ file }) => path.endsWith(`/${file}`))
-    this.frame = this.frameOf(reach.functions.get(module.program)!, false, null, [])
+    this.frame = this.frameOf(reach.values.functions.get(module.program)!, false, null, [])
   }
 
   frameOf(
@@ -464,7 +465,7 @@ export class Context {
         return this.isStable(node.left as Node) && this.isStable(node.right)
       case 'MemberExpression': {
         if (node.computed || node.object.type !== 'Identifier') return false
-        if (this.reach.assignedProperties.has(propertyName(node.property, false) ?? '')) return false
+        if (this.reach.values.assignedProperties.has(propertyName(node.property, false) ?? '')) return false
         const binding = this.module.scopes.bindings.get(node.object)
         return binding?.kind === 'import' || this.module.scopes.topLevel.get(node.object.name) === binding
       }

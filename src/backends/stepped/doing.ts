@@ -14,7 +14,6 @@ import {
   FINISHED,
   LEAVE,
   LOAD,
-  noPlaces,
   NOTIFY,
   OR,
   PAUSE,
@@ -180,14 +179,9 @@ function nativeOperation(thread: Thread, array: Watched, index: number, operand:
 export function pauseDone(thread: Thread): unknown {
   // Of a loop, the turns are compared on.
   if (thread.betweenTurns) return undefined
-  const isDue = thread.idles && thread.isTimed && !thread.sawChange()
+  const isDue = thread.eventWait?.isTimed === true && !thread.sawChange()
   if (tracer !== null) tracer.operation(thread, PAUSE, 0, 0)
-  thread.idles = false
-  thread.passedOver = noPlaces
-  thread.hasDecidedLater = false
-  thread.joins = false
-  thread.isTimed = false
-  thread.serves = false
+  thread.eventWait = null
   thread.forgetReads()
   return isDue
 }

@@ -2,7 +2,7 @@
 
 import type { Step } from './form.ts'
 import type { Local } from './locals.ts'
-import type { FunctionInfo } from './reach.ts'
+import type { FunctionInfo } from './function-values.ts'
 import type { Node } from './syntax.ts'
 
 export interface Probe {

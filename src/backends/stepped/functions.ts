@@ -7,7 +7,7 @@ import { namesOf } from './context.ts'
 import { type Kept, type Steps, writeBody } from './form.ts'
 import { type Local, localsOf } from './locals.ts'
 import { boundIn, cellOf, declareAs, defaultOf, earlyCell, pattern } from './patterns.ts'
-import type { FunctionInfo } from './reach.ts'
+import type { FunctionInfo } from './function-values.ts'
 import { asNodes, statement, statements, usingFrom } from './statements.ts'
 import {
   type FunctionNode,
@@ -23,7 +23,7 @@ import { HELPER, RUNTIME, makesOwn } from './names.ts'
 import * as tree from './tree.ts'
 
 export function functionOf(c: Context, node: FunctionNode): Node {
-  const info = c.reach.functions.get(node)!
+  const info = c.reach.values.functions.get(node)!
   if (!info.stepped) for (const parameter of node.params) checkParameter(c, parameter as Node)
   return info.stepped ? steppedFunction(c, node, info) : plainFunction(c, node, info)
 }
@@ -374,7 +374,7 @@ function holdsFunction(node: Node): boolean {
 /** A function inside can stop. */
 function holdsStepped(c: Context, node: Node): boolean {
   return childrenOf(node).some(
-    (child) => (isFunction(child) && c.reach.functions.get(child)!.stepped) || holdsStepped(c, child),
+    (child) => (isFunction(child) && c.reach.values.functions.get(child)!.stepped) || holdsStepped(c, child),
   )
 }
 
@@ -460,7 +460,7 @@ export function classOf(c: Context, node: Node): Node {
   const constructor = body.body.find(
     (each) => each.type === 'MethodDefinition' && each.kind === 'constructor',
   )
-  const own = constructor && c.reach.functions.get((constructor as { value: Node }).value)
+  const own = constructor && c.reach.values.functions.get((constructor as { value: Node }).value)
   const isGiven = own?.stepped === true && !superClass
   const isField = (each: Node): boolean => each.type === 'PropertyDefinition' && !each.static
   const firstField = c.tellsOwn && isOpen(c, superClass as Node | null) ? body.body.find(isField) : undefined

@@ -307,12 +307,6 @@ class Memory {
       if (buffer.shared) this.cells = buffer.firstCell
     }
   }
-
-  /** Which array element a cell is: the buffer, and the byte in it. */
-  locate(cell: number): { buffer: TrackedBuffer; byte: number } | undefined {
-    const buffer = this.#order.findLast((each) => each.shared && each.firstCell <= cell)
-    return buffer && { buffer, byte: (cell - buffer.firstCell) * buffer.cellBytes }
-  }
 }
 
 /** The memory of the program that is being run: there is one at a time. */

@@ -4,10 +4,10 @@
 // all functions that it could be are meant: a method call means every method of that name in the program, and a call
 // of a value means every function that is used as one. What is called from outside the program is not stepped.
 
+import { type FunctionInfo, FunctionValues, type Target } from './function-values.ts'
 import { isOfLoop, isOfRuntime, makesGenerators } from './loop-imports.ts'
 import { isOperation, stepsCallbacks } from './names.ts'
 import type { Program, ProgramModule } from './program.ts'
-import type { Binding } from './scope.ts'
 import { beginsCode, directOperation, isFieldValue, outlineOf } from './outline.ts'
 import {
   functionName,
@@ -17,65 +17,20 @@ import {
   iterates,
   mapperOf,
   rigidity,
-  wellKnownSymbol,
 } from './reach-syntax.ts'
 import { type FunctionNode, type Node, isFunction, propertyName, takesByNumber } from './syntax.ts'
-
-/** What a call may lead to. */
-export interface Target {
-  /** An operation of `Atomics`. */
-  readonly operation: string | null
-  readonly functions: readonly FunctionInfo[]
-  /** It may also be a function that is not known here. */
-  readonly unknown: boolean
-  /** The callee is exactly the one function. */
-  readonly exact: boolean
-}
-
-export interface FunctionInfo {
-  readonly module: ProgramModule
-  /** Null for the code of a module outside all functions. */
-  readonly node: FunctionNode | null
-  readonly name: string
-  /** Why it cannot stop in the middle, if it cannot: an async function, say. */
-  readonly rigid: string | null
-  readonly calls: { readonly node: Node; readonly target: Target }[]
-  /** It is the constructor of a class, which extends another or not. */
-  readonly constructs: 'class' | 'derived' | null
-  /** What its class extends. */
-  readonly base: Node | null
-  /** It can stop. */
-  stepped: boolean
-  /** It goes through an iterator. */
-  iterates: boolean
-  /** `using` disposes of something there: a call of a function that is not known. */
-  disposes: boolean
-  /** It is used as a value, so that a call of an unknown value can mean it. */
-  escapes: boolean
-  /** `new` calls it by its name, or a class extends it. */
-  isMade: boolean
-}
 
 const tellsAsync =
   /\bAsyncFunction\b|\(\s*async\s*(function\s*)?\(\)\s*(=>\s*)?\{\s*\}\s*\)\s*\.\s*constructor\b/
 
 const outside: Target = { operation: null, functions: [], unknown: false, exact: false }
 
-/** What may be assigned to the properties of one name. */
-interface PropertyValues {
-  readonly functions: Set<FunctionInfo>
-  unknown: boolean
-}
-
 export class Reach {
-  readonly functions = new Map<Node, FunctionInfo>()
+  readonly values: FunctionValues
   readonly #all: FunctionInfo[] = []
   readonly targets = new Map<Node, Target>()
-  readonly #program: Program
-  readonly #properties = new Map<string, PropertyValues>()
   readonly #pending: { node: Node & { type: 'CallExpression' | 'NewExpression' }; caller: FunctionInfo }[] =
     []
-  readonly #readProperties = new Set<string>()
   readonly #members: { node: Node & { type: 'MemberExpression' }; caller: FunctionInfo }[] = []
   /** Getters and setters, by name. */
   readonly #accessors = new Map<string, FunctionInfo[]>()
@@ -86,33 +41,27 @@ export class Reach {
   readonly #opaque: boolean
   /** `Atomics` is used other than by calls of its functions by name, so that any value may be one of these. */
   readonly #indirect: boolean
-  readonly #hasAnonymous: boolean
   readonly hasProxies: boolean
   /** The program tells async functions from others, by their constructor or their tag. */
   readonly tellsAsync: boolean
-  /** Functions that may be properties of any name. */
-  readonly #dynamic = new Set<FunctionInfo>()
   /** Iterators of the program may stop. */
   iterationStops = false
   /** `new` calls what is not known. */
   #makesUnknown = false
-  /** Names of properties that are assigned to somewhere. */
-  readonly assignedProperties = new Set<string>()
 
   constructor(program: Program) {
-    this.#program = program
+    this.values = new FunctionValues(program)
     const modules = [...program.modules.values()]
     this.#opaque = modules.some(({ format }) => format === 'commonjs')
     this.#indirect = modules.some((module) => outlineOf(module).usesAtomicsAsValue)
     this.hasProxies = modules.some((module) => outlineOf(module).hasProxies)
     this.tellsAsync = modules.some(({ text }) => tellsAsync.test(text))
-    this.#hasAnonymous = modules.some((module) => outlineOf(module).hasAnonymous)
     for (const module of modules) {
       const body = this.#addFunction(module, null, '(module)', 'the code of a module outside its functions')
-      this.functions.set(module.program, body)
+      this.values.functions.set(module.program, body)
       this.#collect(module, body)
     }
-    for (const module of modules) this.#collectValues(module)
+    for (const module of modules) this.values.collect(module)
     for (const { node, caller } of this.#pending) {
       const target =
         node.type === 'NewExpression' ? this.#targetOfNew(caller.module, node) : this.#targetOf(caller, node)
@@ -120,7 +69,7 @@ export class Reach {
       caller.calls.push({ node, target })
     }
     for (const { module, node } of this.#extended) {
-      const { functions, unknown } = this.valuesOf(module, node)
+      const { functions, unknown } = this.values.of(module, node)
       this.#noteMade(functions, unknown)
     }
     for (const { node, caller } of this.#members) {
@@ -131,7 +80,7 @@ export class Reach {
       caller.calls.push({ node, target })
     }
     for (const { node, caller } of this.#tags) {
-      const { functions, unknown } = this.valuesOf(caller.module, node)
+      const { functions, unknown } = this.values.of(caller.module, node)
       const target = {
         operation: null,
         functions,
@@ -154,7 +103,7 @@ export class Reach {
     const name = propertyName(key as Node, computed)
     const named = this.#accessors.get(name ?? '') ?? []
     const isPrivate = name?.startsWith('#') === true
-    return isPrivate || !this.#hasAnonymous ? named : [...named, ...this.#anonymous]
+    return isPrivate || !this.values.hasAnonymous ? named : [...named, ...this.#anonymous]
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -183,7 +132,7 @@ export class Reach {
       escapes: false,
       isMade: false,
     }
-    if (node !== null) this.functions.set(node, info)
+    if (node !== null) this.values.functions.set(node, info)
     this.#all.push(info)
     return info
   }
@@ -280,133 +229,6 @@ export class Reach {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Values
-
-  /** Notes which functions are used as values, and by which property names they can be reached. */
-  #collectValues(module: ProgramModule): void {
-    for (const { node, parent, isValue } of outlineOf(module).values) {
-      if (node.type === 'MethodDefinition' || node.type === 'PropertyDefinition') {
-        if (node.value) this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
-      }
-      if (node.type === 'Property' && parent?.type === 'ObjectExpression')
-        this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
-      if (node.type === 'AssignmentExpression') {
-        if (node.left.type === 'MemberExpression')
-          this.#addPropertyValue(module, node.left.property as Node, node.left.computed, node.right)
-        this.#noteAssigned(node.left as Node)
-      }
-      if (node.type === 'UpdateExpression') this.#noteAssigned(node.argument as Node)
-      if (node.type === 'MemberExpression') {
-        const name = propertyName(node.property, node.computed)
-        if (name !== null) this.#readProperties.add(name)
-      }
-      if (isValue) for (const info of this.valuesOf(module, node).functions) info.escapes = true
-    }
-  }
-
-  #noteAssigned(target: Node): void {
-    if (target.type !== 'MemberExpression') return
-    const name = propertyName(target.property, target.computed)
-    if (name !== null) this.assignedProperties.add(name)
-  }
-
-  #addPropertyValue(module: ProgramModule, key: Node, computed: boolean, value: Node): void {
-    const { functions, unknown } = this.valuesOf(module, value)
-    const symbol = wellKnownSymbol(key)
-    const name = propertyName(key, computed) ?? symbol
-    if (symbol !== null) for (const info of functions) info.escapes = true
-    // Of what describes a property, or has a name that is computed, the name may be any.
-    if (name === null || (name === 'value' && this.#hasAnonymous))
-      for (const info of functions) this.#dynamic.add(info)
-    if (name === null) {
-      for (const info of functions) info.escapes = true
-      return
-    }
-    let values = this.#properties.get(name)
-    if (values === undefined) this.#properties.set(name, (values = { functions: new Set(), unknown: false }))
-    for (const info of functions) values.functions.add(info)
-    values.unknown ||= unknown
-  }
-
-  /** Which functions an expression can be, and whether it can be one that is not known. */
-  valuesOf(module: ProgramModule, node: Node): { functions: FunctionInfo[]; unknown: boolean } {
-    if (isFunction(node)) return { functions: [this.functions.get(node)!], unknown: false }
-    switch (node.type) {
-      case 'Identifier': {
-        const binding = module.scopes.bindings.get(node)
-        if (binding !== undefined) return this.#valuesOfBinding(module, binding)
-        // What the engine has is no function of the program, unless that puts another there.
-        return {
-          functions: [],
-          unknown: !(node.name in globalThis) || this.assignedProperties.has(node.name),
-        }
-      }
-      case 'ConditionalExpression':
-        return this.#either(module, node.consequent, node.alternate)
-      case 'LogicalExpression':
-        return this.#either(module, node.left, node.right)
-      case 'ParenthesizedExpression':
-        return this.valuesOf(module, node.expression)
-      case 'CallExpression':
-      case 'MemberExpression':
-      case 'ChainExpression':
-      case 'AwaitExpression':
-      case 'YieldExpression':
-      case 'AssignmentExpression':
-      case 'SequenceExpression':
-      case 'TaggedTemplateExpression':
-      case 'ThisExpression':
-        return { functions: [], unknown: true }
-      default:
-        return { functions: [], unknown: false }
-    }
-  }
-
-  #either(module: ProgramModule, first: Node, second: Node): { functions: FunctionInfo[]; unknown: boolean } {
-    const [a, b] = [this.valuesOf(module, first), this.valuesOf(module, second)]
-    return { functions: [...a.functions, ...b.functions], unknown: a.unknown || b.unknown }
-  }
-
-  #valuesOfBinding(module: ProgramModule, binding: Binding): { functions: FunctionInfo[]; unknown: boolean } {
-    if (binding.kind === 'import') return this.#valuesOfExport(module, binding.from, binding.imported)
-    if (binding.reassigned) return { functions: [], unknown: true }
-    if (binding.kind === 'function')
-      return { functions: [this.functions.get(binding.value!)!], unknown: false }
-    if (binding.kind === 'class') return { functions: [], unknown: false }
-    if (binding.kind === 'const' && binding.value !== null) return this.valuesOf(module, binding.value)
-    return { functions: [], unknown: true }
-  }
-
-  #valuesOfExport(
-    module: ProgramModule,
-    specifier: string,
-    name: string,
-    depth = 0,
-  ): { functions: FunctionInfo[]; unknown: boolean } {
-    const target = this.#moduleOf(module, specifier)
-    // What comes from outside the program is none of its functions.
-    if (target === undefined || depth > 50) return { functions: [], unknown: false }
-    if (target.format === 'commonjs') return { functions: [], unknown: true }
-    const found = target.exports.get(name)
-    if (found?.kind === 'value') return this.valuesOf(target, found.node)
-    if (found?.kind === 'from') return this.#valuesOfExport(target, found.specifier, found.name, depth + 1)
-    if (found?.kind === 'local') {
-      const binding = target.scopes.topLevel.get(found.name)
-      return binding === undefined ? { functions: [], unknown: true } : this.#valuesOfBinding(target, binding)
-    }
-    for (const star of target.stars) {
-      const values = this.#valuesOfExport(target, star, name, depth + 1)
-      if (values.functions.length > 0 || values.unknown) return values
-    }
-    return { functions: [], unknown: false }
-  }
-
-  #moduleOf(module: ProgramModule, specifier: string): ProgramModule | undefined {
-    const url = module.imports.get(specifier)
-    return url === undefined ? undefined : this.#program.modules.get(url)
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
   // Calls
 
   #targetOf(caller: FunctionInfo, node: Node & { type: 'CallExpression' }): Target {
@@ -420,7 +242,7 @@ export class Reach {
     const operation = directOperation(module, node)
     if (operation !== null) return { operation, functions: [], unknown: false, exact: false }
     if (callee.type !== 'MemberExpression') {
-      const { functions, unknown } = this.valuesOf(module, callee)
+      const { functions, unknown } = this.values.of(module, callee)
       return { operation: null, functions, unknown, exact: functions.length === 1 && !unknown }
     }
     const name = propertyName(callee.property, callee.computed)
@@ -434,7 +256,7 @@ export class Reach {
       object.name === 'Reflect' &&
       node.arguments.length > 0
     ) {
-      const { functions, unknown } = this.valuesOf(module, node.arguments[0] as Node)
+      const { functions, unknown } = this.values.of(module, node.arguments[0] as Node)
       const constructors = name === 'construct' ? this.#constructors : []
       if (name === 'construct') this.#noteMade(functions, unknown)
       if (name === 'apply' || name === 'construct')
@@ -443,13 +265,13 @@ export class Reach {
     // Of a method, it may also be one of the program.
     const mapper = isArrayFrom(callee) && binding !== undefined ? null : mapperOf(node)
     if (mapper !== null && object.type === 'Identifier' && binding === undefined) {
-      const { functions, unknown } = this.valuesOf(module, mapper)
+      const { functions, unknown } = this.values.of(module, mapper)
       return { operation: null, functions, unknown, exact: false }
     }
     // One of `Atomics` that is known by another name.
     const indirect = this.#indirect && isOperation(name)
     const isReplaced =
-      this.assignedProperties.has(name) && object.type === 'Identifier' && object.name === 'console'
+      this.values.assignedProperties.has(name) && object.type === 'Identifier' && object.name === 'console'
     if (
       object.type === 'Identifier' &&
       binding === undefined &&
@@ -459,21 +281,21 @@ export class Reach {
     )
       return outside
     if (binding?.kind === 'import' && binding.imported === '*') {
-      const { functions, unknown } = this.#valuesOfExport(module, binding.from, name)
+      const { functions, unknown } = this.values.ofExport(module, binding.from, name)
       return { operation: null, functions, unknown, exact: functions.length === 1 && !unknown }
     }
-    const values = this.#properties.get(name)
-    const functions = [...(values?.functions ?? []), ...(name.startsWith('#') ? [] : this.#dynamic)]
+    const values = this.values.properties.get(name)
+    const functions = [...(values?.functions ?? []), ...(name.startsWith('#') ? [] : this.values.dynamic)]
     let unknown = indirect || values?.unknown === true
     // `f.call(…)` runs f, unless the program has a method of that name; `bind` makes a value of it.
     if (name === 'call' || name === 'apply') {
-      const called = this.valuesOf(module, object)
+      const called = this.values.of(module, object)
       functions.push(...called.functions)
       unknown ||= called.unknown
     }
     const callback = mapper ?? (stepsCallbacks(name) ? (node.arguments[0] as Node | undefined) : undefined)
     if (callback !== undefined) {
-      const given = this.valuesOf(module, callback)
+      const given = this.values.of(module, callback)
       functions.push(...given.functions)
       unknown ||= given.unknown
     }
@@ -494,10 +316,10 @@ export class Reach {
 
   #targetOfNew(module: ProgramModule, node: Node & { type: 'NewExpression' }): Target {
     const callee = node.callee as Node
-    const { functions: values, unknown } = this.valuesOf(module, callee)
+    const { functions: values, unknown } = this.values.of(module, callee)
     this.#noteMade(values, unknown)
     if (callee.type === 'Identifier') {
-      const found = this.bindingOf(module, callee)
+      const found = this.values.bindingOf(module, callee)
       if (found === null && !unknown) return outside
       if (found?.kind === 'class' && !found.reassigned) {
         const { superClass, body } = found.value as Node & { type: 'ClassDeclaration' }
@@ -517,7 +339,7 @@ export class Reach {
   /** The constructor that `super()` calls in one; null for one of the engine, undefined where that is not known. */
   #baseOf({ module, base }: FunctionInfo): FunctionInfo | null | undefined {
     if (base?.type !== 'Identifier') return undefined
-    const found = this.bindingOf(module, base)
+    const found = this.values.bindingOf(module, base)
     if (found === null) return null
     if (found?.kind !== 'class' || found.reassigned) return undefined
     const own = (found.value as Node & { type: 'ClassDeclaration' }).body.body.find(isConstructor)
@@ -534,41 +356,14 @@ export class Reach {
     return info.constructs === 'derived' && info.stepped && this.#baseOf(info) === undefined
   }
 
-  /** The declaration that a name means, in this module or another; null for globals and what is outside. */
-  bindingOf(module: ProgramModule, node: Node & { type: 'Identifier' }): Binding | null | undefined {
-    const binding = module.scopes.bindings.get(node)
-    if (binding === undefined) return null
-    return this.#follow(module, binding)
-  }
-
-  #bindingOfExport(target: ProgramModule, name: string): Binding | null | undefined {
-    const found = target.exports.get(name)
-    if (found?.kind !== 'local') return undefined
-    const binding = target.scopes.topLevel.get(found.name)
-    return binding && this.#follow(target, binding)
-  }
-
-  #follow(module: ProgramModule, first: Binding): Binding | null | undefined {
-    let binding: Binding | undefined = first
-    for (let from = module, depth = 0; binding?.kind === 'import' && depth < 50; depth++) {
-      const target: ProgramModule | undefined = this.#moduleOf(from, binding.from)
-      if (target === undefined) return null
-      const found = target.exports.get(binding.imported)
-      if (found?.kind !== 'local') return undefined
-      binding = target.scopes.topLevel.get(found.name)
-      from = target
-    }
-    return binding
-  }
-
   /** Finds, from the shared accesses backwards, all functions that come to one. */
   #settle(): void {
-    for (const [name, { functions }] of this.#properties) {
-      if (!this.#readProperties.has(name)) continue
+    for (const [name, { functions }] of this.values.properties) {
+      if (!this.values.readProperties.has(name)) continue
       for (const info of functions) info.escapes = true
     }
     // Most call what is read after them: from the last to the first, few rounds are needed.
-    const all = [...this.functions.values()].toReversed()
+    const all = [...this.values.functions.values()].toReversed()
     // What they are given is taken apart in the body.
     for (const info of all)
       if (info.rigid === null && info.node?.params.some((each) => takesByNumber(each as Node)) === true)
@@ -612,7 +407,7 @@ export class Reach {
   #iterators(): FunctionInfo[] {
     const isOwn = ({ module: { url } }: FunctionInfo): boolean => !isOfLoop(url) || makesGenerators(url)
     return ['next', 'return', '@@iterator'].flatMap((name) =>
-      [...(this.#properties.get(name)?.functions ?? [])].filter(isOwn),
+      [...(this.values.properties.get(name)?.functions ?? [])].filter(isOwn),
     )
   }
 
@@ -635,7 +430,9 @@ export class Reach {
    * same facts have the same form.
    */
   factsOf(module: ProgramModule): string {
-    const assigned = [...outlineOf(module).properties].filter((name) => this.assignedProperties.has(name))
+    const assigned = [...outlineOf(module).properties].filter((name) =>
+      this.values.assignedProperties.has(name),
+    )
     const common = [this.iterationStops, this.hasProxies, this.tellsAsync, this.#anyEscapes, ...assigned]
     const facts = common.map(String)
     for (const info of this.#functionsIn(module)) {
@@ -664,11 +461,11 @@ export class Reach {
 
   /** What is known of a name that is imported: as a value, and as a class. */
   #importFact(module: ProgramModule, from: string, imported: string): string {
-    const { functions, unknown } = this.#valuesOfExport(module, from, imported)
+    const { functions, unknown } = this.values.ofExport(module, from, imported)
     const values = `${functions.some((info) => info.stepped)} ${unknown}`
-    const target = this.#moduleOf(module, from)
+    const target = this.values.moduleOf(module, from)
     if (target === undefined) return values
-    const binding = this.#bindingOfExport(target, imported)
+    const binding = this.values.bindingOfExport(target, imported)
     if (binding?.kind !== 'class') return `${values} ${binding?.kind}`
     const { superClass } = binding.value as Node & { type: 'ClassDeclaration' }
     const base = superClass?.type === 'Identifier' ? superClass.name : String(superClass?.type)
@@ -683,7 +480,7 @@ export class Reach {
 
   /** A value may be a function that is stepped. */
   mayStep(module: ProgramModule, node: Node): boolean {
-    const { functions, unknown } = this.valuesOf(module, node)
+    const { functions, unknown } = this.values.of(module, node)
     return functions.some((info) => info.stepped) || (unknown && this.#anyEscapes)
   }
 

@@ -5,26 +5,40 @@ import { made } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
 import { current, mustStop, refuseToStop, scheduler, soloThread, state, stop } from './running.ts'
 import { SHARED } from './tags.ts'
-import { enterLoop, noValues, PAUSE, SPINNING, Thread, type Watched } from './thread.ts'
+import {
+  enterLoop,
+  type EventWait,
+  noValues,
+  PAUSE,
+  type Place,
+  SPINNING,
+  type Thread,
+  type Watched,
+} from './thread.ts'
 
-/** The thread is to wait for a change of an element as if it had read `value` there: without a step. */
-export function watchCell(array: Watched, index: number, value: number): void {
+type Blind = Omit<EventWait, 'isTimed' | 'serves'>
+
+/** It waits for what it has looked at. */
+const looked: Blind = { isBlind: false, joins: false, passedOver: [], isLater: false }
+
+/** How the next idle() waits. */
+let nextWait = looked
+
+/** The next idle() waits for something at these places as if the thread had read 0 there: without a step. */
+export function waitAt(
+  places: readonly Place[],
+  { joins = false, passedOver = [], isLater = false }: Partial<Blind> = {},
+): void {
   const thread = current
-  made(array as Int32Array)
-  thread.array = array
-  thread.index = index
-  thread.cell = array[SHARED]!.firstCell + index
-  thread.watches = true
-  noteRead(thread, value)
-}
-
-/**
- * The thread has decided to wait at one of several places, and not at these. Where it waits in vain while something is
- * there, another execution has it decide for that; where nothing is anywhere, one that `isLater` is like the first.
- */
-export function passOver(places: Thread['passedOver'], isLater: boolean): void {
-  current.passedOver = places
-  current.hasDecidedLater = isLater
+  beginLooking()
+  for (const { array, index } of places) {
+    made(array)
+    thread.array = array as Watched
+    thread.index = index
+    thread.cell = thread.array[SHARED]!.firstCell + index
+    noteRead(thread, 0)
+  }
+  nextWait = { isBlind: true, joins, passedOver, isLater }
 }
 
 /** More pauses with no operation between them than any program has that ends. */
@@ -88,12 +102,11 @@ const nowhere: Watched = new Int32Array(0)
  */
 export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
   const thread = current
-  thread.idles = true
-  thread.isTimed = isTimed
-  thread.serves = serves
-  // What it watches without having looked, it does not look at in another execution.
-  thread.isIdle = !isTimed && scheduler!.leavesIdle && !thread.watches
-  thread.watches = false
+  const wait = nextWait
+  nextWait = looked
+  thread.eventWait = { isTimed, serves, ...wait }
+  // What it waits for without having looked, it does not look at in another execution.
+  thread.isIdle = !isTimed && scheduler!.leavesIdle && !wait.isBlind
   thread.isStale = false
   if (thread.reads === 0) {
     // What stands there is of an earlier operation.

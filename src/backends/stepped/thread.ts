@@ -96,8 +96,31 @@ interface Turns {
 }
 
 export const noValues: readonly unknown[] = []
-/** Where a thread might have waited. */
-export const noPlaces: readonly { readonly array: Watched; readonly index: number }[] = []
+
+/** An element that is 0 until something is there. */
+export interface Place {
+  readonly array: Int32Array
+  readonly index: number
+}
+
+/** How the event loop of a thread waits. */
+export interface EventWait {
+  /** Its next timer may be due. */
+  readonly isTimed: boolean
+  /** Nobody waits for what the thread has promised: where all that are left do so, that is the end. */
+  readonly serves: boolean
+  /** It has not looked at what it waits for. */
+  readonly isBlind: boolean
+  /** It waits until something is at all places, or more than 1 at one. */
+  readonly joins: boolean
+  /**
+   * It has decided to wait at one of several places, and not at these. Where it waits in vain while something is there,
+   * another execution has it decide for that; where nothing is anywhere, one that has decided for a later place is like
+   * the first.
+   */
+  readonly passedOver: readonly Place[]
+  readonly isLater: boolean
+}
 
 /** No turn has been taken since the loop was entered. */
 export function enterLoop(turns: Turns): void {
@@ -207,19 +230,8 @@ export class Thread {
   toldAt = -1
   /** Its function has returned, and the loop is at work. */
   isLooping = false
-  /** It spins on the sources of its event loop. */
-  idles = false
-  /** While it does, where else it might have waited: see passOver() in runtime.ts. */
-  passedOver = noPlaces
-  hasDecidedLater = false
-  /** While it does, it waits until something is at all places, or more than 1 at one. */
-  joins = false
-  /** While it does, its next timer may be due. */
-  isTimed = false
-  /** While it does, nobody waits for what it has promised: where all that are left do so, that is the end. */
-  serves = false
-  /** It begins to wait for a change of what it has not looked at. */
-  watches = false
+  /** It spins on the sources of its event loop; nobody changes this. */
+  eventWait: EventWait | null = null
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
   /** The numbers of these loops. */
@@ -250,14 +262,8 @@ export class Thread {
     this.pausedShared = this.sharedChanges
     this.pausedOwn = -1
     this.pausedLooks = -1
-    this.watches = false
     this.isLooping = false
-    this.idles = false
-    this.passedOver = noPlaces
-    this.hasDecidedLater = false
-    this.joins = false
-    this.isTimed = false
-    this.serves = false
+    this.eventWait = null
     this.forgetReads()
   }
 
@@ -303,7 +309,6 @@ export class Thread {
     this.leaver = other.leaver
     this.victim = other.victim
     this.ending = other.ending
-    this.watches = other.watches
     this.waitResult = other.waitResult
     this.waitCell = other.waitCell
     this.rescues = other.rescues
@@ -330,12 +335,7 @@ export class Thread {
     this.told = other.told
     this.toldAt = other.toldAt
     this.isLooping = other.isLooping
-    this.idles = other.idles
-    this.passedOver = other.passedOver
-    this.hasDecidedLater = other.hasDecidedLater
-    this.joins = other.joins
-    this.isTimed = other.isTimed
-    this.serves = other.serves
+    this.eventWait = other.eventWait
   }
 
   #copyFrames(other: Thread): void {
@@ -397,7 +397,7 @@ export class Thread {
 
   /** Something of what it spun on has changed. */
   sawChange(): boolean {
-    if (this.joins) return this.#sawAll()
+    if (this.eventWait?.joins === true) return this.#sawAll()
     for (let at = this.watchFrom; at < this.watchTo; at++) {
       const value: number | bigint = this.readArrays[at]![this.readIndices[at]!]!
       if (value !== this.readValues[at] && !this.#isBigInt(at, value)) return true

@@ -27,7 +27,7 @@ export function serveChoices(): void {
   host.needsNoScope()
   const { requests } = host.choices(false)
   for (;;) {
-    host.awaits([requests.place()], 0)
+    host.waitAt([requests.place()])
     Atomics.idle(false, true)
     const { cell, count } = requests.take()
     for (let each = 1; each < count; each++) Atomics.store(cell, 0, each)

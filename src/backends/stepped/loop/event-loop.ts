@@ -8,14 +8,15 @@
 // first thread, where it listens at several, decides first where the next event is to come from, and then waits until
 // it is there, however long that takes: whatever else has come meanwhile might as well have been looked at later. So
 // nothing depends on whether it was there. Where what was decided for never comes, and something else has, nothing was
-// found that another decision does not find: see passOver(). Decisions of several threads would have an order, which
+// found that another decision does not find: see EventWait. Decisions of several threads would have an order, which
 // is one more to explore.
 //
 // Where nothing keeps a thread but Workers of which the program hears nothing, it waits until all of them have ended.
 
 import { inFrame } from './async-context.ts'
 import { choose } from './choice.ts'
-import { type EventLoop, type Job, type Place, type Source, type Timed, host } from './host.ts'
+import { type EventLoop, type Job, type Source, type Timed, host } from './host.ts'
+import type { Place } from '../thread.ts'
 import { Promise, react } from './promise.ts'
 import { fire, isAwaited, nextTimers, stir } from './timers.ts'
 
@@ -193,7 +194,10 @@ function awaitEvent(loop: Loop): Job | null {
     return awaitAll(loop, places, sources)
   if (sources.length === 0 || (sources.length > 1 && !host.mayDecide())) return null
   const choice = choose(sources.length)
-  host.awaits(places, choice)
+  host.waitAt([places[choice]!], {
+    passedOver: places.toSpliced(choice, 1),
+    isLater: choice > 0,
+  })
   Atomics.idle(false, !loop.isPending)
   const source = sources[choice]!
   return source.looks() ? () => source.deliver() : null
@@ -201,7 +205,7 @@ function awaitEvent(loop: Loop): Job | null {
 
 /** Of what nobody hears, no order shows: all of it is one event. */
 function awaitAll(loop: Loop, places: readonly Place[], sources: readonly Awaited[]): Job {
-  host.awaitsAll(places)
+  host.waitAt(places, { joins: true })
   Atomics.idle(false, !loop.isPending)
   return () => {
     for (const source of sources) if (source.looks()) source.deliver()

@@ -19,17 +19,16 @@ import {
   noteNext,
   ownsLoop,
   ownsScope,
-  passOver,
   passTo,
   refuseLater,
   refused,
   siteHere,
   state,
-  watchCell,
+  waitAt,
 } from '../runtime.ts'
 import { isOfProgram } from '../callees.ts'
 import { ChoicesNeeded, ScriptNeeded, type ScriptRequest, ThreadsNeeded } from '../refusal.ts'
-import type { Watched } from '../thread.ts'
+import type { Place } from '../thread.ts'
 import { type Found, findModule } from '../thread-modules.ts'
 
 export type Job = () => unknown
@@ -47,12 +46,6 @@ export interface Source {
   readonly isUnheard?: boolean
   /** An event begins, maybe of another source. */
   passes?(): void
-}
-
-/** An element that is 0 until something is there. */
-export interface Place {
-  readonly array: Int32Array
-  readonly index: number
 }
 
 /** A timer, which fires after others: see timers.ts. */
@@ -194,21 +187,7 @@ export const host = {
   ownsLoop,
   ownsScope,
   needsNoScope,
-  /** The thread, which has just begun, is to wait for a change of a cell. */
-  watch: (cell: Int32Array): void => watchCell(cell as Watched, 0, cell[0]!),
-  /** The thread is to wait for something at the first of some places, and may find it there; see event-loop.ts. */
-  awaits(places: readonly Place[], choice: number): void {
-    beginLooking()
-    const { array, index } = places[choice]!
-    watchCell(array as Watched, index, 0)
-    passOver(places.filter((_, each) => each !== choice) as never, choice > 0)
-  },
-  /** The thread is to wait until something is at each of some places, or more than 1 at one. */
-  awaitsAll(places: readonly Place[]): void {
-    beginLooking()
-    for (const { array, index } of places) watchCell(array as Watched, index, 0)
-    currentThread().joins = true
-  },
+  waitAt,
   /** What the next operation is, for those who read a trace. */
   tell: noteNext,
   /** Where the thread is, for `happens`. */

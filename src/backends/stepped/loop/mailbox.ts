@@ -1,7 +1,8 @@
 // What arrives for a thread, in the order in which it was sent. A cell for each message says that it is there: so who
 // looks for the next one depends on nobody who sends a later one, and orders that differ only in that are one.
 
-import { type Place, host } from './host.ts'
+import { host } from './host.ts'
+import type { Place } from '../thread.ts'
 
 /** Cells that are made at a time. */
 const CELLS = 8

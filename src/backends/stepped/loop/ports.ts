@@ -2,7 +2,8 @@
 // looking.
 
 import { cloneMessage } from './clone.ts'
-import { type EventLoop, type Owned, type Place, type Source, host, takeOut } from './host.ts'
+import { type EventLoop, type Owned, type Source, host, takeOut } from './host.ts'
+import type { Place } from '../thread.ts'
 import { Mailbox } from './mailbox.ts'
 import { PortTarget } from './port-target.ts'
 

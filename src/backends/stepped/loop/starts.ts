@@ -31,7 +31,7 @@ export function serveStarts(index: number): () => unknown {
   return () => {
     host.needsNoScope()
     const slot = host.starts().slots[index]!
-    host.watch(slot.started)
+    host.waitAt([{ array: slot.started, index: 0 }])
     Atomics.idle(false, true)
     host.tell('begin')
     Atomics.load(slot.started, 0)

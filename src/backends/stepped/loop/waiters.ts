@@ -3,7 +3,8 @@
 // faster.
 
 import type { AsyncWaiter, Watched } from '../thread.ts'
-import { type EventLoop, type Place, host, takeOut } from './host.ts'
+import { type EventLoop, host, takeOut } from './host.ts'
+import type { Place } from '../thread.ts'
 import { deferred } from './promise.ts'
 import { clearTimeout, setWaitTimeout } from './timers.ts'
 
