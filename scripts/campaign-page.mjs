@@ -1,12 +1,12 @@
 // Writes docs/campaign.md from what `faultline campaign examples/campaigns/check-all.json --json` printed:
-// `node scripts/campaign-page.mjs FILE`.
+// `node scripts/campaign-page.mjs FILE COMMIT`, COMMIT being that of the code that was explored.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './paths.mjs'
 
-const [, , file] = process.argv
-if (file === undefined) throw new Error('give the file of results')
+const [, , file, commit] = process.argv
+if (commit === undefined) throw new Error('give the file of results, and the commit of the code')
 const results = readFileSync(file, 'utf8')
   .trim()
   .split('\n')
@@ -28,8 +28,8 @@ const limits = [...new Set(results.map(({ limit }) => count(limit)))].join(' or 
 const outcome = failed.length === 0 ? 'nothing failed' : `**${failed.length} failed**`
 const minutes = count(Math.round(sum('seconds') / 60))
 const intro = [
-  `Results of a [campaign](campaigns.md) over all scenarios, each with ${limits} steps, written by`,
-  `\`node scripts/campaign-page.mjs FILE\` from the output of \`faultline campaign … --json\`. Of`,
+  `Results of a [campaign](campaigns.md) over all scenarios of commit ${commit}, each with ${limits} steps, written by`,
+  `\`node scripts/campaign-page.mjs FILE COMMIT\` from the output of \`faultline campaign … --json\`. Of`,
   `${count(results.length)} explorations (scenario, design, semaphore) ${count(whole.length)} are complete: they cover every`,
   `interleaving. The others cover every interleaving with at most as many preemptions as the bound says; "–" means that`,
   `the steps were too few even for those without preemption. ${count(sum('executions'))} executions in ${minutes}`,

@@ -188,6 +188,12 @@ describe('programs with Workers', () => {
     assert.ok(found.redundant < 200)
   })
 
+  it('that nobody hears and that keep no process end with it', async () => {
+    everywhere.kindOfEnd = 'left'
+    const { found, outcomes } = await exploreScript('unheard.mjs')
+    assert.deepEqual([found.failure, ...outcomes], [null, '[1]'])
+  })
+
   it('end the process by an error, whatever it waits for', async () => {
     everywhere.kindOfEnd = 'broken'
     const { failure } = (await exploreScript('unheard.mjs')).found

@@ -42,7 +42,7 @@ export interface Source {
   place(): Place | null
   looks(): boolean
   deliver(): unknown
-  /** The program hears nothing of what arrives here. */
+  /** The program hears nothing of what arrives here, and it keeps the thread until then. */
   readonly isUnheard?: boolean
   /** An event begins, maybe of another source. */
   passes?(): void

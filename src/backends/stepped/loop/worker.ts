@@ -71,6 +71,7 @@ class NewsQueue implements Source {
     const { worker } = this
     const { process } = contextOf(worker.loop$) as { process: Emitter }
     return (
+      this.isReferenced &&
       !worker.hears$('exit') &&
       !worker.hears$('error') &&
       worker.ends$.length === 0 &&
