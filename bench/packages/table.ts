@@ -101,7 +101,7 @@ const workers = [
   row('bree@9.2.9', 'bree.cjs', 'refused', 'one job', { finding: 'promise of the engine' }),
   row('multee@0.2.4', 'multee.cjs', 'every interleaving', 'one call of a handler, `terminate()`'),
   row('threadedclass@1.4.1', 'threadedclass.cjs', 'fail', 'one call of a method, `destroyAll()`', {
-    finding: 'ping timeout',
+    finding: 'Timeout: Kill child process',
   }),
   row(
     '@quilted/threads@4.1.0',
