@@ -56,9 +56,6 @@ export interface FunctionInfo {
   isMade: boolean
 }
 
-const tellsAsync =
-  /\bAsyncFunction\b|\(\s*async\s*(function\s*)?\(\)\s*(=>\s*)?\{\s*\}\s*\)\s*\.\s*constructor\b/
-
 const outside: Target = { operation: null, functions: [], unknown: false, exact: false }
 
 /** What may be assigned to the properties of one name. */
@@ -105,7 +102,7 @@ export class Reach {
     this.#opaque = modules.some(({ format }) => format === 'commonjs')
     this.#indirect = modules.some((module) => outlineOf(module).usesAtomicsAsValue)
     this.hasProxies = modules.some((module) => outlineOf(module).hasProxies)
-    this.tellsAsync = modules.some(({ text }) => tellsAsync.test(text))
+    this.tellsAsync = modules.some((module) => outlineOf(module).tellsAsync)
     this.#hasAnonymous = modules.some((module) => outlineOf(module).hasAnonymous)
     for (const module of modules) {
       const body = this.#addFunction(module, null, '(module)', 'the code of a module outside its functions')
