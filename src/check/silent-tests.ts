@@ -75,13 +75,13 @@ function register(args: readonly unknown[], given: readonly unknown[] | null): v
   tests.push({ body, args: given ?? [context()], hooks })
 }
 
-function registerSuite(args: readonly unknown[]): unknown {
+function registerSuite(args: readonly unknown[], given: readonly unknown[] | null): unknown {
   const body = args.find(isCallback)
   if (body === undefined || !marked.has(body)) return undefined
   const before = suites
   suites = [...suites, { before: [], beforeEach: [] }]
   try {
-    return body(context())
+    return body(...(given ?? [context()]))
   } finally {
     suites = before
   }

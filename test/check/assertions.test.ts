@@ -170,3 +170,22 @@ test('whatever a file imports of node:test is there', () => {
     [],
   )
 })
+
+test('suites and tests of a table get their rows', async () => {
+  const given: unknown[] = []
+  const tests = silent.beginTests()
+  const { each } = silent.describe as unknown as Record<string, (rows: unknown) => typeof silent.test>
+  const { each: eachTest } = silent.test as unknown as { readonly each: typeof each }
+  const suite = silent.mark((...row: readonly unknown[]) => {
+    const body = silent.mark((value: unknown) => void given.push([...row, value]))
+    eachTest!([8, 9])('%i', body)
+  })
+  each!([1, [2, 3]])('%i', suite)
+  for (const { body, args } of tests) await body(...args)
+  assert.deepEqual(given, [
+    [1, 8],
+    [1, 9],
+    [2, 3, 8],
+    [2, 3, 9],
+  ])
+})
