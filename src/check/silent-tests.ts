@@ -1,6 +1,6 @@
 // A test framework that runs nothing but what stands around one call: what a test file gets in place of its own where
-// it is loaded to come to a call of check() again. It has the names of node:test, vitest, jest, mocha, ava, tape, tap and
-// uvu.
+// it is loaded to come to a call of check() again. It has the names of node:test, vitest, jest, mocha, ava, tape, tap
+// and uvu.
 //
 // Functions around the call are marked by an edit of the file. Suites that are marked are run as they come, tests that
 // are marked are kept, with the hooks that a framework would run before them. What comes after a test does nothing.
