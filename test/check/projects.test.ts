@@ -73,6 +73,13 @@ const setup = async () => { const cells = newCells(); await count(cells, 1); ret
 const thread = (cells) => count(cells, 2)
 export default { setup, threads: [thread, thread], invariant: (cells) => cells[0] === 7 }
 `,
+  // Its main is TypeScript, of which one file has nothing to do with shared memory.
+  'typed/node_modules/typed/package.json': '{ "type": "module", "exports": "./main.ts" }',
+  'typed/node_modules/typed/main.ts': `import { type Count, one } from './one'
+export const count = (cells: Int32Array): Count => Atomics.add(cells, 0, one)
+`,
+  'typed/node_modules/typed/one.ts': 'export type Count = number\nexport const one: Count = 1\n',
+  'typed/typed.check.mts': `import { count } from 'typed'${scenarioOf('(cells) => { count(cells) }')}`,
   'required.check.ts': `const { LOCKED } = require('./src/values')${scenarioOf('(cells) => Atomics.add(cells, 0, LOCKED)').replace('export default', 'module.exports =')}`,
   'exported.check.cjs': scenarioOf('(cells) => Atomics.add(cells, 0, 1)').replace(
     'export default',
@@ -107,6 +114,11 @@ describe('a project', () => {
     const { failure, complete, steps } = await checkFile(join(folder, 'own/own.check.mts'))
     assert.deepEqual([failure, complete], [null, true])
     assert.ok(steps >= 4)
+  })
+
+  it('has a package that is published as TypeScript', async () => {
+    const { verdict, steps } = await checkFile(join(folder, 'typed/typed.check.mts'))
+    assert.deepEqual([verdict, steps], ['pass', 2])
   })
 
   it('requires what has no ending', async () => {
