@@ -342,7 +342,9 @@ ${alike('function (a) { Atomics.add(a, 1, new Sub(a).twice) }', 'a[0] === 2 && a
   },
   {
     name: 'functions that give their own name to something else',
-    text: `const make = function made(a) { var made = {}; made.old = Atomics.add(a, 0, 1); made = { of: made.old }; return made.of }
+    text: `const make = function made(a) {
+  var made = {}; made.old = Atomics.add(a, 0, 1); made = { of: made.old }; return made.of
+}
 const parameter = function given(given) { Atomics.load(given, 0); return given.length }
 const inner = function own(a) { function own() { return Atomics.load(a, 1) } return own() }
 const byDefault = function g(a, own = g) { var g = Atomics.load(a, 1); return typeof own + g }
