@@ -44,6 +44,13 @@ const memory = [
     { finding: 'a reader has the lock of a writer' },
   ),
   row('@woven-ecs/core@1.0.7', 'woven-ecs.check.mjs', 'every interleaving', 'two threads add an entity each'),
+  row(
+    '@daneren2005/shared-memory-objects@0.0.4',
+    'shared-memory-objects.check.mjs',
+    'fail',
+    '`readLock` in two threads beside `writeLock` in one',
+    { finding: 'a writer beside a reader' },
+  ),
 ]
 
 /** Pools and calls of Workers. */
@@ -66,6 +73,13 @@ const workers = [
   row('jest-worker@30.5.1', 'jest-worker.mjs', 'timed', 'one call with `enableWorkerThreads`, `end()`'),
   row('threads@1.7.0', 'threads.mjs', 'timed', '`spawn`, a call, `Thread.terminate`'),
   row('@chainsafe/threads@1.11.1', 'chainsafe-threads.mjs', 'timed', '`spawn`, a call, `Thread.terminate`'),
+  row('@xylabs/threads@5.1.3', 'xylabs-threads.mjs', 'timed', '`spawn`, a call, `Thread.terminate`'),
+  row(
+    '@fideus-labs/worker-pool@1.0.0',
+    'fideus-worker-pool.mjs',
+    'every interleaving',
+    'two tasks in a pool of one, `onIdle()`',
+  ),
   row('web-worker@1.5.0', 'web-worker.mjs', 'every interleaving', 'a message to a module Worker, its answer'),
   row('@eshaz/web-worker@1.2.2', 'eshaz-web-worker.mjs', 'every interleaving', 'the same'),
   row(
@@ -182,6 +196,39 @@ const within = [
   row('broadcast-channel@7.4.0', 'broadcast-channel.mjs', 'timed', 'a message between two channels'),
   row('jsonbird@3.1.0', 'jsonbird.cjs', 'every interleaving', 'one call over a `MessageChannel`'),
   row('pino@10.4.0', 'pino.cjs', 'every interleaving', 'two lines'),
+  row('@calebboyd/semaphore@1.3.1', 'calebboyd-semaphore.mjs', 'timed', 'three tasks, one at a time'),
+  row('@chalker/queue@1.0.1', 'chalker-queue.mjs', 'timed', 'three tasks, two at a time'),
+  row(
+    '@chriscdn/promise-semaphore@3.1.2',
+    'chriscdn-promise-semaphore.mjs',
+    'timed',
+    '`Semaphore`, two tasks; `GroupSemaphore`, three',
+  ),
+  row(
+    '@esfx/async-mutex@1.0.0 @esfx/async-queue@1.0.0 @esfx/async-semaphore@1.0.0',
+    'esfx-async.mjs',
+    'timed',
+    'with @esfx/async-queue and @esfx/async-semaphore, three tasks',
+  ),
+  row('async-await-mutex-lock@1.0.12', 'async-await-mutex-lock.mjs', 'timed', 'three tasks, two keys'),
+  row('async-cache-dedupe@3.4.0', 'async-cache-dedupe.mjs', 'timed', 'two questions are asked once'),
+  row('async-throttle@1.1.0', 'async-throttle.cjs', 'timed', 'three tasks, two at a time'),
+  row('await-mutex@1.0.2', 'await-mutex.cjs', 'timed', 'three tasks'),
+  row('@hazae41/mutex@3.0.1', 'hazae41-mutex.mjs', 'timed', 'three tasks count'),
+  row(
+    '@henrygd/queue@1.2.0 @henrygd/semaphore@0.1.0',
+    'henrygd-queue.mjs',
+    'timed',
+    'with @henrygd/semaphore 0.1.0, three tasks, two at a time',
+  ),
+  row('@yornaath/batshit@0.14.0', 'batshit.mjs', 'timed', 'two questions are one batch'),
+  row('@zcong/singleflight@0.3.1', 'singleflight.mjs', 'timed', 'three questions are asked once'),
+  row('es6-promise-pool@2.5.0', 'es6-promise-pool.cjs', 'timed', 'three promises, two at a time'),
+  row('limiter@4.1.0', 'limiter.mjs', 'timed', 'two tokens, one after the other'),
+  row('p-debounce@5.1.1', 'p-debounce.mjs', 'timed', 'three calls are one'),
+  row('p-memoize@9.0.0', 'p-memoize.mjs', 'timed', 'two calls at once, and a third'),
+  row('promise-pool-executor@2.0.0', 'promise-pool-executor.cjs', 'timed', 'three tasks, two at a time'),
+  row('queue@7.0.0', 'queue.mjs', 'timed', 'three tasks, two at a time'),
 ]
 
 export const table: readonly Row[] = [...memory, ...workers, ...within]

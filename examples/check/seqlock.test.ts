@@ -129,7 +129,7 @@ it('data in ordinary memory', (test) => {
     setup: () => new PlainData(),
     threads: [(lock) => lock.write(1), (lock) => lock.read()],
   })
-  return breaks(test, checking, 'race', 'There is no happens-before')
+  return breaks(test, checking, 'race', 'there is no happens-before')
 })
 
 it('a pair, in every interleaving', (test) =>

@@ -13,7 +13,7 @@ import {
   nextProgram,
   toSource,
 } from '../backends/stepped/index.ts'
-import { stackPlaces } from './call-place.ts'
+import { type CallFrame, stackPlaces } from './call-place.ts'
 import type { CheckResult } from './check-result.ts'
 import type { ErrorData } from './error-data.ts'
 import { MARK, matcherLines } from './capture-marks.ts'
@@ -74,7 +74,8 @@ function agreed(call: InlineCall, { description, seen }: Watch): Description {
     throw refusalAt(
       call,
       `${call.kind}() cannot be followed: ${problem}`,
-      'call it in the function of a test itself, or check a file with assertHolds()',
+      'call it in the function of a test itself, of node:test, vitest, jest, mocha, ava, tape, tap or uvu, ' +
+        'or check a file with assertHolds()',
     )
   }
   return description
@@ -128,7 +129,7 @@ class Watch {
     if (isMatcher) frames[0] = { ...frames[0]!, line: matcherLines.get(`${url}:${line}`) ?? line }
     // Something of an earlier load has gone on.
     if (frames.some(({ program }) => program >= 0 && program < this.#program)) return new Promise(() => {})
-    const key = callKey(frames, description.name ?? null)
+    const key = this.#keyOf(frames, description.name ?? null)
     const count = this.#counts.get(key) ?? 0
     this.#counts.set(key, count + 1)
     if (key === this.#key) {
@@ -149,6 +150,18 @@ class Watch {
       : Promise.reject(errorOf(outcome.result as CheckResult | null, outcome.error))
   }
 
+  /**
+   * A test within a test is called by that one here. In other frameworks by other lines of it, or by none: of a call
+   * whose frames nobody knows, those of the inner test decide.
+   */
+  #keyOf(frames: readonly CallFrame[], name: string | null): string {
+    const own = callKey(frames, name)
+    const known = [this.#key, ...this.#call.outcomes.map(({ key }) => key)]
+    if (known.includes(own)) return own
+    const inner = callKey(frames.slice(0, frames.length - silent.framesOutside), name)
+    return known.find((key) => innerKey(key, frames.length - silent.framesOutside) === inner) ?? own
+  }
+
   /** When a test waits for a call that was not over, and does nothing else. */
   async quiet(): Promise<void> {
     const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -157,11 +170,22 @@ class Watch {
   }
 }
 
+function innerKey(key: string, length: number): string {
+  const [frames, name] = JSON.parse(key) as [string[], string | null]
+  return JSON.stringify([frames.slice(0, length), name])
+}
+
+const repeated = new WeakSet<object>()
+
 /** What a call before this one threw. */
 function errorOf(result: CheckResult | null, data: ErrorData): Error {
-  if (result?.failure == null) return errorFrom(data)
-  const error = new ScenarioFailed(result, result.failure)
-  error.message = data.message
+  let error: Error
+  if (result?.failure == null) error = errorFrom(data)
+  else {
+    error = new ScenarioFailed(result, result.failure)
+    error.message = data.message
+  }
+  repeated.add(error)
   return error
 }
 
@@ -173,6 +197,10 @@ let silenced = false
 function installSilence(): void {
   if (silenced) return
   silenced = true
+  // Around the call, assertions such as `expect(check(…)).rejects` wait for nothing.
+  process.on('unhandledRejection', (error) => {
+    if (!repeated.has(error as object)) throw error
+  })
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const url = new URL(`silent-tests${extension}`, import.meta.url).href
   nodeModule.registerHooks({

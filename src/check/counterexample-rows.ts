@@ -56,10 +56,18 @@ export class ToldExecution {
         lines.push(`    in ${frame.function} (${frame.place})`)
     }
     const [first, second] = sides
+    const [earlier, later] = [race.first, race.second].map(({ write }) => (write ? 'write' : 'read'))
+    const [one, other] = [`${noun} ${first!.thread}`, `${noun} ${second!.thread}`]
     lines.push(
-      `There is no happens-before from ${first!.what} to ${second!.what}: ${noun} ${second!.thread} has read nothing`,
-      `by an operation of Atomics that ${noun} ${first!.thread} wrote by one after it, directly or through others.`,
+      'In a real run they may come in the other order, or at the same time: there is no happens-before between them.',
+      `After its ${earlier}, ${one} wrote nothing with Atomics that reached ${other} before its ${later}.`,
     )
+    // The kernel has rules of its own.
+    if (noun === 'thread')
+      lines.push(
+        `To order them: hold a lock around both; or let ${one} store a flag with Atomics after its ${earlier}, and ${other}`,
+        `look for it with Atomics before its ${later}; or do both with Atomics. If the race is meant, say so with racy().`,
+      )
     return lines
   }
 

@@ -14,9 +14,19 @@ export interface Naming {
   valueOf(cell: number, value: number): string | undefined
 }
 
+/** As the source calls it, and the cell with which its array begins, if an element is one cell. */
+interface Element {
+  readonly array: string
+  readonly index: string
+  readonly start: number
+}
+
 export class Names {
   readonly #fields = new Map<number, string>()
-  readonly #elements = new Map<number, string>()
+  readonly #elements = new Map<number, Element>()
+  /** Where arrays begin that the source calls by one name, and whether elements of two have one name. */
+  readonly #arrays = new Map<string, { readonly starts: number[]; isAmbiguous: boolean }>()
+  readonly #cells = new Map<string, number>()
   /** How many cells have the name. */
   readonly #uses = new Map<string, number>()
   readonly #known: Naming | null
@@ -37,21 +47,50 @@ export class Names {
       this.#uses.set(field, (this.#uses.get(field) ?? 0) + 1)
     } else if (!this.#elements.has(cell)) {
       const isConstant = /^[A-Z][A-Z0-9_]*$/.test(parts.index)
-      this.#elements.set(cell, `${parts.array}[${isConstant ? parts.index : index}]`)
+      this.#note(cell, {
+        array: parts.array,
+        index: isConstant ? parts.index : `${index}`,
+        start: cell - index,
+      })
     }
+  }
+
+  #note(cell: number, element: Element): void {
+    this.#elements.set(cell, element)
+    const { array, index, start } = element
+    let arrays = this.#arrays.get(array)
+    if (arrays === undefined) this.#arrays.set(array, (arrays = { starts: [], isAmbiguous: false }))
+    if (!arrays.starts.includes(start)) arrays.starts.push(start)
+    const name = `${array}[${index}]`
+    if (this.#cells.has(name)) arrays.isAmbiguous = true
+    this.#cells.set(name, cell)
+  }
+
+  /** The second array that the source calls `cells` is `cells₂`, where elements of two would have one name. */
+  #elementName(cell: number): string | undefined {
+    const element = this.#elements.get(cell)
+    if (element === undefined) return undefined
+    const { array, index, start } = element
+    const { starts, isAmbiguous } = this.#arrays.get(array)!
+    const number = starts.indexOf(start) + 1
+    return `${array}${isAmbiguous && number > 1 ? subscript(number) : ''}[${index}]`
   }
 
   nameOf(cell: number, index: number): string {
     const known = this.#known?.nameOf(cell)
     if (known !== undefined) return known
     const field = this.#fields.get(cell)
-    if (field === undefined) return this.#elements.get(cell) ?? `[${index}]`
+    if (field === undefined) return this.#elementName(cell) ?? `[${index}]`
     return this.#uses.get(field) === 1 ? field : `${field}@${index}`
   }
 
   valueOf(cell: number, value: number): string {
     return this.#known?.valueOf(cell, value) ?? String(value)
   }
+}
+
+function subscript(number: number): string {
+  return String(number).replaceAll(/\d/g, (digit) => String.fromCodePoint(0x20_80 + Number(digit)))
 }
 
 /** `mm.mmapSeq` for `mm + Mm.mmapSeq`, whatever the base is; null where no field of a struct is named. */

@@ -1,5 +1,6 @@
 // A test framework that runs nothing but what stands around one call: what a test file gets in place of its own where
-// it is loaded to come to a call of check() again. It has the names of node:test, vitest and jest.
+// it is loaded to come to a call of check() again. It has the names of node:test, vitest, jest, mocha, ava, tape, tap
+// and uvu.
 //
 // Functions around the call are marked by an edit of the file. Suites that are marked are run as they come, tests that
 // are marked are kept, with the hooks that a framework would run before them. What comes after a test does nothing.
@@ -9,6 +10,7 @@
 import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
 import { refused, siteHere } from '../backends/stepped/index.ts'
+import { stackPlaces } from './call-place.ts'
 import { CAPTURE, MATCHER } from './inline-call.ts'
 import { expectation } from './silent-expect.ts'
 
@@ -44,6 +46,7 @@ export function beginChecking(): void {
 }
 
 const marked = new WeakSet<Callback>()
+const nothing: Callback = () => {}
 let suites: Suite[] = []
 let tests: SilentTest[] = []
 
@@ -75,22 +78,34 @@ function register(args: readonly unknown[], given: readonly unknown[] | null): v
   tests.push({ body, args: given ?? [context()], hooks })
 }
 
-function registerSuite(args: readonly unknown[]): unknown {
+function registerSuite(args: readonly unknown[], given: readonly unknown[] | null): unknown {
   const body = args.find(isCallback)
-  if (body === undefined || !marked.has(body)) return undefined
+  // Of uvu: what it returns registers the tests of the suite.
+  if (body === undefined) return test
+  if (!marked.has(body)) return undefined
   const before = suites
   suites = [...suites, { before: [], beforeEach: [] }]
   try {
-    return body(context())
+    return body(...(given ?? [context()]))
   } finally {
     suites = before
   }
 }
 
+/** Frames of the user on the stack that are of tests around the one that runs. */
+export let framesOutside = 0
+
 /** A test within a test is run when it is come to. */
 function runNow(...args: readonly unknown[]): unknown {
   const body = args.find(isCallback)
-  return body !== undefined && marked.has(body) ? body(context()) : undefined
+  if (body === undefined || !marked.has(body)) return undefined
+  const before = framesOutside
+  framesOutside = stackPlaces((url) => url).length
+  try {
+    return body(context())
+  } finally {
+    framesOutside = before
+  }
 }
 
 /** What a framework gives a test. */
@@ -109,10 +124,14 @@ function context(): unknown {
       if (key === 'then' || typeof key === 'symbol') return undefined
       if (key === 'expect') return expect
       if (key in target) return target[key]
-      return needed(`'${key}' of the test's context`)
+      const named = `'${key}' of the test's context`
+      return isChecking || valueOfContext.test(key) ? needed(named) : missing(named)
     },
   })
 }
+
+/** What tells of the test. Everything else is for calls: assertions, most of all. */
+const valueOfContext = /^(name|fullName|filePath|title|context|task|signal|attempt|passed|error)$/
 
 type Registered = ((...args: readonly unknown[]) => unknown) & Record<string, unknown>
 
@@ -120,7 +139,6 @@ type Registered = ((...args: readonly unknown[]) => unknown) & Record<string, un
 function registrar(
   registers: (args: readonly unknown[], given: readonly unknown[] | null) => unknown,
 ): Registered {
-  const nothing = (): void => {}
   const rows =
     (isSpread: boolean) =>
     (table: unknown, ...more: readonly unknown[]): Callback => {
@@ -205,10 +223,10 @@ export const test: Registered = registrar(register)
 export const it: Registered = test
 export const describe: Registered = registrar(registerSuite)
 export const suite: Registered = describe
-export const before: Callback = hook('before')
-export const beforeAll: Callback = before
 export const beforeEach: Callback = hook('beforeEach')
-export const after: Callback = () => {}
+export const before: Callback = Object.assign(hook('before'), { each: beforeEach })
+export const beforeAll: Callback = before
+export const after: Callback = Object.assign(() => {}, { each: nothing, always: nothing })
 export const afterAll: Callback = after
 export const afterEach: Callback = after
 export const bench: Callback = after
@@ -272,6 +290,9 @@ const all = {
   mock,
   snapshot,
 }
+
+// Of ava and uvu.
+Object.assign(test, { before, beforeEach, after, afterEach, run: nothing })
 
 /** As node:test is: a function with the others as properties. */
 const whole: Registered = Object.assign((...args: readonly unknown[]) => test(...args), test, all, {

@@ -402,8 +402,9 @@ function lineOf(result: CheckResult): string {
 /** `target` is what is checked, as on the command line. */
 function resultText(result: CheckResult, target: string): string {
   const { executions, redundant, steps, seconds } = result
-  const counts = `${plural(executions, 'execution')}, ${formatCount(redundant)} of them redundant`
-  const work = `  ${counts}, ${plural(steps, 'step')} in ${seconds.toFixed(2)} s\n`
+  const inVain = redundant === 0 ? '' : `, ${formatCount(redundant)} of them redundant`
+  const counts = `${plural(executions, 'execution')}${inVain}, ${plural(steps, 'step')}`
+  const work = `  ${counts} in ${seconds.toFixed(2)} s\n`
   const isOver = result.failure === null && result.endless === undefined
   const nothing = steps === 0 && isOver ? `${NOTHING_SHARED}\n` : ''
   const line = `${lineOf(result)}\n${work}${nothing}${remainderText(result)}`

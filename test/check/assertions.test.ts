@@ -97,6 +97,8 @@ test('assertions of the framework are asserted where they are checked', () => {
   const outcome = check({ setup, threads: [lose, lose], invariant: (c) => c[0] === 2 })
   expect(outcome).rejects.toThrow('does not hold')
   console.log('ENDS ' + JSON.stringify(await outcome.then(() => 'passes', String)))
+  const next = await check({ setup, threads: [add] }).then(({ verdict }) => verdict, String)
+  console.log('ENDS ' + JSON.stringify(next))
 })`)
   const file = join(folder, 'assertions.test.mjs')
   const head = `import { test, expect, vi } from 'vitest'
@@ -108,9 +110,69 @@ const lose = (c) => { Atomics.store(c, 0, Atomics.load(c, 0) + 1) }`
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
   const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8', env })
   const ends = [...stdout.matchAll(/ENDS (.*)$/gm)].map(([, text]) => JSON.parse(text!) as string)
-  assert.equal(ends.length, checks.length + 1, stdout + stderr)
-  assert.match(ends.at(-1)!, /the invariant does not hold/)
+  assert.equal(ends.length, checks.length + 2, stdout + stderr)
+  assert.match(ends.at(-2)!, /the invariant does not hold/)
+  assert.equal(ends.at(-1), 'pass')
   for (const [index, [name, , expected]] of checks.entries()) assert.match(ends[index]!, expected, name)
+})
+
+/** Tests within a test begin when that one says that it is over. */
+const TAPE = `
+const next = async (pending) => {
+  for (const body of pending.splice(0, 1)) await body({ ok() {} }).then(() => next(pending))
+}
+module.exports = (name, body) => {
+  const pending = []
+  body({ test: (_, inner) => pending.push(inner), end: () => next(pending) })
+}`
+const UVU = `
+exports.suite = () => {
+  const tests = []
+  const run = async () => { for (const body of tests) await body() }
+  return Object.assign((name, body) => tests.push(body), { before: { each() {} }, run })
+}`
+
+test('checks stand in tests of frameworks that begin them in other ways', () => {
+  for (const [name, text] of Object.entries({ tape: TAPE, uvu: UVU })) {
+    mkdirSync(join(folder, 'node_modules', name), { recursive: true })
+    writeFileSync(join(folder, 'node_modules', name, 'index.js'), text)
+  }
+  const head = `const { check } = require('faultline/check')
+const setup = () => new Int32Array(new SharedArrayBuffer(4))
+const add = (c) => { Atomics.add(c, 0, 1) }
+const tell = (checking) => checking.then(({ verdict }) => verdict, String).then((text) => console.log('ENDS ' + text))
+`
+  const files = {
+    tape: `const test = require('tape')
+test('outer', (t) => {
+  t.test('first', async (inner) => {
+    inner.ok(true)
+    await tell(check({ setup, threads: [add] }))
+  })
+  t.test('second', async (inner) => {
+    await tell(check({ setup, threads: [add, add] }))
+  })
+  t.end()
+})`,
+    uvu: `const { suite } = require('uvu')
+const inSuite = suite('a')
+let made
+inSuite.before.each(() => { made = setup })
+inSuite('first', async () => {
+  await tell(check({ setup: () => made(), threads: [add] }))
+})
+inSuite('second', async () => {
+  await tell(check({ setup, threads: [add, add] }))
+})
+made = setup
+inSuite.run()`,
+  }
+  for (const [name, text] of Object.entries(files)) {
+    const file = join(folder, `${name}.cjs`)
+    writeFileSync(file, head + text)
+    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' })
+    assert.equal(stdout, 'ENDS pass\nENDS pass\n', stderr)
+  }
 })
 
 test('each assertion holds for what it says, and its contrary for the rest', () => {
@@ -169,4 +231,23 @@ test('whatever a file imports of node:test is there', () => {
     names.filter((name) => !(name in silent)),
     [],
   )
+})
+
+test('suites and tests of a table get their rows', async () => {
+  const given: unknown[] = []
+  const tests = silent.beginTests()
+  const { each } = silent.describe as unknown as Record<string, (rows: unknown) => typeof silent.test>
+  const { each: eachTest } = silent.test as unknown as { readonly each: typeof each }
+  const suite = silent.mark((...row: readonly unknown[]) => {
+    const body = silent.mark((value: unknown) => void given.push([...row, value]))
+    eachTest!([8, 9])('%i', body)
+  })
+  each!([1, [2, 3]])('%i', suite)
+  for (const { body, args } of tests) await body(...args)
+  assert.deepEqual(given, [
+    [1, 8],
+    [1, 9],
+    [2, 3, 8],
+    [2, 3, 9],
+  ])
 })

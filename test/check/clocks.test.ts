@@ -3,8 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ScenarioFailed, check } from '../../src/check.ts'
-import { checkFile } from '../../src/check/check.ts'
+import { ScenarioFailed, check, checkFile } from '../../src/check.ts'
 
 const setup = (): Int32Array => new Int32Array(new SharedArrayBuffer(8))
 const minimiseSeconds = 0

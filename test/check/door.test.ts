@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, beforeEach, describe, it } from 'node:test'
@@ -90,7 +90,8 @@ describe('a check in a test', () => {
     const { token, preemptions } = result.failure!
     assert.equal(preemptions, 1)
     assert.ok(message.includes(`FAULTLINE_REPLAY=${token} `))
-    const folder = mkdtempSync(join(tmpdir(), 'faultline-pages-'))
+    // The function runs in the second load, too, and would make another.
+    const folder = join(tmpdir(), `faultline-pages-${process.pid}`)
     Object.assign(process.env, { FAULTLINE_REPLAY: token!, FAULTLINE_PAGES: join(folder, 'pages') })
     try {
       const again = await failureOf(failing())
@@ -125,6 +126,20 @@ describe('a check in a test', () => {
       })
       assert.equal(steps, words + 1)
     }
+  })
+
+  it('may follow one whose failure a function of the test has waited for', async () => {
+    const through = async (checking: Promise<CheckResult>): Promise<CheckResult> => await checking
+    const increments = (threads: number): Promise<CheckResult> =>
+      check({
+        name: `${threads} increments`,
+        setup: () => new Counter(memory(1)),
+        threads: Array.from({ length: threads }, () => (counter: Counter) => counter.increment()),
+        invariant: ({ value }) => value === threads,
+      })
+    await failureOf(through(increments(2)))
+    assert.equal((await through(increments(1))).verdict, 'pass')
+    assert.equal((await failureOf(through(increments(3)))).result.scenario, '3 increments')
   })
 
   it('may be given async functions, and what the test imports of them', async () => {

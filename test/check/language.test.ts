@@ -340,6 +340,25 @@ ${alike('function (a) { Atomics.add(a, 1, new Sub(a).twice) }', 'a[0] === 2 && a
     ),
     verdict: 'pass',
   },
+  {
+    name: 'functions that give their own name to something else',
+    text: `const make = function made(a) {
+  var made = {}; made.old = Atomics.add(a, 0, 1); made = { of: made.old }; return made.of
+}
+const parameter = function given(given) { Atomics.load(given, 0); return given.length }
+const inner = function own(a) { function own() { return Atomics.load(a, 1) } return own() }
+const byDefault = function g(a, own = g) { var g = Atomics.load(a, 1); return typeof own + g }
+const recursive = function again(a, n) { return n + Atomics.load(a, 1) === 0 ? 0 : again(a, n - 1) }
+const lexical = function k(a) { const k = Atomics.load(a, 1); return k }
+${alike(
+  `function (a) {
+  const got = [make(a) < 2, parameter(a), inner(a), byDefault(a), recursive(a, 2), lexical(a)].join()
+  if (got !== 'true,4,0,function0,0,0') throw new Error(got)
+}`,
+  'a[0] === 2',
+)}`,
+    verdict: 'pass',
+  },
 ]
 
 describe('the language as it is written', () => {

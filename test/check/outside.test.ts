@@ -35,22 +35,36 @@ writeFileSync(
   'exports.Reader = class { constructor(bytes) { this.bytes = bytes } get() { return this.bytes[0] } }',
 )
 
+/** What programs may name, each with its import or the line that makes it: a program has those that it names. */
+const lines = {
+  assert: `import assert from 'node:assert'`,
+  spawn: `import { spawn } from 'node:child_process'`,
+  createHash: `import { createHash } from 'node:crypto'`,
+  randomBytes: `import { randomBytes } from 'node:crypto'`,
+  randomFill: `import { randomFill } from 'node:crypto'`,
+  randomFillSync: `import { randomFillSync } from 'node:crypto'`,
+  fs: `import * as fs from 'node:fs'`,
+  read: `import { read } from 'node:fs'`,
+  readFile: `import { readFile } from 'node:fs'`,
+  readSync: `import { readSync } from 'node:fs'`,
+  readv: `import { readv } from 'node:fs'`,
+  readvSync: `import { readvSync } from 'node:fs'`,
+  writeSync: `import { writeSync } from 'node:fs'`,
+  http: `import * as http from 'node:http'`,
+  isDeepStrictEqual: `import { isDeepStrictEqual } from 'node:util'`,
+  promisify: `import { promisify } from 'node:util'`,
+  types: `import { types } from 'node:util'`,
+  v8: `import * as v8 from 'node:v8'`,
+  zlib: `import * as zlib from 'node:zlib'`,
+  common: `import common from 'common'`,
+  plain: `import * as plain from 'plain'`,
+  encoder: `const encoder = new TextEncoder()`,
+  sameText: `const sameText = (a, b) => a === b`,
+  pass: `const pass = (value) => value`,
+  zero: `import { openSync as openZero } from 'node:fs'; const zero = openZero('/dev/zero')`,
+  none: `import { openSync as openNone } from 'node:fs'; const none = openNone('/dev/null', 'w')`,
+}
 const prelude = `
-import assert from 'node:assert'
-import { spawn } from 'node:child_process'
-import { createHash, randomBytes, randomFill, randomFillSync } from 'node:crypto'
-import * as fs from 'node:fs'
-import { openSync, read, readFile, readSync, readv, readvSync, writeSync } from 'node:fs'
-import * as http from 'node:http'
-import { isDeepStrictEqual, promisify, types } from 'node:util'
-import * as v8 from 'node:v8'
-import * as zlib from 'node:zlib'
-import common from 'common'
-import * as plain from 'plain'
-const encoder = new TextEncoder()
-const sameText = (a, b) => a === b
-const pass = (value) => value
-const zero = openSync('/dev/zero'), none = openSync('/dev/null', 'w')
 const setup = () => {
   const memory = new SharedArrayBuffer(32)
   const bytes = new Uint8Array(memory), buffer = Buffer.from(memory)
@@ -67,7 +81,9 @@ function check(threads: readonly string[], more = ''): Promise<CheckResult> {
   const bodies = threads.map(
     (body) => `({ memory, bytes, buffer, words, view, log, through, looks, given }) => { ${body} }`,
   )
-  writeFileSync(file, `${prelude}\nexport default { setup, threads: [${bodies.join()}], ${more} }`)
+  const text = `${prelude}\nexport default { setup, threads: [${bodies.join()}], ${more} }`
+  const named = Object.entries(lines).filter(([name]) => new RegExp(`\\b${name}\\b`).test(text))
+  writeFileSync(file, [...named.map(([, line]) => line), text].join('\n'))
   return checkFile(file)
 }
 

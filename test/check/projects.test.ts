@@ -23,11 +23,17 @@ const files: Readonly<Record<string, string>> = {
   'src/config.json': '{ "words": 2 }',
   'src/values/constants.ts': 'export const LOCKED: number = 1\n',
   'src/values/index.ts': "export * from './constants'\n",
+  'src/types.ts': `import { Nothing } from './declared'
+export interface Cells { readonly cells: Int32Array }
+export type Never = Nothing
+`,
+  'src/declared.d.ts': 'export type Nothing = never\n',
   'src/lock.ts': `import config from './config.json'
+import { Cells, Never as No } from './types'
 import { LOCKED } from '@/values'
 
 interface Gone {
-  never: true
+  never: true | No
 }
 
 enum State {
@@ -38,8 +44,8 @@ namespace Sizes {
   export const bytes = config.words * 4
 }
 
-export class Lock {
-  constructor(private readonly cells: Int32Array, readonly at = 0) {}
+export class Lock implements Cells {
+  constructor(readonly cells: Int32Array, readonly at = 0) {}
   static make() { return new Lock(new Int32Array(new SharedArrayBuffer(Sizes.bytes))) }
   tryTake(): boolean {
     if (Atomics.load(this.cells, this.at) !== State.Free) return false
@@ -73,6 +79,13 @@ const setup = async () => { const cells = newCells(); await count(cells, 1); ret
 const thread = (cells) => count(cells, 2)
 export default { setup, threads: [thread, thread], invariant: (cells) => cells[0] === 7 }
 `,
+  // Its main is TypeScript, of which one file has nothing to do with shared memory.
+  'typed/node_modules/typed/package.json': '{ "type": "module", "exports": "./main.ts" }',
+  'typed/node_modules/typed/main.ts': `import { type Count, one } from './one'
+export const count = (cells: Int32Array): Count => Atomics.add(cells, 0, one)
+`,
+  'typed/node_modules/typed/one.ts': 'export type Count = number\nexport const one: Count = 1\n',
+  'typed/typed.check.mts': `import { count } from 'typed'${scenarioOf('(cells) => { count(cells) }')}`,
   'required.check.ts': `const { LOCKED } = require('./src/values')${scenarioOf('(cells) => Atomics.add(cells, 0, LOCKED)').replace('export default', 'module.exports =')}`,
   'exported.check.cjs': scenarioOf('(cells) => Atomics.add(cells, 0, 1)').replace(
     'export default',
@@ -99,14 +112,19 @@ describe('a project', () => {
     const { failure } = await checkFile(join(folder, 'lock.check.ts'))
     assert.equal(failure!.message, 'InvariantBroken: the invariant does not hold')
     const operations = failure!.counterexample.events.map(({ place, text }) => `${place} ${text}`)
-    assert.ok(operations.includes('lock.ts:20 load cells[0] = 0'), operations.join('\n'))
-    assert.ok(operations.includes('lock.ts:21 store cells[0] 0 → 1'), operations.join('\n'))
+    assert.ok(operations.includes('lock.ts:21 load cells[0] = 0'), operations.join('\n'))
+    assert.ok(operations.includes('lock.ts:22 store cells[0] 0 → 1'), operations.join('\n'))
   })
 
   it('has a package that has no form for require(): the file, the setup and each thread import their own', async () => {
     const { failure, complete, steps } = await checkFile(join(folder, 'own/own.check.mts'))
     assert.deepEqual([failure, complete], [null, true])
     assert.ok(steps >= 4)
+  })
+
+  it('has a package that is published as TypeScript', async () => {
+    const { verdict, steps } = await checkFile(join(folder, 'typed/typed.check.mts'))
+    assert.deepEqual([verdict, steps], ['pass', 2])
   })
 
   it('requires what has no ending', async () => {

@@ -2,8 +2,8 @@
 // step the kernel, the threads of one check, the tests of the checker.
 //
 // A form is taken only where every source that it was made from, and the transform, are as they were. Where an import
-// leads is not looked at again. In what is shipped it leads where it always did: such forms are kept in a folder of the
-// user's. Others are only where the environment names one.
+// leads is not looked at again. In what is shipped it leads where it always did: such forms are kept, in a folder of
+// the user's or in one that the environment names, and no others.
 //
 // The form of each module of Faultline is kept by itself as well, with all that it was made of as its key: programs
 // with other entries, or with a patch, have most of them in common.
@@ -60,15 +60,11 @@ const packageRoot = new URL('../../../', import.meta.url).href
 let transform: string | null = null
 
 /**
- * The form that `make` gives for what `key` names, or what an earlier process was given for it. `isShipped`: all of it
- * is part of Faultline.
+ * The form that `make` gives for what `key` names, or what an earlier process was given for it. All of it is part of
+ * Faultline.
  */
-export async function cachedForm(
-  key: string,
-  isShipped: boolean,
-  make: () => Promise<SteppedForm>,
-): Promise<SteppedForm> {
-  const folder = formFolder(isShipped)
+export async function cachedForm(key: string, make: () => Promise<SteppedForm>): Promise<SteppedForm> {
+  const folder = formFolder()
   if (folder === null) return make()
   const file = fileOf(folder, key)
   const present = readForm(file)
@@ -80,7 +76,7 @@ export async function cachedForm(
 
 /** What `make` gives for the module `url` and all that `key` tells, or what an earlier process was given for it. */
 export function keptInFolder<Value>(url: string, key: string, make: () => Value): Value {
-  const parent = url.startsWith(packageRoot) ? formFolder(true) : null
+  const parent = url.startsWith(packageRoot) ? formFolder() : null
   if (parent === null) return make()
   const folder = join(parent, 'modules')
   const file = fileOf(folder, `${url} ${key}`)
@@ -98,11 +94,11 @@ function fileOf(folder: string, key: string): string {
   return join(folder, `${sha256(`${transform} ${key}`)}.json.zst`)
 }
 
-function formFolder(isShipped: boolean): string | null {
+function formFolder(): string | null {
   const named = process.env['FAULTLINE_STEPPED_CACHE']
   if (named !== undefined) return named === '' ? null : named
   try {
-    return isShipped ? userFolder('forms') : null
+    return userFolder('forms')
   } catch {
     // No room, no right, or another user's.
     return null

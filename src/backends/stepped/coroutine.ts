@@ -110,9 +110,10 @@ function wait(
     return resume(coroutine, result, isError)
   }
   if (isAlone()) {
+    // They return nothing: the engine would make another promise of it, whose rejection is nobody's.
     Promise.resolve(awaited).then(
-      (result) => next(result, false),
-      (error) => next(error, true),
+      (result) => void next(result, false),
+      (error) => void next(error, true),
     )
     return
   }

@@ -154,8 +154,8 @@ export async function steppedForm(
     return stepProgram(program, reach, options)
   }
   // With an edit, it is hardly ever met again.
-  return options.edit === undefined
-    ? cachedForm(JSON.stringify([addresses, options]), options.isShipped === true, make)
+  return options.isShipped === true && options.edit === undefined
+    ? cachedForm(JSON.stringify([addresses, options]), make)
     : make()
 }
 

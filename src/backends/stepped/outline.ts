@@ -12,6 +12,8 @@ interface Outline {
   readonly values: readonly ValueNode[]
   readonly usesAtomicsAsValue: boolean
   readonly hasProxies: boolean
+  /** It tells async functions from others, by their constructor or their tag. */
+  readonly tellsAsync: boolean
   /** It may define accessors whose names cannot be known. */
   readonly hasAnonymous: boolean
   /** Names of the properties that it reads or assigns to. */
@@ -32,6 +34,9 @@ interface ValueNode {
   readonly parent: Node | null
   readonly isValue: boolean
 }
+
+const tellsAsync =
+  /\bAsyncFunction\b|\(\s*async\s*(function\s*)?\(\)\s*(=>\s*)?\{\s*\}\s*\)\s*\.\s*constructor\b/
 
 const outlines = new WeakMap<Node, Outline>()
 
@@ -61,6 +66,7 @@ function makeOutline(module: ProgramModule): Outline {
     values,
     usesAtomicsAsValue: usesAtomicsAsValue(module, code),
     hasProxies: /\bProxy\b/.test(module.text),
+    tellsAsync: tellsAsync.test(module.text),
     hasAnonymous: defines.test(module.text) || /\b[gs]et \[/.test(module.text),
     properties: propertiesOf(code),
   }

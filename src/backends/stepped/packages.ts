@@ -16,43 +16,43 @@ interface Described {
 const HELD = Symbol.for('faultline.called')
 const held = globalThis as { [HELD]?: unknown }
 
-/** To ask takes half a millisecond. */
-const answers = new WeakMap<object, string | null>()
-
 /** The folder of the package that a function which is not stepped is of; null where it is of none. */
 export function packageOfFunction(called: object): string | null {
-  const known = answers.get(called)
-  if (known !== undefined) return known
-  const found = lookFor(called)
-  answers.set(called, found)
-  return found
-}
-
-function lookFor(called: object): string | null {
   const url = scriptOf(called) ?? ''
   if (url.includes(QUERY) || url.startsWith('node:')) return null
   const address = url.startsWith('file:') ? url : `file://${url}`
   return isPackaged(address) ? packageOf(address) : null
 }
 
+/** Addresses of scripts, by the engine's numbers, as they were when it last told all of them. */
+let addresses: ReadonlyMap<string, string> = new Map()
+
 /** The address of the script in which a function stands, as only the engine's inspector tells. */
 function scriptOf(called: unknown): string | null {
   const session = new Session()
-  const scripts = new Map<string, string>()
-  session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url))
   session.connect()
   held[HELD] = called
   try {
-    session.post('Debugger.enable')
     const expression = `globalThis[Symbol.for('faultline.called')]`
     const { result } = ask(session, 'Runtime.evaluate', { expression })
     const { internalProperties = [] } = ask(session, 'Runtime.getProperties', { objectId: result.objectId })
     const place = internalProperties.find(({ name }) => name === '[[FunctionLocation]]')
-    return scripts.get(place?.value?.value?.scriptId ?? '') ?? null
+    const number = place?.value?.value?.scriptId
+    if (number === undefined) return null
+    if (!addresses.has(number)) addresses = allAddresses(session)
+    return addresses.get(number) ?? null
   } finally {
     delete held[HELD]
     session.disconnect()
   }
+}
+
+/** To tell them, the engine reads the text of each: 0.1 s for some hundreds. */
+function allAddresses(session: Session): ReadonlyMap<string, string> {
+  const told = new Map<string, string>()
+  session.on('Debugger.scriptParsed', ({ params }) => told.set(params.scriptId, params.url))
+  session.post('Debugger.enable')
+  return told
 }
 
 /** It answers before it returns. */

@@ -217,6 +217,9 @@ const concurrent = /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|M
 const isLater =
   /\bimport\s*\(|\b(Promise|async|setTimeout|setImmediate|queueMicrotask|nextTick|events|async_hooks)\b/
 
+/** Node takes no types out of packages. */
+const typed = /\.[cm]?ts(\?|$)/
+
 /** Takes packages out that have nothing to do with other threads and cannot come to what has, unless `wanted`. */
 function leaveOutPackages(
   modules: Map<string, ProgramModule>,
@@ -225,8 +228,8 @@ function leaveOutPackages(
 ): void {
   const kept = new Set(entries)
   for (const [url, { text }] of modules) {
-    if (!isPackaged(url) || isOfLoop(url) || concurrent.test(text) || wanted.has(packageOf(url)))
-      kept.add(url)
+    const isLeft = isPackaged(url) && !isOfLoop(url) && !typed.test(url)
+    if (!isLeft || concurrent.test(text) || wanted.has(packageOf(url))) kept.add(url)
     else if (url.endsWith(PER_THREAD) && isLater.test(text)) kept.add(url)
   }
   for (let before = -1; before !== kept.size;) {

@@ -20,8 +20,6 @@ import {
 } from './reach-syntax.ts'
 import { type FunctionNode, type Node, isFunction, propertyName, takesByNumber } from './syntax.ts'
 
-const tellsAsync =
-  /\bAsyncFunction\b|\(\s*async\s*(function\s*)?\(\)\s*(=>\s*)?\{\s*\}\s*\)\s*\.\s*constructor\b/
 
 const outside: Target = { operation: null, functions: [], unknown: false, exact: false }
 
@@ -55,7 +53,7 @@ export class Reach {
     this.#opaque = modules.some(({ format }) => format === 'commonjs')
     this.#indirect = modules.some((module) => outlineOf(module).usesAtomicsAsValue)
     this.hasProxies = modules.some((module) => outlineOf(module).hasProxies)
-    this.tellsAsync = modules.some(({ text }) => tellsAsync.test(text))
+    this.tellsAsync = modules.some((module) => outlineOf(module).tellsAsync)
     for (const module of modules) {
       const body = this.#addFunction(module, null, '(module)', 'the code of a module outside its functions')
       this.values.functions.set(module.program, body)

@@ -99,7 +99,7 @@ export function followImport(
 
 /** It runs tests, and is no part of what they check, though most frameworks name Workers and messages. */
 export function isTestFramework(specifier: string): boolean {
-  return /^(node:test|vitest|@jest\/globals|@vitest\/.*|bun:test)$/.test(specifier)
+  return /^(node:test|vitest|@jest\/globals|@vitest\/.*|bun:test|mocha|ava|tape|tap|uvu)$/.test(specifier)
 }
 
 function isOwn(url: string): boolean {

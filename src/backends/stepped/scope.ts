@@ -154,8 +154,10 @@ class Resolver {
 
   #declare(scope: Scope, name: string, kind: Kind, value: Node | null, from = '', imported = ''): void {
     const present = scope.names.get(name)
+    // The own name of a function expression means nothing where something of the function has it.
+    const isOwnName = present !== undefined && present.value !== null && present.value === scope.node
     // Two declarations of one name: neither is known to be what it means.
-    if (present !== undefined) present.reassigned = true
+    if (present !== undefined && !isOwnName) present.reassigned = true
     else {
       const { node, functionScope } = scope
       const owner = functionScope.node

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 // As a whole: an older Node lacks names of it, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { getCallSites } from 'node:util'
 import type { ProgramModule } from './program.ts'
 import { type Node, positionOf } from './syntax.ts'
 import { placeByMap } from './typescript.ts'
@@ -126,15 +127,23 @@ export function toSource(
   return { url: address.slice(0, at), line: sourcePlace(address, line, column).line, program }
 }
 
-/** The innermost place of a stepped program on the stack; `otherwise` stands for a file where there is none. Slow. */
+/** Frames of a stack that are looked at: first those that nearly always suffice, then as many as the engine gives. */
+const FRAMES = [8, 200]
+/** Places of stepped programs that a stack has told, by where they stand in the steppable form. */
+const toldPlaces = new Map<string, Site>()
+
+/** The innermost place of a stepped program on the stack; `otherwise` stands for a file where there is none. */
 export function currentPlace(what: string, otherwise: string): Site {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 100
-  const { stack = '' } = new Error('where')
-  Error.stackTraceLimit = stackTraceLimit
-  const [place = { file: otherwise, line: 1, column: 1, function: '(anonymous)', source: what }] =
-    placesOfStack(stack)
-  return { ...place, what }
+  for (const frames of FRAMES)
+    for (const { scriptName, lineNumber, columnNumber, functionName } of getCallSites(frames)) {
+      if (!loadedTexts.has(scriptName)) continue
+      const key = `${lineNumber}:${columnNumber} ${scriptName}`
+      let place = toldPlaces.get(key)
+      if (place === undefined)
+        toldPlaces.set(key, (place = placeAt(scriptName, lineNumber, columnNumber, functionName)))
+      return { ...place, what }
+    }
+  return { file: otherwise, line: 1, column: 1, function: '(anonymous)', source: what, what }
 }
 
 /** The places of stepped programs on a stack, the innermost first. Slow. */
@@ -142,11 +151,15 @@ export function placesOfStack(stack: string): Site[] {
   const places = stack.matchAll(
     /(?:at (?:async )?(?:new )?([^\s(]+) \()?(file:[^\s()]*?\?stepped=\d+):(\d+):(\d+)/g,
   )
-  return [...places].flatMap(([, name = '(anonymous)', address, atLine, atColumn]) => {
-    if (!loadedTexts.has(address!)) return []
-    const { line, column } = sourcePlace(address!, Number(atLine), Number(atColumn))
-    const file = fileURLToPath(address!.slice(0, address!.lastIndexOf(QUERY)))
-    const source = readFileSync(file, 'utf8').split('\n')[line - 1] ?? ''
-    return [{ file, line, column, function: name.split('.').at(-1)!, what: '', source: source.trim() }]
-  })
+  return [...places].flatMap(([, name = '', address, atLine, atColumn]) =>
+    loadedTexts.has(address!) ? [placeAt(address!, Number(atLine), Number(atColumn), name)] : [],
+  )
+}
+
+function placeAt(address: string, atLine: number, atColumn: number, name: string): Site {
+  const { line, column } = sourcePlace(address, atLine, atColumn)
+  const file = fileURLToPath(address.slice(0, address.lastIndexOf(QUERY)))
+  const source = readFileSync(file, 'utf8').split('\n')[line - 1] ?? ''
+  const called = name.split('.').at(-1)! || '(anonymous)'
+  return { file, line, column, function: called, what: '', source: source.trim() }
 }

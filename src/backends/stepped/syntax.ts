@@ -61,12 +61,27 @@ export function parseModule(
   plan: ThreadPlan | null = null,
   rewritten: ReadonlySet<number> = none,
 ): SourceModule {
-  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected, null, { plan, rewritten })
+  if (!typed.test(file)) return parseText(file, source, expected, null, { plan, rewritten })
   const { text, map } = toJavaScript(file, source)
   return parseText(file, text, expected, map, { plan, rewritten })
 }
 
 const none: ReadonlySet<number> = new Set()
+const typed = /\.[cm]?ts$/
+
+/** As compilers do: what a module imports and names only in types, which are gone, it does not import. */
+function dropTypes(program: Node, tokens: readonly Token[]): void {
+  const module = program as Node & { type: 'Program' }
+  const imports = module.body.filter(({ type }) => type === 'ImportDeclaration')
+  const isOfImport = ({ start }: Token): boolean =>
+    imports.some((each) => each.start <= start && start < each.end)
+  const used = wordsOf(tokens.filter((token) => token.type.label === 'name' && !isOfImport(token)))
+  module.body = module.body.filter((each) => {
+    if (each.type !== 'ImportDeclaration' || each.specifiers.length === 0) return true
+    each.specifiers = each.specifiers.filter(({ local }) => used.has(local.name))
+    return each.specifiers.length > 0
+  })
+}
 
 /** Which functions of a module are written how, by where they begin. */
 export interface Written {
@@ -97,6 +112,7 @@ export function parseText(
     })
     const digest = digestOf(text, tokens)
     const words = wordsOf(tokens)
+    if (typed.test(file)) dropTypes(program as Node, tokens)
     const lineStarts = lineStartsOf(text)
     rewriteRacy(program as Node, (node, problem, remedy) => {
       throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)

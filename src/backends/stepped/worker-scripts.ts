@@ -2,11 +2,12 @@
 // with it, so that what they hold that cannot be stepped is refused before anything runs. Others are read when a thread
 // comes to them.
 
+import { isOfRuntime } from './loop-imports.ts'
 import { type Node, type SourceModule, childrenOf } from './syntax.ts'
 
 /** The addresses of the scripts, for the module at `url`. */
 export function scriptsOf({ program, text }: SourceModule, url: string): string[] {
-  if (!/\b(Worker|threads)\b/.test(text)) return []
+  if (isOfRuntime(url) || !/\b(Worker|threads)\b/.test(text)) return []
   const found = new Set<string>()
   const note = (script: Node): void => {
     const path = pathOf(script)

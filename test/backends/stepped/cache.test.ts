@@ -40,8 +40,8 @@ beforeEach(() => {
 })
 
 /** The form, as a process has it that begins now. */
-function formOf(isShipped = true): Promise<SteppedForm> {
-  return cachedForm(url, isShipped, () => {
+function formOf(): Promise<SteppedForm> {
+  return cachedForm(url, () => {
     made++
     // In the making, no form is looked for.
     return steppedForm([url], { edit: () => new Map() })
@@ -93,7 +93,7 @@ describe('forms of what is shipped', { skip }, () => {
     await formOf()
     assert.deepEqual(kept(), [])
     process.env['FAULTLINE_STEPPED_CACHE'] = join(parent, 'named')
-    await formOf(false)
+    await formOf()
     assert.equal(kept(join(parent, 'named')).length, 1)
   })
 
@@ -114,7 +114,7 @@ describe('forms of what is shipped', { skip }, () => {
   })
 
   it('are alone in that: where an import of other programs leads may change', async () => {
-    await formOf(false)
+    await steppedForm([url], {})
     assert.deepEqual(kept(), [])
   })
 })

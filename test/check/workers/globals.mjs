@@ -1,4 +1,5 @@
 // What one thread puts on its global object, no other has; what is there from the beginning, all have.
+import { cwd } from 'node:process'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'
 import * as sloppy from './globals-sloppy.cjs'
 
@@ -27,6 +28,7 @@ const seen = () =>
   )
 const changed = () => [
   typeof fetch,
+  typeof cwd,
   typeof structuredClone,
   String(globalThis),
   globalThis.kind,

@@ -129,7 +129,7 @@ describe('the page of a check', () => {
   it('of a race: an arrow from the plain write, which is no step', async () => {
     const page = pageOf(await checkFile(new URL('racy.ts', programs)))
     assert.deepEqual(arrowsOf(page, 'reads'), ['write cells[1] ← 42 > read cells[1] = 42'])
-    assert.match(page, /There is no happens-before/)
+    assert.match(page, /there is no happens-before/)
   })
 
   it('of a thread that is woken: an arrow from the notify', async () => {

@@ -8,6 +8,9 @@ import { host } from './host.ts'
 import { newRequire, newMeta, publishing } from './module-objects.ts'
 import { Promise as LoopPromise } from './promise.ts'
 
+/** Of the process that checks: while a thread runs that changes its global object, that names its own. */
+const nativeProcess = globalThis.process
+
 /** `import(specifier)` in the module at `from`. */
 export function importModule(specifier: unknown, from: string): unknown {
   if (!host.isThread())
@@ -52,7 +55,7 @@ function isProcess(specifier: string): boolean {
 
 function processNamespace(): object {
   const { process } = contextOf()
-  return { ...globalThis.process, ...process, default: process }
+  return { ...nativeProcess, ...process, default: process }
 }
 
 /** `require(specifier)` in the module at `from`. */

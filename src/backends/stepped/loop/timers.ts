@@ -95,18 +95,17 @@ function callable(called: unknown): Called {
 
 export function setTimeout(called: unknown, delay?: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setTimeout(called as Called, delay as number, ...args)
-  return newTimer(called, delay, args, false)
+  return newTimer(callable(called), delay, args, false)
 }
 
 export function setInterval(called: unknown, delay?: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setInterval(called as Called, delay as number, ...args)
-  return newTimer(called, delay, args, true)
+  return newTimer(callable(called), delay, args, true)
 }
 
-function newTimer(called: unknown, delay: unknown, args: unknown[], repeats: boolean): Timeout {
-  const own = callable(called)
+function newTimer(called: Called, delay: unknown, args: unknown[], repeats: boolean): Timeout {
   const timer = new Timeout(
-    inFrame(() => own(...args)),
+    inFrame(() => called(...args)),
     delayOf(delay),
     repeats,
   )

@@ -1,0 +1,3 @@
+import { expose } from '@xylabs/threads/worker'
+
+expose((a, b) => a + b)
