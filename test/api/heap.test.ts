@@ -395,6 +395,13 @@ describe('a record', () => {
       assert.equal(next.id, 8)
       next.next = 0
       assert.equal(next.next, 0)
+      const Pair = defineRecord({ id: 'uint32', count: 'bigInt64' })
+      const pair = Pair.create(heap, { id: 7, count: 5n })
+      assert.equal(inspect(pair), `Record (0x${pair.address.toString(16)}) { id: 7, count: 5n }`)
+      const { id, weight } = JSON.parse(
+        JSON.stringify({ ...bob.toJSON(), balance: 0, total: 0 }),
+      ) as typeof bob
+      assert.deepEqual([id, weight], [0, 0])
       ann.free()
       failsWith('EINVAL', () => ann.free())
     })

@@ -1,6 +1,7 @@
 // The layout of an address space, as one thread sees it: which addresses are mapped, how, and what of it is in memory.
 
 import {
+  Header,
   MADV,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
@@ -15,6 +16,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   Mm,
+  OVERCOMMIT_GUESS,
   PAGE_SIZE,
   TASK_SIZE,
   type Task,
@@ -360,7 +362,17 @@ export class AddressLayout extends AtomicAccess {
     const result = this.#run(call, body)
     return result >= 0 || length === undefined
       ? checkResult(result, call)
-      : checkResult(result, call, `length: ${length} bytes`)
+      : checkResult(result, call, `length: ${length} bytes${this.#beyondMachine(result, length)}`)
+  }
+
+  /** Why a call for so many bytes has failed, if it is for their number alone (vmEnoughMemory). */
+  #beyondMachine(result: number, length: number): string {
+    const { heap } = this.#thread.task
+    const most = (heap[Header.frameCount]! + Atomics.load(heap, Header.swapSlots)) * PAGE_SIZE
+    if (result !== -ENOMEM || heap[Header.overcommitMemory] !== OVERCOMMIT_GUESS) return ''
+    return length > most && length <= Math.min(this.getLimit('as'), this.getLimit('data'))
+      ? `, of which memory and swap have ${most}; with noReserve, they need not hold all of it`
+      : ''
   }
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {

@@ -9,12 +9,23 @@
 import { HEAP_MAGIC, Header, PAGE_SIZE, type SharedMemory } from '../../kernel/index.ts'
 import { checkObject, checkString, checkWhole, rangeError, typeError, unknownName } from './arguments.ts'
 
+/** A WebAssembly.Memory that is shared; called so where the program has types of WebAssembly, as of a browser. */
+export type WasmMemory = typeof globalThis extends {
+  WebAssembly: { Memory: { prototype: infer M extends SharedMemory } }
+}
+  ? M
+  : SharedMemory
+
 /** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
 export interface MachineHandle {
   readonly kind: 'faultline-machine'
   readonly id: string
   readonly heap: SharedMemory
-  readonly memory: SharedMemory
+  /**
+   * The frames. A WebAssembly module that imports this memory works in place on what `withRange` hands out, which
+   * begins at `bytes.byteOffset`.
+   */
+  readonly memory: WasmMemory
 }
 
 const IDENTITY_WORDS = 4
