@@ -66,6 +66,20 @@ test('faultline/memory loads five files', () => {
   assert.ok(bytes < DOOR_BYTES_MAX, `${bytes} bytes`)
 })
 
+test('faultline/memory imports nothing that a bundler cannot follow, of which webpack warns each program', () => {
+  for (const module of [
+    'memory.js',
+    'kernel/index.js',
+    'backends/threads/index.js',
+    'backends/threads/node-host.js',
+  ])
+    assert.doesNotMatch(
+      readFileSync(join(dist, module), 'utf8'),
+      /\bimport\s*\(|new URL\([^)]*import\.meta/,
+      module,
+    )
+})
+
 test('both doors lead into one library, whose classes have the names that users know', () => {
   const names = printed(`
     import * as memory from 'faultline/memory'
