@@ -655,7 +655,7 @@ describe('no code of the caller runs inside the kernel', () => {
         )
       for (const [given, shown] of [
         [new ArrayBuffer(8), 'an ArrayBuffer'],
-        [Promise.resolve(), 'a Promise'],
+        [new SharedArrayBuffer(8), 'a SharedArrayBuffer'],
       ] as const)
         assert.throws(() => space.write(at, never(given)), {
           message: `bytes: ${shown} is not a typed array or a DataView`,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { type AddressSpace, Machine, RangeMisuse } from '../../src/memory.ts'
 import { PAGE, configurations, failsWith, faults, inUse, withSpace } from './support.ts'
@@ -337,6 +338,8 @@ describe('a machine with checkRanges', () => {
         assert.throws(() => space.withRange(base, 4, 'r', (bytes) => (bytes[2] = 1)), RangeMisuse)
         assert.deepEqual([...space.read(base, 4)], [0, 5, 0, 0])
         assert.throws(() => space.withRange(base, 4, 'r', async () => 1), RangeMisuse)
+        const ofAnother = runInNewContext('async () => 1') as () => Promise<number>
+        assert.throws(() => space.withRange(base, 4, 'r', ofAnother), RangeMisuse)
       },
       { checkRanges: true },
     )

@@ -42,8 +42,25 @@ function shown(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value !== 'object' || value === null) return String(value)
   if (Array.isArray(value)) return 'an array'
-  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1)
-  return kind === 'Object' ? 'an object' : `${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`
+  const kind = tagOf(value)
+  if (kind !== undefined)
+    return `${kind.startsWith('Int') ? 'an' : 'a'} ${kind} of ${byteLengthOf(value)} bytes`
+  if (isSharedBuffer(value)) return 'a SharedArrayBuffer'
+  return isBuffer(value, mostBytesOfPlain) ? 'an ArrayBuffer' : 'an object'
+}
+
+/** Whether it is one, of whatever realm: a test may run in a realm of its own. */
+export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
+  return sharedPrototype !== null && isBuffer(value, mostBytesOfShared)
+}
+
+function isBuffer(value: unknown, bytes: (value: unknown) => number): boolean {
+  try {
+    bytes(value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

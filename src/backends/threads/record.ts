@@ -1,6 +1,6 @@
 // Records in a heap: typed fields at offsets that are laid out once, as of a struct.
 
-import { checkAddress, checkObject, checkUnsigned, typeError, unknownName } from './arguments.ts'
+import { checkAddress, checkObject, checkUnsigned, plainBytes, typeError, unknownName } from './arguments.ts'
 import type { Heap } from './heap.ts'
 import { inspected } from './inspected.ts'
 
@@ -210,11 +210,11 @@ function bytesProperty(name: string, length: number, offset: () => number): Prop
       return this.heap.space.read(this.address + offset(), length)
     },
     set(this: RecordBase<string>, value: Uint8Array) {
-      if (!(value instanceof Uint8Array) || value.length > length)
-        typeError(name, value, `a Uint8Array of at most ${length} bytes`)
+      const bytes = plainBytes(value, name)
+      if (bytes.length > length) typeError(name, value, `a Uint8Array of at most ${length} bytes`)
       const { space } = this.heap
-      space.write(this.address + offset(), value)
-      space.fill(this.address + offset() + value.length, length - value.length, 0)
+      space.write(this.address + offset(), bytes)
+      space.fill(this.address + offset() + bytes.length, length - bytes.length, 0)
     },
   }
 }
