@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
-import { type AddressSpace, type Heap, SegmentationFault, defineRecord } from '../../src/memory.ts'
+import { type AddressSpace, type Heap, defineRecord } from '../../src/memory.ts'
 import { PAGE, failsWith, withSpace } from './support.ts'
 
 const SPAN = 65_536
@@ -260,16 +260,16 @@ describe('a heap', () => {
       assert.equal(space.openHeap(heap.address), heap)
       assert.match(inspect(heap), /^Heap \(0x[\da-f]+\)$/)
       const page = space.mmap(PAGE)
-      for (const wrong of [page, heap.address + PAGE, heap.address + 4]) {
+      const refuses = (wrong: number): void =>
         assert.throws(() => space.openHeap(wrong), { name: 'RangeError', code: 'ERR_INVALID_ARG_VALUE' })
-      }
+      for (const wrong of [page, heap.address + PAGE, heap.address + 4, 0, -PAGE, 2 ** 44]) refuses(wrong)
       assert.throws(() => space.openHeap('x' as never), { code: 'ERR_INVALID_ARG_TYPE' })
       assert.throws(() => space.createHeap({ maximum: 0 }), { code: 'ERR_OUT_OF_RANGE' })
       assert.throws(() => space.createHeap({ maximum: 'much' }), { name: 'RangeError' })
       assert.throws(() => space.createHeap({ max: 1 } as never), /did you mean maximum/)
       const { address } = heap
       heap.destroy()
-      assert.throws(() => space.openHeap(address), SegmentationFault)
+      refuses(address)
       assert.deepEqual(
         space.maps().map(({ start }) => start),
         [page],

@@ -360,9 +360,10 @@ export class AddressLayout extends AtomicAccess {
   /** `length` is the length that the call was given, for the error. */
   #call(call: string, body: (task: Task, mm: number) => number, length?: number): number {
     const result = this.#run(call, body)
-    return result >= 0 || length === undefined
-      ? checkResult(result, call)
-      : checkResult(result, call, `length: ${length} bytes${this.#beyondMachine(result, length)}`)
+    if (result >= 0) return result
+    if (result === -EACCES) return checkResult(result, call, READ_ONLY)
+    if (length === undefined) return checkResult(result, call)
+    return checkResult(result, call, `length: ${length} bytes${this.#beyondMachine(result, length)}`)
   }
 
   /** Why a call for so many bytes has failed, if it is for their number alone (vmEnoughMemory). */
@@ -390,6 +391,9 @@ export class AddressLayout extends AtomicAccess {
 
 const EINVAL = 22
 const ENOMEM = 12
+const EACCES = 13
+const READ_ONLY =
+  "the file is open for reading only, so what is shared of it is as well: protection 'r', or openFile with mode 'r+'"
 
 function describe(heap: Int32Array, vma: number): Mapping {
   const vmFlags = heap[vma + Vma.vmFlags]!
