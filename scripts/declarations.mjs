@@ -4,7 +4,7 @@
 // Nothing is renamed or moved. A statement is kept when something kept names what it declares; a name that is written
 // in it for another reason, as that of a property, may keep what nobody needs. Protected members, and those that are
 // marked @internal, or whose class is, are left out, since no user can make a class of ours into another; of a
-// constructor stays that it is protected.
+// constructor stays that it is protected. A list of exports that is marked @internal is left out, too.
 
 import { posix } from 'node:path'
 import { parseSync } from 'rolldown/utils'
@@ -51,7 +51,13 @@ class Declarations {
     const { program, errors } = parseSync(path, source)
     if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`)
     this.#statements = program.body
-    for (const statement of this.#statements) this.#note(statement)
+    let before = 0
+    for (const statement of this.#statements) {
+      const isList = statement.type === 'ExportNamedDeclaration' && statement.declaration === null
+      // What is exported to a module of ours alone is no user's.
+      if (!isList || !this.#isMarked(before, statement)) this.#note(statement)
+      before = statement.end
+    }
   }
 
   /** Whether the comment before a node, which follows what ends at `before`, says so. */

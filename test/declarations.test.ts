@@ -74,6 +74,8 @@ export declare function over(a: 2): void;`,
 test('members that are of our own use go, with what only they name; what adds to another module stays', () => {
   const made = needed({
     'index.d.ts': `export { A } from './a.ts';
+/** @internal For a module of ours. */
+export { other } from './other.ts';
 `,
     'a.d.ts': `/// <reference types="node" />
 import { Base, Hidden } from './base.ts';
