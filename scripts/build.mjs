@@ -8,7 +8,7 @@ import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { bundleKernel } from './kernel-bundle.ts'
 import { bundleThreads } from './threads-bundle.ts'
-import { neededDeclarations } from './declarations.mjs'
+import { commonjsDeclarations, neededDeclarations } from './declarations.mjs'
 import { withLock } from './lock.mjs'
 import { dist, root, tools } from './paths.mjs'
 import { digestFile, isBuilt, runMain, say, sourceDigest } from './prepare.mjs'
@@ -40,11 +40,15 @@ async function build(isEmitted) {
   for (const leftover of [fresh, previous]) fs.rmSync(leftover, { recursive: true, force: true })
   const read = (file) => fs.readFileSync(join(emitted, file), 'utf8')
   const doors = Object.values(exports).flatMap(({ types }) => types?.slice('./dist/'.length) ?? [])
-  const texts = new Map(outputs().map((file) => [file, withoutComments(read(file))]))
-  const kernelTexts = sources()
-    .filter(isOfKernel)
-    .map((file) => [`src/${file}`, blankSource(file)])
-  for (const [file, text] of [...texts, ...kernelTexts, ...neededDeclarations(doors, read)]) {
+  const texts = [
+    ...outputs().map((file) => [file, withoutComments(read(file))]),
+    ...sources()
+      .filter(isOfKernel)
+      .map((file) => [`src/${file}`, blankSource(file)]),
+    ...neededDeclarations(doors, read),
+    ...doors.map((door) => [door.replace(/\.d\.ts$/, '.d.cts'), commonjsDeclarations(door, read)]),
+  ]
+  for (const [file, text] of texts) {
     fs.mkdirSync(dirname(join(fresh, file)), { recursive: true })
     fs.writeFileSync(join(fresh, file), text)
   }
