@@ -4,6 +4,7 @@ import type { AddressSpace, DiskFile } from '../src/memory.ts'
 import type { FfiMap } from './peers/ffi-map.ts'
 
 export const MIB = 2 ** 20
+export const PAGE = 4096
 export const RECORD = 64
 export const RECORDS = 65_536
 

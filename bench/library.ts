@@ -14,7 +14,8 @@ import os from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fileCases } from './library-files.ts'
-import { type Case, MIB, RECORD, RECORDS, type World, scattered } from './library-world.ts'
+import type { AddressSpace } from '../src/memory.ts'
+import { type Case, MIB, PAGE, RECORD, RECORDS, type World, scattered } from './library-world.ts'
 import { mapByFfi } from './peers/ffi-map.ts'
 
 // What is measured is what users run: the built form, whose kernel is one file.
@@ -260,6 +261,46 @@ function atomics({ space, base, words }: World): Case[] {
   ]
 }
 
+function snapshots({ space }: World): Case[] {
+  const pages = 2048
+  const length = pages * PAGE
+  const base = space.mmap(length)
+  const array = new Uint8Array(new SharedArrayBuffer(length))
+  // Another space, since its snapshot stays.
+  const kept = space.fork()
+  kept.snapshot()
+  const writeAll = (target: AddressSpace): number => {
+    for (let n = 0; n < pages; n++) target.writeUint8(base + n * PAGE, n & 0xff)
+    return target.readUint8(base + length - PAGE)
+  }
+  const writeArray = (): number => {
+    for (let n = 0; n < pages; n++) array[n * PAGE] = n
+    return array[length - PAGE]!
+  }
+  return [
+    {
+      name: 'a snapshot of 8 MiB, each page written',
+      peer: 'slice, then written',
+      operations: pages,
+      ours() {
+        using _ = space.snapshot()
+        return writeAll(space)
+      },
+      theirs() {
+        array.slice()
+        return writeArray()
+      },
+    },
+    {
+      name: 'each page of 8 MiB written again',
+      peer: 'Uint8Array',
+      operations: pages,
+      ours: () => writeAll(kept),
+      theirs: writeArray,
+    },
+  ]
+}
+
 function blocks({ space }: World): Case[] {
   const operations = 10_000
   const heap = space.createHeap({ maximum: '16MiB' })
@@ -388,7 +429,7 @@ function main(): number {
     console.log(
       `  ${''.padEnd(44)} ${'faultline'.padEnd(26)} ${''.padEnd(22)} ${'peer'.padEnd(26)} faultline / peer`,
     )
-    for (const each of [singleAccesses, ranges, bulk, atomics, blocks, fileCases].flatMap((make) =>
+    for (const each of [singleAccesses, ranges, bulk, atomics, snapshots, blocks, fileCases].flatMap((make) =>
       make(world),
     )) {
       if (each.name.includes(chosen.only)) console.log(measure(each, chosen.rounds))

@@ -82,7 +82,7 @@ function tellPackage(): void {
     ['modules', (path) => /^dist\/.*\.js$/.test(path)],
     ['declarations', (path) => path.endsWith('.d.ts')],
     ['source maps', (path) => path.endsWith('.map')],
-    ["the kernel's source", (path) => path.startsWith('src/')],
+    ["the kernel's source", (path) => path.startsWith('dist/src/')],
     ['docs', (path) => path.endsWith('.md')],
   ]
   for (const [name, isOne] of kinds) {

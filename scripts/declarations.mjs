@@ -4,7 +4,7 @@
 // Nothing is renamed or moved. A statement is kept when something kept names what it declares; a name that is written
 // in it for another reason, as that of a property, may keep what nobody needs. Protected members, and those that are
 // marked @internal, or whose class is, are left out, since no user can make a class of ours into another; of a
-// constructor stays that it is protected.
+// constructor stays that it is protected. A list of exports that is marked @internal is left out, too.
 
 import { posix } from 'node:path'
 import { parseSync } from 'rolldown/utils'
@@ -23,6 +23,29 @@ export function neededDeclarations(entries, read) {
   return new Map(
     [...modules].filter(([, module]) => module.isNeeded).map(([path, module]) => [path, module.text()]),
   )
+}
+
+/**
+ * The declarations of an entry point for a CommonJS module, which a compiler before TypeScript 5.8, and any with
+ * `module` node16, lets require no module as such. They name those of the module, so that both kinds of a program have
+ * the same types.
+ */
+export function commonjsDeclarations(entry, read) {
+  const modules = new Map()
+  const moduleAt = (path) => {
+    if (!modules.has(path)) modules.set(path, new Declarations(path, read(path), moduleAt))
+    return modules.get(path)
+  }
+  const source = `'./${posix.basename(entry).replace(/\.d\.ts$/, '.js')}' with { 'resolution-mode': 'import' }`
+  const lines = [`import type * as all from ${source};`]
+  const types = []
+  for (const [name, kinds] of moduleAt(entry).kinds()) {
+    if (kinds.has('value')) lines.push(`export declare const ${name}: typeof all.${name};`)
+    if (!kinds.has('value')) types.push(name)
+    else if (kinds.has('type')) lines.push(`export type ${name} = all.${name};`)
+  }
+  if (types.length > 0) lines.push(`export type { ${types.join(', ')} } from ${source};`)
+  return `${lines.join('\n')}\n`
 }
 
 class Declarations {
@@ -51,7 +74,13 @@ class Declarations {
     const { program, errors } = parseSync(path, source)
     if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`)
     this.#statements = program.body
-    for (const statement of this.#statements) this.#note(statement)
+    let before = 0
+    for (const statement of this.#statements) {
+      const isList = statement.type === 'ExportNamedDeclaration' && statement.declaration === null
+      // What is exported to a module of ours alone is no user's.
+      if (!isList || !this.#isMarked(before, statement)) this.#note(statement)
+      before = statement.end
+    }
   }
 
   /** Whether the comment before a node, which follows what ends at `before`, says so. */
@@ -90,6 +119,29 @@ class Declarations {
     else this.#moduleAt(from).need(local)
   }
 
+  /** What each name is that the module exports: a set of 'value' and 'type'. */
+  kinds() {
+    const kinds = new Map([...this.#exported.keys()].map((name) => [name, this.#kindsOf(name)]))
+    for (const { from } of this.#stars)
+      for (const [name, found] of this.#moduleAt(from).kinds()) kinds.set(name, found)
+    return kinds
+  }
+
+  #kindsOf(name) {
+    const star = this.#stars.find(({ from }) => this.#moduleAt(from).exports(name))
+    if (!this.#exported.has(name)) return this.#moduleAt(star.from).#kindsOf(name)
+    const { isType, from, local } = this.#exported.get(name)
+    const imported = this.#imported.get(local)
+    const found = isType
+      ? ['type']
+      : from !== undefined
+        ? this.#moduleAt(from).#kindsOf(local)
+        : imported?.from !== undefined
+          ? this.#moduleAt(imported.from).#kindsOf(imported.name)
+          : this.#declared.get(local).flatMap(kindsOfDeclaration)
+    return new Set(found)
+  }
+
   /** The module without what is not needed. */
   text() {
     const kept = [this.#source.match(/^(?:\/\/\/.*\n)*/)[0]]
@@ -123,7 +175,8 @@ class Declarations {
       for (const specifier of statement.specifiers) {
         // A type that is exported by an import of its own is a module of Node, or of a package.
         if (source !== null && from === undefined) throw new Error(`${this.#path}: not expected`)
-        this.#exported.set(specifier.exported.name, { specifier, from, local: specifier.local.name })
+        const isType = statement.exportKind === 'type' || specifier.exportKind === 'type'
+        this.#exported.set(specifier.exported.name, { specifier, from, local: specifier.local.name, isType })
       }
     } else {
       const isExported = type === 'ExportNamedDeclaration'
@@ -237,4 +290,15 @@ function namesOf(declaration) {
 
 function firstName(qualifier) {
   return qualifier.type === 'Identifier' ? qualifier.name : firstName(qualifier.left)
+}
+
+/** What a statement declares its names to be. */
+function kindsOfDeclaration(statement) {
+  const { type, typeParameters } = statement.declaration ?? statement
+  if (type === 'TSInterfaceDeclaration' || type === 'TSTypeAliasDeclaration') return ['type']
+  if (type === 'VariableDeclaration' || type === 'TSDeclareFunction' || type === 'FunctionDeclaration')
+    return ['value']
+  // One with parameters would need them in its alias.
+  if (type === 'ClassDeclaration' && typeParameters == null) return ['value', 'type']
+  throw new Error(`${type}: not expected`)
 }

@@ -9,9 +9,14 @@ import { fileURLToPath } from 'node:url'
 import './built.ts'
 
 // A script has no types.
-type Needed = (entries: readonly string[], read: (path: string) => string) => Map<string, string>
+type Read = (path: string) => string
+type Needed = (entries: readonly string[], read: Read) => Map<string, string>
+type Commonjs = (entry: string, read: Read) => string
 const script = new URL('../scripts/declarations.mjs', import.meta.url).href
-const { neededDeclarations } = (await import(script)) as { neededDeclarations: Needed }
+const { neededDeclarations, commonjsDeclarations } = (await import(script)) as {
+  neededDeclarations: Needed
+  commonjsDeclarations: Commonjs
+}
 
 /** The texts, without blanks at the beginnings of lines. */
 function needed(modules: Readonly<Record<string, string>>): Record<string, string> {
@@ -74,6 +79,8 @@ export declare function over(a: 2): void;`,
 test('members that are of our own use go, with what only they name; what adds to another module stays', () => {
   const made = needed({
     'index.d.ts': `export { A } from './a.ts';
+/** @internal For a module of ours. */
+export { other } from './other.ts';
 `,
     'a.d.ts': `/// <reference types="node" />
 import { Base, Hidden } from './base.ts';
@@ -117,6 +124,43 @@ export declare class Base {
 protected constructor();
 }`,
   })
+})
+
+test('a program of CommonJS has the same names, and those of types and of values', () => {
+  const modules: Readonly<Record<string, string>> = {
+    'in/index.d.ts': `import { three } from './b.ts';
+export { A, type B, two as one, T } from './a.ts';
+export * from './b.ts';
+export type { Hidden } from './a.ts';
+export declare const own: 1;
+export { three as third };
+`,
+    'in/a.d.ts': `export declare class A { a: 1; }
+export declare class B {}
+export declare class Hidden {}
+export declare function two(): A;
+export interface T { t: 1; }
+`,
+    'in/b.d.ts': `export declare const three: 3;
+export type Four = 4;
+`,
+  }
+  const made = commonjsDeclarations('in/index.d.ts', (path) => modules[path]!)
+  const from = "from './index.js' with { 'resolution-mode': 'import' };"
+  assert.deepEqual(made.trimEnd().split('\n'), [
+    `import type * as all ${from}`,
+    'export declare const A: typeof all.A;',
+    'export type A = all.A;',
+    'export declare const one: typeof all.one;',
+    'export declare const own: typeof all.own;',
+    'export declare const third: typeof all.third;',
+    'export declare const three: typeof all.three;',
+    `export type { B, T, Hidden, Four } ${from}`,
+  ])
+  assert.throws(
+    () => commonjsDeclarations('a.d.ts', () => 'export declare class A<T> { t: T; }'),
+    /ClassDeclaration: not expected/,
+  )
 })
 
 test('what is published says nothing of the inside of the kernel', () => {

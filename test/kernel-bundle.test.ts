@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SourceMap } from 'node:module'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { bundleKernel, makeFoldable, unfoldable } from '../scripts/kernel-bundle.ts'
@@ -100,4 +101,35 @@ test('threads run the same bytes whether there is a stepped backend or not', asy
   } finally {
     await rm(folder, { recursive: true })
   }
+})
+
+test('the source map leads from each function to its line of the published source', async () => {
+  const built = new URL('../dist/kernel/index.js', import.meta.url)
+  const map = new SourceMap(JSON.parse(await readFile(new URL(`${built.href}.map`), 'utf8')))
+  const sources = new Map<string, string[]>()
+  const wrong: string[] = []
+  let seen = 0
+  for (const [number, line] of (await readFile(built, 'utf8')).split('\n').entries()) {
+    const head =
+      /^(?:async )?function\*? (\w+)|^\t(?!if|for|while|switch|return)(?:static |get |set )?(\w+)\(.*\{$/.exec(
+        line,
+      )
+    if (head === null) continue
+    const name = (head[1] ?? head[2])!
+    // Those that locked-rewrite.ts makes are in no source.
+    if (/^locked[A-Z]/.test(name)) continue
+    const entry = map.findEntry(number, line.indexOf(name))
+    if (!('originalSource' in entry)) {
+      wrong.push(`${name} is from nowhere`)
+      continue
+    }
+    const { originalSource: source, originalLine } = entry
+    if (!sources.has(source))
+      sources.set(source, (await readFile(new URL(source, built), 'utf8')).split('\n'))
+    seen++
+    if (!sources.get(source)![originalLine]!.includes(name))
+      wrong.push(`${name} is not in ${source}:${originalLine + 1}`)
+  }
+  assert.deepEqual(wrong, [])
+  assert.ok(seen > 1000, `${seen} functions`)
 })

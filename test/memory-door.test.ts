@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -66,6 +66,19 @@ for (const index of ['src/index.ts', 'dist/index.js']) {
   })
 }
 
+/** What the compiler says of a program whose declarations are only those that it asks for. */
+function compiled(program: string, module: string): { status: number | null; stdout: string } {
+  const options = ['--ignoreConfig', '--noEmit', '--strict', '--module', module, '--target', 'es2024']
+  const types = ['--lib', 'es2024,esnext.disposable', '--types', 'node']
+  const roots = ['--typeRoots', join(root, 'node_modules/@types')]
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), ...options, ...types, ...roots, program],
+    { encoding: 'utf8', cwd: root },
+  )
+  return { status, stdout }
+}
+
 test('the published types are enough for a program that knows no browser', () => {
   const program = join(folder, 'types.mts')
   writeFileSync(
@@ -79,23 +92,25 @@ test('the published types are enough for a program that knows no browser', () =>
     // @ts-expect-error -- were the types of a field lost, it would be any
     export const wrong: number = handle.heap`,
   )
-  const options = ['--ignoreConfig', '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024']
-  const types = [
-    '--lib',
-    'es2024,esnext.disposable',
-    '--types',
-    'node',
-    '--typeRoots',
-    join(root, 'node_modules/@types'),
-  ]
-  const { status, stdout } = spawnSync(
-    process.execPath,
-    [join(root, 'node_modules/typescript/bin/tsc'), ...options, ...types, program],
-    {
-      encoding: 'utf8',
-      cwd: root,
-    },
+  assert.deepEqual(compiled(program, 'nodenext'), { status: 0, stdout: '' })
+})
+
+test('a program of CommonJS has the same types, also where no module may be required', () => {
+  mkdirSync(join(folder, 'node_modules'))
+  symlinkSync(root, join(folder, 'node_modules/faultline'), 'dir')
+  const program = join(folder, 'types.cts')
+  writeFileSync(
+    program,
+    `import { Machine, type RecordView, SegmentationFault, defineRecord } from 'faultline/memory'
+    import { designs } from 'faultline'
+    import type { CheckResult } from 'faultline/check'
+    const machine: Machine = Machine.create({ memory: '1MiB', cpus: 1, design: designs[0]!.name })
+    const Point = defineRecord({ x: 'float64', name: 4 })
+    const point: RecordView<{ x: 'float64'; name: 4 }> = Point.create(machine.createAddressSpace().createHeap())
+    // @ts-expect-error -- were the types of a field lost, it would be any
+    point.x = 1n
+    export const address = (error: unknown): number => (error instanceof SegmentationFault ? error.address : 0)
+    export type Passed = CheckResult['design']`,
   )
-  assert.equal(stdout, '')
-  assert.equal(status, 0)
+  assert.deepEqual(compiled(program, 'node16'), { status: 0, stdout: '' })
 })

@@ -12,8 +12,8 @@ export type JobKind = 'check' | 'simulate' | 'replay'
 /** This package, and what of it runs: `src`, or what was built of it. */
 const here = fileURLToPath(new URL('..', import.meta.url))
 const manifest = fileURLToPath(new URL('../../package.json', import.meta.url))
-/** The stepped kernel is made from its source wherever the rest runs. */
-const kernel = fileURLToPath(new URL('../../src/kernel', import.meta.url))
+/** The stepped kernel is made from its source, which lies beside what was built. */
+const kernel = join(here, existsSync(join(here, 'src')) ? 'src/kernel' : 'kernel')
 
 /** What a job of each kind runs. A change anywhere else leaves its results what they are. */
 const floors: Readonly<Record<JobKind, readonly string[]>> = {

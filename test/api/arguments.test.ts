@@ -47,6 +47,13 @@ describe('a size', () => {
     assert.equal(space.getLimit('data'), 32 * 2 ** 20)
     const at = space.mmap('64KiB')
     assert.throws(() => space.mmap('1TiB'), { message: `mmap: ENOMEM (length: ${2 ** 40} bytes)` })
+    space.setLimit('as', Infinity)
+    space.setLimit('data', Infinity)
+    assert.throws(() => space.mmap('2MiB'), {
+      message:
+        'mmap: ENOMEM (length: 2097152 bytes, of which memory and swap have 1048576; with noReserve, they need not hold all of it)',
+    })
+    space.munmap(space.mmap('2MiB', { noReserve: true }), '2MiB')
     const grown = space.mremap(at, '64KiB', '1MiB', { mayMove: true })
     assert.equal(space.residentPages(grown, '1MiB').length, 256)
     space.mlock(grown, '8KiB')
@@ -646,6 +653,13 @@ describe('no code of the caller runs inside the kernel', () => {
           () => space.write(at, never(fake)),
           /^TypeError: bytes: an object is not a typed array or a DataView/,
         )
+      for (const [given, shown] of [
+        [new ArrayBuffer(8), 'an ArrayBuffer'],
+        [new SharedArrayBuffer(8), 'a SharedArrayBuffer'],
+      ] as const)
+        assert.throws(() => space.write(at, never(given)), {
+          message: `bytes: ${shown} is not a typed array or a DataView`,
+        })
     })
   })
 

@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createContext } from 'node:vm'
+import { moveMessagePortToContext, receiveMessageOnPort } from 'node:worker_threads'
 import * as library from '../../src/memory.ts'
 import {
   AddressSpace,
@@ -98,6 +100,12 @@ test('the parts of a handle that do not belong together, or are none', () => {
     }
   }
   assert.equal(Machine.attach(structuredClone(handle)), machine, 'a clone is the same machine')
+  const realm = createContext({})
+  const { port1, port2 } = new MessageChannel()
+  port1.postMessage(handle)
+  const { message } = receiveMessageOnPort(moveMessagePortToContext(port2, realm)) as { message: never }
+  assert.equal(Machine.attach(message), machine, 'and so is one of another realm')
+  port1.close()
   assert.throws(() => Object.assign(machine.handle, { heap: other.handle.heap }), TypeError)
   machine.detach()
   other.detach()

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { type AddressSpace, Machine, RangeMisuse } from '../../src/memory.ts'
 import { PAGE, configurations, failsWith, faults, inUse, withSpace } from './support.ts'
@@ -21,6 +22,22 @@ function refuses(
     return true
   })
 }
+
+/**
+ * (module
+ *   (import "machine" "memory" (memory 0 65536 shared))
+ *   (func (export "sumAndSet") (param i32 i32) (result i32) (local i32)
+ *     (loop
+ *       (local.set 2 (i32.add (local.get 2) (i32.load8_u (local.get 0))))
+ *       (i32.store8 (local.get 0) (i32.const 7))
+ *       (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+ *       (br_if 0 (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+ *     (local.get 2)))
+ */
+const sumAndSet = Buffer.from(
+  '0061736d0100000001070160027f7f017f021601076d616368696e65066d656d6f727902030080800403020100070d010973756d416e6453657400000a2c012a01017f0340200220002d00006a2102200041073a0000200041016a2100200141016b22010d000b20020b',
+  'hex',
+)
 
 /** Every page of the range, as the program reads it. */
 function textOf(space: AddressSpace, address: number, length: number): string {
@@ -53,6 +70,27 @@ describe('withRange', () => {
       }, configuration)
     })
   }
+
+  it('is where a module of WebAssembly works that imports the memory of the machine', () => {
+    const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+    const space = machine.createAddressSpace()
+    const base = space.mmap(4 * PAGE, { contiguous: true })
+    space.fill(base, 4 * PAGE, 3)
+    using before = space.snapshot()
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(sumAndSet), {
+      machine: { memory: machine.handle.memory },
+    })
+    const sum = exports['sumAndSet'] as (address: number, length: number) => number
+    assert.equal(
+      space.withRange(base + 1, 3 * PAGE, 'rw', ({ byteOffset, length }) => sum(byteOffset, length)),
+      9 * PAGE,
+    )
+    const contents = (bytes: Uint8Array): string => bytes.join('')
+    assert.equal(contents(space.read(base, 4 * PAGE)), `3${'7'.repeat(3 * PAGE)}${'3'.repeat(PAGE - 1)}`)
+    assert.equal(contents(before.read(base, 4 * PAGE)), '3'.repeat(4 * PAGE))
+    space.destroy()
+    machine.detach()
+  })
 
   it('reads what is mapped for reading, and is refused what is not', () => {
     withSpace((space) => {
@@ -300,6 +338,8 @@ describe('a machine with checkRanges', () => {
         assert.throws(() => space.withRange(base, 4, 'r', (bytes) => (bytes[2] = 1)), RangeMisuse)
         assert.deepEqual([...space.read(base, 4)], [0, 5, 0, 0])
         assert.throws(() => space.withRange(base, 4, 'r', async () => 1), RangeMisuse)
+        const ofAnother = runInNewContext('async () => 1') as () => Promise<number>
+        assert.throws(() => space.withRange(base, 4, 'r', ofAnother), RangeMisuse)
       },
       { checkRanges: true },
     )

@@ -233,10 +233,10 @@ async function importRequired(number: number, isWanted = (_url: string): boolean
   }
 }
 
-/** What is published has the kernel bundled into one file; it is stepped from its source, published with it. */
+/** What is built has the kernel bundled into one file; it is stepped from its source, which lies beside. */
 function kernelSource(url: string): string {
   const bundle = new URL('../../kernel/index.js', import.meta.url).href
-  return url === bundle ? new URL('../../../src/kernel/index.ts', import.meta.url).href : url
+  return url === bundle ? new URL('../../src/kernel/index.ts', import.meta.url).href : url
 }
 
 function stepProgram(program: Program, reach: Reach, options: LoadOptions): SteppedForm {

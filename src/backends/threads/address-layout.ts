@@ -1,6 +1,7 @@
 // The layout of an address space, as one thread sees it: which addresses are mapped, how, and what of it is in memory.
 
 import {
+  Header,
   MADV,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
@@ -15,6 +16,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   Mm,
+  OVERCOMMIT_GUESS,
   PAGE_SIZE,
   TASK_SIZE,
   type Task,
@@ -358,9 +360,20 @@ export class AddressLayout extends AtomicAccess {
   /** `length` is the length that the call was given, for the error. */
   #call(call: string, body: (task: Task, mm: number) => number, length?: number): number {
     const result = this.#run(call, body)
-    return result >= 0 || length === undefined
-      ? checkResult(result, call)
-      : checkResult(result, call, `length: ${length} bytes`)
+    if (result >= 0) return result
+    if (result === -EACCES) return checkResult(result, call, READ_ONLY)
+    if (length === undefined) return checkResult(result, call)
+    return checkResult(result, call, `length: ${length} bytes${this.#beyondMachine(result, length)}`)
+  }
+
+  /** Why a call for so many bytes has failed, if it is for their number alone (vmEnoughMemory). */
+  #beyondMachine(result: number, length: number): string {
+    const { heap } = this.#thread.task
+    const most = (heap[Header.frameCount]! + Atomics.load(heap, Header.swapSlots)) * PAGE_SIZE
+    if (result !== -ENOMEM || heap[Header.overcommitMemory] !== OVERCOMMIT_GUESS) return ''
+    return length > most && length <= Math.min(this.getLimit('as'), this.getLimit('data'))
+      ? `, of which memory and swap have ${most}; with noReserve, they need not hold all of it`
+      : ''
   }
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {
@@ -378,6 +391,9 @@ export class AddressLayout extends AtomicAccess {
 
 const EINVAL = 22
 const ENOMEM = 12
+const EACCES = 13
+const READ_ONLY =
+  "the file is open for reading only, so what is shared of it is as well: protection 'r', or openFile with mode 'r+'"
 
 function describe(heap: Int32Array, vma: number): Mapping {
   const vmFlags = heap[vma + Vma.vmFlags]!

@@ -40,8 +40,27 @@ function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return String(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (Array.isArray(value)) return 'an array'
+  const kind = tagOf(value)
+  if (kind !== undefined)
+    return `${kind.startsWith('Int') ? 'an' : 'a'} ${kind} of ${byteLengthOf(value)} bytes`
+  if (isSharedBuffer(value)) return 'a SharedArrayBuffer'
+  return isBuffer(value, mostBytesOfPlain) ? 'an ArrayBuffer' : 'an object'
+}
+
+/** Whether it is one, of whatever realm: a test may run in a realm of its own. */
+export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
+  return sharedPrototype !== null && isBuffer(value, mostBytesOfShared)
+}
+
+function isBuffer(value: unknown, bytes: (value: unknown) => number): boolean {
+  try {
+    bytes(value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

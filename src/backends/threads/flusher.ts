@@ -18,7 +18,7 @@ import {
 } from '../../kernel/index.ts'
 import type { MachineHandle } from './handles.ts'
 import { MachineThread } from './machine-thread.ts'
-import { type Storage, checkStorage } from './storage.ts'
+import { checkStorage } from './storage.ts'
 
 export interface FlusherTask {
   readonly machine: MachineHandle
@@ -31,8 +31,10 @@ export interface FlusherTask {
 /** Starts the flusher from `thread`. The process does not wait for it; if it cannot start, a warning says so. */
 export function startFlusher(thread: MachineThread, task: FlusherTask): void {
   // No template literal: bundlers would try to resolve it.
-  const file = import.meta.url.endsWith('.ts') ? './flusher-worker.ts' : './flusher-worker.js'
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: task })
+  // Not in one expression: webpack would take the whole folder for assets.
+  const here = import.meta.url
+  const file = here.endsWith('.ts') ? './flusher-worker.ts' : './flusher-worker.js'
+  const worker = new Worker(new URL(file, here), { workerData: task })
   worker.unref()
   // It ends with this thread, perhaps before it has attached.
   const mayNotCome = (): void => void Atomics.store(thread.task.heap, Header.flusherCame, 1)
@@ -46,9 +48,9 @@ export function startFlusher(thread: MachineThread, task: FlusherTask): void {
   })
 }
 
-/** The body of the flusher's thread. */
-export async function runFlusher({ machine, dirtyWritebackMs, storage }: FlusherTask): Promise<void> {
-  const own = storage === null ? null : await storageOf(storage)
+/** The body of the flusher's thread, which has the storage `own`; null: the file system. */
+export function runFlusher({ machine, dirtyWritebackMs }: FlusherTask, own: unknown): void {
+  if (own !== null) checkStorage(own)
   const thread = MachineThread.attachFlusher(machine)
   if (own !== null) thread.files.storage = own
   try {
@@ -59,12 +61,6 @@ export async function runFlusher({ machine, dirtyWritebackMs, storage }: Flusher
   } finally {
     thread.detach({ discard: true })
   }
-}
-
-async function storageOf(url: string): Promise<Storage> {
-  const { default: storage } = (await import(url)) as { default: unknown }
-  checkStorage(storage)
-  return storage
 }
 
 function flush(thread: MachineThread, periodMs: number): void {

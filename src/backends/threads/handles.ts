@@ -7,14 +7,33 @@
 // memory. So a handle cannot mix these three from different machines.
 
 import { HEAP_MAGIC, Header, PAGE_SIZE, type SharedMemory } from '../../kernel/index.ts'
-import { checkObject, checkString, checkWhole, rangeError, typeError, unknownName } from './arguments.ts'
+import {
+  checkObject,
+  checkString,
+  checkWhole,
+  isSharedBuffer,
+  rangeError,
+  typeError,
+  unknownName,
+} from './arguments.ts'
+
+/** A WebAssembly.Memory that is shared; called so where the program has types of WebAssembly, as of a browser. */
+export type WasmMemory = typeof globalThis extends {
+  WebAssembly: { Memory: { prototype: infer M extends SharedMemory } }
+}
+  ? M
+  : SharedMemory
 
 /** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
 export interface MachineHandle {
   readonly kind: 'faultline-machine'
   readonly id: string
   readonly heap: SharedMemory
-  readonly memory: SharedMemory
+  /**
+   * The frames. A WebAssembly module that imports this memory works in place on what `withRange` hands out, which
+   * begins at `bytes.byteOffset`.
+   */
+  readonly memory: WasmMemory
 }
 
 const IDENTITY_WORDS = 4
@@ -82,7 +101,7 @@ function sharedWords(memory: unknown, name: string): Int32Array {
   } catch {
     // Whatever it is.
   }
-  return buffer instanceof SharedArrayBuffer
+  return isSharedBuffer(buffer)
     ? new Int32Array(buffer)
     : typeError(name, memory, 'a WebAssembly.Memory that is shared')
 }

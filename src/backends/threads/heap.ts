@@ -4,6 +4,7 @@
 // it has the same heap, and a fork has a heap of its own.
 
 import { randomInt } from 'node:crypto'
+import { SegmentationFault } from '../../kernel/index.ts'
 import type { AtomicAccess } from './atomic-access.ts'
 import {
   type OptionChecks,
@@ -112,7 +113,7 @@ export class Heap {
   /** @internal For AddressSpace.openHeap(). */
   static open(space: HeapSpace, thread: HeapThread, address: number): Heap {
     checkAddress(address)
-    if (address % 4096 !== 0 || space.loadUint32(address + 4 * Fixed.magic) !== HEAP_LAYOUT)
+    if (!beginsAt(space, address))
       rangeError('address', address, 'where a heap of this address space begins', 'ERR_INVALID_ARG_VALUE')
     return new Heap(OWN, space, thread, address)
   }
@@ -282,7 +283,7 @@ export class Heap {
 
   /** Whether this heap is still the one at its address. For AddressSpace.openHeap(). */
   get isThere(): boolean {
-    return this.#words.load(Fixed.magic) === HEAP_LAYOUT && this.#words.get(Fixed.identity) === this.#identity
+    return beginsAt(this.space, this.address) && this.#words.get(Fixed.identity) === this.#identity
   }
 
   /** Unmaps the heap and all its blocks. No thread may be using it, or use it later. */
@@ -387,5 +388,15 @@ class SpaceWords implements HeapWords {
 
   notify(word: number): void {
     this.#space.notify(this.#address + 4 * word, 1)
+  }
+}
+
+/** Whether a heap begins there, also where nothing is mapped, as when it was destroyed. */
+function beginsAt(space: HeapSpace, address: number): boolean {
+  try {
+    return address % 4096 === 0 && space.loadUint32(address + 4 * Fixed.magic) === HEAP_LAYOUT
+  } catch (error) {
+    if (error instanceof SegmentationFault) return false
+    throw error
   }
 }

@@ -18,7 +18,7 @@ export type {
 export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
-/** For the thread that writes files back; not part of the interface. */
+/** @internal For the thread that writes files back; not part of the interface. */
 export { type FlusherTask, runFlusher } from './flusher.ts'
 export type { MachineHandle } from './handles.ts'
 export { Heap, type HeapOptions, type HeapUsage } from './heap.ts'

@@ -1,7 +1,8 @@
 // Records in a heap: typed fields at offsets that are laid out once, as of a struct.
 
-import { checkAddress, checkObject, checkUnsigned, typeError, unknownName } from './arguments.ts'
+import { checkAddress, checkObject, checkUnsigned, plainBytes, typeError, unknownName } from './arguments.ts'
 import type { Heap } from './heap.ts'
+import { inspected } from './inspected.ts'
 
 /** How a number is kept, and what reads and writes it. */
 interface NumberKind {
@@ -81,6 +82,8 @@ interface RecordBase<Name extends string> {
   addressOf(field: Name): number
   /** Frees the block. What refers to it has to be gone. */
   free(): void
+  /** The fields as they are now, for JSON.stringify(). */
+  toJSON(): Record<string, unknown>
 }
 
 /** A type of records, by defineRecord(): how their fields are laid out in a block of a heap. */
@@ -100,6 +103,7 @@ const taken: ReadonlySet<string> = new Set([
   'address',
   'addressOf',
   'free',
+  'toJSON',
   'constructor',
   '__proto__',
 ])
@@ -128,6 +132,14 @@ export function defineRecord<const F extends Readonly<Record<string, FieldKind>>
 
     free(): void {
       this.heap.free(this.address)
+    }
+
+    toJSON(): Record<string, unknown> {
+      return Object.fromEntries(Object.keys(offsets).map((name) => [name, this[name as keyof this]]))
+    }
+
+    [inspected](_: number, options: object, inspect: (value: unknown, options: object) => string): string {
+      return `Record (0x${this.address.toString(16)}) ${inspect(this.toJSON(), options)}`
     }
   }
   for (const [name, given] of Object.entries(fields)) {
@@ -198,11 +210,11 @@ function bytesProperty(name: string, length: number, offset: () => number): Prop
       return this.heap.space.read(this.address + offset(), length)
     },
     set(this: RecordBase<string>, value: Uint8Array) {
-      if (!(value instanceof Uint8Array) || value.length > length)
-        typeError(name, value, `a Uint8Array of at most ${length} bytes`)
+      const bytes = plainBytes(value, name)
+      if (bytes.length > length) typeError(name, value, `a Uint8Array of at most ${length} bytes`)
       const { space } = this.heap
-      space.write(this.address + offset(), value)
-      space.fill(this.address + offset() + value.length, length - value.length, 0)
+      space.write(this.address + offset(), bytes)
+      space.fill(this.address + offset() + bytes.length, length - bytes.length, 0)
     },
   }
 }
