@@ -5,9 +5,25 @@
 import { lstatSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command } from 'commander'
-import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
+import {
+  findMeans,
+  findProgram,
+  type Host,
+  type Overhead,
+  type Recorded,
+  Recorder,
+  thisHost,
+} from '../record/index.ts'
 import type { Target } from '../record/index.ts'
-import { formatBytes, formatCount, losesTooMuch, plural, printable, Redactor } from '../report/index.ts'
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  losesTooMuch,
+  plural,
+  printable,
+  Redactor,
+} from '../report/index.ts'
 import { UsageError } from './failure.ts'
 import { MAX_PROCESS, parseCount, parseCounts, parseNumber } from './options.ts'
 import { print, toJson } from './output.ts'
@@ -50,7 +66,7 @@ export function recordCommand(): Command {
         '',
         'Needs perf, and root or CAP_PERFMON. Ctrl-C stops and writes the recording; a second Ctrl-C, or SIGTERM,',
         'discards it. If events were lost, the command runs again, unless it failed or its standard input is a',
-        'file or a pipe; --retries 0 runs it once. The slowdown by recording is not measured.',
+        'file or a pipe; --retries 0 runs it once. What recording itself takes is measured first, and told.',
         '',
         'Exit code 1: the command failed, or perf lost more than 1 % of the events.',
         '',
@@ -140,10 +156,11 @@ function requireTarget(host: Host, target: Target): void {
 }
 
 function textOf(recorded: Recorded): string[] {
-  const { output, bytes, events, lost, bufferBytes, runs, command, leftRunning } = recorded
+  const { output, bytes, events, lost, bufferBytes, runs, command, leftRunning, overhead } = recorded
   const lines = [
     `${plural(events, 'event')} recorded, ${formatCount(lost)} lost: ${output} (${formatBytes(bytes)})`,
   ]
+  if (overhead !== null) lines.push(overheadText(overhead))
   if (command !== null && command.code !== 0)
     lines.push(`the command ended with ${command.signal ?? `exit code ${command.code}`}`)
   if (command !== null && leftRunning > 0)
@@ -160,6 +177,14 @@ function textOf(recorded: Recorded): string[] {
   }
   lines.push(`read it with: npx faultline report ${quoted(output)}`)
   return lines
+}
+
+/** What recording took of the threads' time. */
+function overheadText({ ms, eventNs, taskNs }: Overhead): string {
+  return (
+    `recording itself took about ${formatDuration(ms * 1e6)} of CPU time: ${formatDuration(eventNs)} for each event, ` +
+    `${formatDuration(taskNs)} for each new thread or process (measured before)`
+  )
 }
 
 /** A path as a shell takes it for one word. */

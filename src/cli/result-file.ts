@@ -30,7 +30,7 @@ export function isResult(path: string): boolean {
 }
 
 /** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
-export const RESULT_FORM = 6
+export const RESULT_FORM = 7
 
 /** What a result begins with, to be known again. */
 export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
@@ -115,7 +115,8 @@ const FAULT_TIME = {
 } as const
 const WAITED = { waits: 'number', waitedNs: 'number', call: 'string' } as const
 const WAIT_COUNT = { waits: 'number', waitedNs: 'number' } as const
-const HELD_BY = { process: 'string', pid: 'number', comm: 'string', ...WAITED } as const
+const OWNER = { process: 'string', pid: 'number' } as const
+const HELD_BY = { process: 'string', pid: 'number', comm: 'string', owner: OWNER, ...WAITED } as const
 const LOCK_USER = {
   process: 'string',
   pid: 'number',
@@ -123,6 +124,7 @@ const LOCK_USER = {
   tid: 'number',
   call: 'string',
   mapping: 'string',
+  owner: OWNER,
 } as const
 const LOCK_WAIT = { count: 'number', total: 'number', p50: 'number', p99: 'number' } as const
 const SPREAD = { median: 'number', min: 'number', max: 'number' } as const
@@ -174,8 +176,12 @@ const TRACE: Shape = {
   threadMs: 'number',
   locks: {
     holders: { list: HELD_BY },
-    waiters: { list: { comm: 'string', tid: 'number', threads: 'number', ...WAITED } },
-    matrix: { list: { heldBy: 'string', waitedBy: 'string', waits: 'number', waitedNs: 'number' } },
+    waiters: {
+      list: { process: 'string', pid: 'number', comm: 'string', tid: 'number', threads: 'number', ...WAITED },
+    },
+    matrix: {
+      list: { owner: 'string', heldBy: 'string', waitedBy: 'string', waits: 'number', waitedNs: 'number' },
+    },
     longest: {
       list: { line: 'number', waitedNs: 'number', waiter: LOCK_USER, holder: { orNull: LOCK_USER } },
     },
@@ -190,6 +196,8 @@ const TRACE: Shape = {
       list: {
         process: 'string',
         pid: 'number',
+        owner: OWNER,
+        owners: 'number',
         processes: 'number',
         delayedNs: 'number',
         shortNs: 'number',
@@ -214,8 +222,11 @@ const TRACE: Shape = {
       processes: 'number',
       threads: 'number',
       faults: 'number',
+      waits: 'number',
       waitedNs: 'number',
-      started: { processes: 'number', delayedNs: 'number', aliveNs: 'number' },
+      waitShare: 'number',
+      pid: 'number',
+      started: { processes: 'number', computedShare: 'number', delayedNs: 'number', aliveNs: 'number' },
       loaded: {
         processes: 'number',
         startNs: 'number',

@@ -2,5 +2,6 @@
 export { findProgram, thisHost, type Host } from './host.ts'
 export { RecordError } from './errors.ts'
 export { findMeans, type Means } from './means.ts'
+export type { Overhead } from './overhead.ts'
 export type { Target } from './perf.ts'
 export { type Recorded, Recorder, type RecordRequest } from './recorder.ts'

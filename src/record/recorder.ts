@@ -34,6 +34,8 @@ import {
   type Target,
   targetArguments,
 } from './perf.ts'
+import { type Costs, costsOf, OVERHEAD_CHILD, type Overhead, overheadOf, tookOf } from './overhead.ts'
+import type { Took } from './overhead-child.ts'
 import { Redaction, type Renamer } from './redaction.ts'
 import { Tally } from './tally.ts'
 
@@ -48,6 +50,8 @@ export interface RecordRequest {
   readonly hasStacks: boolean
   /** Where names and paths are to be replaced: what gives out the new ones. */
   readonly renamer?: Renamer
+  /** The program that its own overhead is measured on; {@link OVERHEAD_CHILD} unless given. */
+  readonly overheadOn?: readonly string[]
   /** How often the recording is made again, at most, when events were lost. */
   readonly retries: number
   /** Where the command's standard output goes: a file descriptor. */
@@ -72,6 +76,8 @@ export interface Recorded {
   readonly command: Ending | null
   /** Threads that were created meanwhile, and had not ended when the recording did. */
   readonly leftRunning: number
+  /** What recording itself took; null where that could not be measured. */
+  readonly overhead: Overhead | null
 }
 
 interface Run {
@@ -81,6 +87,7 @@ interface Run {
   readonly bufferBytes: number
   readonly command: Ending | null
   readonly leftRunning: number
+  readonly overhead: Overhead | null
 }
 
 export class Recorder {
@@ -91,6 +98,7 @@ export class Recorder {
   #child: ChildProcess | null = null
   #isRecording = false
   #isStopped = false
+  #costs: Costs | null = null
 
   constructor(host: Host, means: Means, request: RecordRequest) {
     this.#host = host
@@ -124,6 +132,7 @@ export class Recorder {
     try {
       const first = firstBuffer(this.#host)
       await this.#probe(first)
+      this.#costs = await this.#measureCosts(first)
       const { best, runs } = await this.#untilNothingIsLost(first)
       const { size } = statSync(best.file)
       const { owner } = this.#host
@@ -175,6 +184,44 @@ export class Recorder {
     const { code } = await this.#perf(values, ['ignore', 'ignore'], (text) => (said += text))
     rmSync(file, { force: true })
     return code === 0 ? null : complaintIn(said)
+  }
+
+  /** Records a program whose work is known, and runs it without perf before and after. */
+  async #measureCosts(bufferBytes: number): Promise<Costs | null> {
+    const { hasStacks, target, overheadOn: [program, ...values] = OVERHEAD_CHILD } = this.#request
+    const file = join(this.#folder, 'overhead')
+    const whom = target.kind === 'all' ? ['-a'] : []
+    const record = recordArguments(this.#means, file, bufferBytes, hasStacks).filter(
+      (value) => value !== '-q',
+    )
+    const run = async (path: string, options: readonly string[]): Promise<Took | null> =>
+      tookOf(await this.#outputOf(path, options))
+    try {
+      const before = await run(program!, values)
+      if (before === null) return null
+      const recorded = await run(this.#means.perf, [...record, ...whom, '--', program!, ...values])
+      const after = await run(program!, values)
+      if (recorded === null || after === null) return null
+      const text = await this.#outputOf(this.#means.perf, scriptArguments(this.#means, file, hasStacks))
+      return costsOf(recorded, [before, after], text)
+    } finally {
+      rmSync(file, { force: true })
+    }
+  }
+
+  /** What a program prints; '' where it fails. What it has to say else is not told. */
+  async #outputOf(path: string, values: readonly string[]): Promise<string> {
+    this.#child = startPerf(path, values, ['ignore', 'pipe'], () => {})
+    let output = ''
+    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text))
+    try {
+      const { code } = await ending(this.#child)
+      return code === 0 ? output : ''
+    } catch {
+      return ''
+    } finally {
+      this.#child = null
+    }
   }
 
   async #perf(
@@ -252,8 +299,9 @@ export class Recorder {
     rmSync(data)
     const command = isCommand && !isCut && !this.#isStopped ? end : null
     const { events, lost } = tally
+    const overhead = this.#costs === null ? null : overheadOf(this.#costs, tally)
     // Who ended may be among what was lost.
-    return { file, events, lost, bufferBytes, command, leftRunning: lost > 0 ? 0 : tally.alive }
+    return { file, events, lost, bufferBytes, command, leftRunning: lost > 0 ? 0 : tally.alive, overhead }
   }
 
   /** Prints what was recorded into a file, compressed. */

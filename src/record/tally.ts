@@ -19,6 +19,8 @@ export class Tally extends Transform {
   /** Lines of events and records; the lines of stacks are none. */
   events = 0
   lost = 0
+  /** Threads and processes that were created. */
+  tasks = 0
   /** Created while it was recorded, and not ended. */
   readonly #alive = new Set<number>()
   #rest: Buffer = Buffer.alloc(0)
@@ -39,7 +41,10 @@ export class Tally extends Transform {
   #count(lines: Buffer): void {
     for (let at = 0; at < lines.length; at = lines.indexOf(NEWLINE, at) + 1)
       if (lines[at] !== TAB && lines[at] !== NEWLINE) this.events++
-    this.#each(lines, CREATED, (fields) => this.#alive.add(Number.parseInt(fields, 10)))
+    this.#each(lines, CREATED, (fields) => {
+      this.tasks++
+      this.#alive.add(Number.parseInt(fields, 10))
+    })
     this.#each(lines, ENDED, (fields) => this.#alive.delete(Number(PID_OF_ENDED.exec(fields)?.[1])))
     for (let at = lines.indexOf(LOST); at >= 0; at = lines.indexOf(LOST, at + 1)) {
       const start = lines.lastIndexOf(NEWLINE, at) + 1

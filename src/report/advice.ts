@@ -9,7 +9,7 @@ import type { ForeignHolder, LockAnalysis } from '../trace/lock-history.ts'
 import { hasVmaLocks } from '../trace/recorded-kernel.ts'
 import { elapsed, elapsedOwnWaits, hundredths } from './elapsed.ts'
 import { lessWorkOf, startLess, type Advice, type ProgramTrace } from './less-work.ts'
-import { HARMFUL_SHARE, linuxShare } from './lock-share.ts'
+import { HARMFUL_SHARE, linuxShare, waitingPrograms } from './lock-share.ts'
 import { formatCount, formatDuration, plural } from './numbers.ts'
 import { printable } from './printable.ts'
 import { censusOf, type TraceReport } from './replay-report.ts'
@@ -48,11 +48,10 @@ function lessWork(trace: TraceReport): Advice[] {
     )
   const all = trace.programs.flatMap((program) => {
     const own = { ...trace, faultCensus: program.faultCensus }
-    const name = printable(program.name)
     return lessWorkOf(
       { ...programTrace(own, program), owners: (process) => process === program.name },
       most,
-    ).map((advice) => ({ ...advice, change: `${name}: ${advice.change}` }))
+    ).map((advice) => ({ ...advice, change: `${programName(program)}: ${advice.change}` }))
   })
   return worthNaming(trace, [...all, ...startLess(trace.programs)], trace.durationMs)
 }
@@ -64,7 +63,7 @@ function programTrace(trace: TraceReport, program: ProgramSummary | undefined): 
     owners: () => true,
     brief: program?.brief ?? { threads: 0, faults: 0, delayedNs: 0, aliveNs: 0 },
     ownProcesses: program?.processes ?? 1,
-    started: program?.started ?? { processes: 0, delayedNs: 0, aliveNs: 0 },
+    started: program?.started ?? { processes: 0, computedShare: 0, delayedNs: 0, aliveNs: 0 },
     collectedNs: program?.collectedNs ?? 0,
   }
 }
@@ -115,11 +114,11 @@ export function savedByLessWork(trace: TraceReport): {
 
 /** Readers of /proc, debuggers and the like, which take the lock of another program, and its processors. */
 function otherProcesses(trace: TraceReport, mostMs: number): Advice[] {
-  return trace.locks.foreign.map(({ call, waits, delayedNs, shortNs, ...whose }) => ({
-    change: `Keep ${foreignName(whose)} from taking this program's mmap lock, or let it do so less often.`,
+  return trace.locks.foreign.map(({ call, waits, delayedNs, shortNs, owner, owners, ...whose }) => ({
+    change: `Keep ${foreignName(whose)} from taking the mmap lock of ${foreignName({ ...owner, processes: owners })}, or let it do so less often.`,
     savesMs: hundredths(Math.min(mostMs, delayedNs / 1e6) + elapsed(trace, shortNs)),
     how:
-      `${whose.processes === 1 ? 'It' : 'They'} held the mmap lock of another process (${printable(call)}), which waited for it ${plural(waits, 'time')}` +
+      `${whose.processes === 1 ? 'It' : 'They'} held the lock (${printable(call)}) while ${printable(owner.process)} waited for it, ${plural(waits, 'time')}` +
       (shortNs > 0 ? `; for ${formatDuration(shortNs)} of that, threads lacked a processor. ` : '. ') +
       (whose.process === 'khugepaged'
         ? 'It merges small pages into huge ones where memory may have them: use madvise(MADV_NOHUGEPAGE), or the settings in ' +
@@ -129,13 +128,15 @@ function otherProcesses(trace: TraceReport, mostMs: number): Advice[] {
 }
 
 /** The same, where they were not recorded. */
-function outsideProcesses({ locks }: TraceReport): Advice[] {
-  const { waits, waitedNs, delayedNs } = locks.totals.outside
+function outsideProcesses(trace: TraceReport): Advice[] {
+  const { waits, waitedNs, delayedNs } = trace.locks.totals.outside
+  const [worst] = waitingPrograms(trace)
+  const whose = worst === undefined ? "this program's mmap lock" : `the mmap lock of ${programName(worst)}`
   if (waits === 0) return []
   return [
     {
       change:
-        "Find the process that takes this program's mmap lock (record the whole machine with record -a), " +
+        `Find the process that takes ${whose} (record the whole machine with record -a), ` +
         'and let it do so less often.',
       savesMs: hundredths(delayedNs / 1e6),
       how:
@@ -144,6 +145,11 @@ function outsideProcesses({ locks }: TraceReport): Advice[] {
         'thread that ends, which perf does not watch any more.',
     },
   ]
+}
+
+/** A program of several: the number of its process, or how many it has. */
+export function programName({ name, pid, processes }: ProgramSummary): string {
+  return foreignName({ process: name, pid, processes })
 }
 
 /** Who it is: the number of one process, or how many of that name. */

@@ -196,7 +196,7 @@ function stateOf(before: number, after: number): ComparedHolder['now'] {
 }
 
 /** Numbers of processes in what a change is called: they differ from run to run. */
-const WHICH_PROCESSES = / \((?:process \d+|[\d,]+ processes)\)/
+const WHICH_PROCESSES = / \((?:process \d+|[\d,]+ processes)\)/g
 /** Calls that take most stand first: which these are differs too. */
 const WHICH_CALLS = /Call (?!mprotect)[\w, ]+(?= less often)/
 const CHANCE = 'One recording each does not show how much of this is chance: record both several times.'
@@ -245,7 +245,7 @@ function adviceOf(before: TraceReport, after: TraceReport): ComparedAdvice[] {
   const add = (trace: TraceReport, side: 'before' | 'after'): void => {
     if (lostSentence(trace) !== null) return
     for (const { change, savesMs, savesAtMostMs } of adviceFor(trace)) {
-      const name = change.replace(WHICH_PROCESSES, '')
+      const name = change.replaceAll(WHICH_PROCESSES, '')
       const key = name.replace(WHICH_CALLS, 'Call some')
       const entry = all.get(key) ?? { change: name, beforeMs: 0, afterMs: 0 }
       const known = entry[`${side}AtMostMs`]

@@ -195,9 +195,13 @@ function mostOf({ delayedNs, aliveNs }: BriefTimes): number {
   return Math.max(delayedNs, aliveNs) / 1e6
 }
 
-function briefText(what: 'threads' | 'processes' | 'programs'): string {
+/** @param computedShare how much of their lives is known to be their own work, 0..1 */
+function briefText(what: 'threads' | 'processes' | 'programs', computedShare = 0): string {
+  const all = `all of the time in which one of these ${what} existed`
   return (
-    `At most, it is all of the time in which one of these ${what} existed, if their own work is little and everything else waits for them. ` +
+    (computedShare > 0
+      ? `At most, it is ${formatShare(1 - computedShare)} of the time in which one of these ${what} existed, as for the rest they computed (by samples), or waited for a CPU to do so, if everything else waits for them. `
+      : `At most, it is ${all}, if their own work is little and everything else waits for them. `) +
     'Recording makes it larger, as perf starts anew for each of them (not with record -a).'
   )
 }
@@ -398,6 +402,7 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
   const all = faultsOf(trace)
   const { processes } = trace.started
   if (processes < STARTED_MIN || forked.faults < all / 10) return []
+  const { computedShare } = trace.started
   const savesMs = savedMs(trace, { ...forked, delayedNs: forked.delayedNs + (calls['fork']?.delayedNs ?? 0) })
   return [
     withMore(
@@ -409,8 +414,8 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
           `${formatCount(processes)} processes were forked, and ended soon; the saving is their ${formatCount(forked.faults)} of ${plural(all, 'fault')} ` +
           `(${eachOf(forked)}), and ${forksText(trace)}.`,
       },
-      mostOf(trace.started) - savesMs,
-      briefText('processes'),
+      mostOf(trace.started) * (1 - computedShare) - savesMs,
+      briefText('processes', computedShare),
     ),
   ]
 }

@@ -3,7 +3,7 @@
 // Principle: a pure function of the report; names from the trace are shown without what a terminal would obey.
 import type { WhatIf } from '../simulate/index.ts'
 import { fileName } from '../trace/bytes.ts'
-import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
+import { OF_ANOTHER, type HeldBy, type LockUser, type WaitedBy } from '../trace/lock-history.ts'
 import type { ProgramSummary } from '../trace/imported-trace.ts'
 import { isExact } from '../trace/recorded-kernel.ts'
 import type { Advice } from './advice.ts'
@@ -31,7 +31,7 @@ export function reportText(
     ...countLines('HELD THE LOCK WHILE OTHERS WAITED', holderRows(trace, holders), style, width),
     ...countLines(
       'WAITED FOR IT',
-      waiters.slice(0, ROWS).map((one) => [waiterName(one), one]),
+      waiters.slice(0, ROWS).map((one) => [waiterName(one, isOfSeveral(trace)), one]),
       style,
       width,
     ),
@@ -52,15 +52,15 @@ const ROWS = 6
 /** Of several programs, each: who looks for one of them sees it beside the others. */
 function programLines({ programs }: TraceReport, style: Style, width: number): string[] {
   if (programs.length < 2) return []
-  const rows = programs.slice(0, ROWS)
+  const rows = programs.toSorted((a, b) => b.waitedNs - a.waitedNs).slice(0, ROWS)
   const cells = (cell: (program: ProgramSummary) => string): string[] => rows.map(cell)
   const columns: Column[] = [
     { heading: [], align: 'left', cells: cells(({ name }) => printable(name)) },
     {
       heading: [],
       align: 'right',
-      cells: cells(({ processes }) =>
-        processes === 1 ? '1 process' : `${formatCount(processes)} processes`,
+      cells: cells(({ processes, pid }) =>
+        processes === 1 ? `${pid}` : `${pid} and ${formatCount(processes - 1)} more`,
       ),
     },
     { heading: [], align: 'right', cells: cells(({ threads }) => plural(threads, 'thread')) },
@@ -68,12 +68,18 @@ function programLines({ programs }: TraceReport, style: Style, width: number): s
     {
       heading: [],
       align: 'right',
-      cells: cells(({ waitedNs }) => (waitedNs > 0 ? `waited ${formatDuration(waitedNs)}` : '')),
+      cells: cells(({ waitedNs, waitShare }) =>
+        waitedNs === 0
+          ? ''
+          : `waited ${formatDuration(waitedNs)}${waitShare > 0 ? ` (${formatShare(waitShare)})` : ''}`,
+      ),
     },
   ]
   return [
     '',
-    style.heading('PROGRAMS  the most faults first; one process alone: --process NUMBER'),
+    style.heading(
+      'PROGRAMS  the longest waits first, then the most faults; one process alone: --process NUMBER',
+    ),
     ...formatTable(columns, { width }),
   ]
 }
@@ -89,7 +95,10 @@ function holderRows({ locks }: TraceReport, all: readonly HeldBy[]): CountRow[] 
   const others = othersThan(shown, locks.totals.held)
   const { unseen, outside } = locks.totals
   return [
-    ...shown.map((one): CountRow => [`${one.comm} of ${one.process} (${one.pid})`, one]),
+    ...shown.map((one): CountRow => [
+      `${one.comm} of ${one.process} (${one.pid})`,
+      { ...one, call: heldFor(one) },
+    ]),
     ...(all.length > ROWS ? [['all others', { ...others, call: '' }] as const] : []),
     ...(unseen.waits > 0 ? [['no visible holder', { ...unseen, call: 'a try failed' }] as const] : []),
     ...(outside.waits > 0 ? [['not recorded', { ...outside, call: OUTSIDE_CALL }] as const] : []),
@@ -107,9 +116,29 @@ function countLines(heading: string, rows: readonly CountRow[], style: Style, wi
   return ['', style.heading(heading), ...formatTable(columns, { width })]
 }
 
-/** A thread, or how many of that name. */
-export function waiterName({ comm, tid, threads }: WaitedBy): string {
-  return `${comm} (${threads > 1 ? plural(threads, 'thread') : tid})`
+/** Whether the name of a thread does not tell of which program it is. */
+export function isOfSeveral({ replayedProcesses }: TraceReport): boolean {
+  return replayedProcesses > 1
+}
+
+/** What the lock was held for, and whose it was if it was another's. */
+export function heldFor({ call, pid, owner }: HeldBy): string {
+  if (owner.pid === pid) return call
+  const whose = `${owner.process} (${owner.pid})`
+  return call === OF_ANOTHER ? call.replace('another process', () => whose) : `${call}, lock of ${whose}`
+}
+
+/** A thread, or how many of that name; of several programs, with its own. */
+export function waiterName({ process, pid, comm, tid, threads }: WaitedBy, isNamed: boolean): string {
+  const name = `${comm} (${threads > 1 ? plural(threads, 'thread') : tid})`
+  if (!isNamed) return name
+  if (threads > 1) return `${name} of ${process}`
+  return tid === pid ? name : `${name} of ${process} (${pid})`
+}
+
+/** A thread that held the lock or waited, and what it did; of several programs, with its own. */
+export function userName({ comm, tid, call, process, pid }: LockUser, isNamed: boolean): string {
+  return `${comm} (${tid})${isNamed && tid !== pid ? ` of ${process} (${pid})` : ''}, ${call}`
 }
 
 /** Of waits for whom nobody recorded is seen to hold the lock. */
@@ -122,11 +151,11 @@ function waitsText(waits: number): string {
   return waits === 0 ? 'parts of waits' : plural(waits, 'wait')
 }
 
-function longestLines({ locks }: TraceReport, style: Style, width: number): string[] {
-  const rows = locks.longest.slice(0, ROWS)
+function longestLines(trace: TraceReport, style: Style, width: number): string[] {
+  const rows = trace.locks.longest.slice(0, ROWS)
   if (rows.length === 0) return []
-  const nameOf = (user: (typeof rows)[number]['waiter']): string =>
-    printable(`${user.comm} (${user.tid}), ${user.call}`)
+  const several = isOfSeveral(trace)
+  const nameOf = (user: LockUser): string => printable(userName(user, several))
   return [
     '',
     style.heading('LONGEST WAITS'),

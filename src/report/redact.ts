@@ -4,7 +4,7 @@
 // Kept are process and thread numbers, times, counts, system calls, functions of the kernel, and what every Linux
 // names alike: [stack], [heap], [vdso], anonymous memory.
 import type { RecordedDetail } from '../trace/detail.ts'
-import type { HeldBy, LockUser } from '../trace/lock-history.ts'
+import type { HeldBy, LockOwner, LockUser } from '../trace/lock-history.ts'
 import { KERNEL_MARK } from '../trace/observer.ts'
 import type { WaitNode } from '../trace/wait-tree.ts'
 import type { ReplayReport, TraceReport } from './replay-report.ts'
@@ -68,7 +68,12 @@ export class Redactor {
       process: this.name(user.process),
       comm: this.name(user.comm),
       mapping: this.file(user.mapping),
+      owner: this.#owner(user.owner),
     }
+  }
+
+  #owner({ process, pid }: LockOwner): LockOwner {
+    return { process: this.name(process), pid }
   }
 
   trace(trace: TraceReport): TraceReport {
@@ -77,6 +82,7 @@ export class Redactor {
       ...entry,
       process: this.name(entry.process),
       comm: this.name(entry.comm),
+      owner: this.#owner(entry.owner),
     })
     return {
       ...trace,
@@ -86,9 +92,21 @@ export class Redactor {
       locks: {
         ...locks,
         holders: locks.holders.map(heldBy),
-        foreign: locks.foreign.map((holder) => ({ ...holder, process: this.name(holder.process) })),
-        waiters: locks.waiters.map((waiter) => ({ ...waiter, comm: this.name(waiter.comm) })),
-        matrix: locks.matrix.map((one) => ({ ...one, heldBy: this.#inBrackets(one.heldBy) })),
+        foreign: locks.foreign.map((holder) => ({
+          ...holder,
+          process: this.name(holder.process),
+          owner: this.#owner(holder.owner),
+        })),
+        waiters: locks.waiters.map((waiter) => ({
+          ...waiter,
+          process: this.name(waiter.process),
+          comm: this.name(waiter.comm),
+        })),
+        matrix: locks.matrix.map((one) => ({
+          ...one,
+          owner: this.name(one.owner),
+          heldBy: this.#inBrackets(one.heldBy),
+        })),
         longest: locks.longest.map((wait) => ({
           ...wait,
           waiter: this.user(wait.waiter),

@@ -6,11 +6,19 @@
 // replay leaves out the computing between the calls and faults, so that its threads meet far more often than
 // the program's did: it tells the worst that the lock could do, and which design would meet it best.
 import type { HeldBy, LockAnalysis, WaitCount, WaitedBy } from '../trace/lock-history.ts'
+import type { ProgramSummary } from '../trace/imported-trace.ts'
 import { overlaps } from '../workloads/statistics.ts'
 import type { WhatIf } from '../simulate/index.ts'
-import { adviceFor, ranked, savedByLessWork, type Advice } from './advice.ts'
+import { adviceFor, foreignName, programName, ranked, savedByLessWork, type Advice } from './advice.ts'
 import { nameOf } from './design-name.ts'
-import { HARMFUL_SHARE, linuxShare, NEGLIGIBLE_SHARE, shareOfAll, shareOfHot } from './lock-share.ts'
+import {
+  HARMFUL_SHARE,
+  linuxShare,
+  NEGLIGIBLE_SHARE,
+  shareOfAll,
+  shareOfHot,
+  waitingPrograms,
+} from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
 import {
@@ -159,6 +167,7 @@ export function lostSentence({ lostEvents, events }: TraceReport): string | null
 function recordedSentences(trace: TraceReport): string[] {
   return [
     linuxSentence(trace),
+    ...worstSentences(trace),
     ...holderSentences(trace),
     ...outsideSentences(trace),
     ...kernelSentences(trace),
@@ -173,7 +182,11 @@ export function holderSentences(trace: TraceReport): string[] {
   if (first === undefined || total === 0) return []
   const of = `${printable(first.comm)} of ${printable(first.process)} (${first.pid})`
   const share = formatShare(first.waitedNs / total)
-  const sentences = [`${of} held the lock for ${share} of the time that others waited, in ${first.call}.`]
+  const { owner } = first
+  const whose = owner.pid === first.pid ? '' : ` of ${foreignName({ ...owner, processes: 1 })}`
+  const sentences = [
+    `${of} held the lock${whose} for ${share} of the time that others waited, in ${first.call}.`,
+  ]
   const { held, unseen } = trace.locks.totals
   if (unseen.waits > held.waits)
     sentences.push(
@@ -228,9 +241,13 @@ function kernelSentences(trace: TraceReport): string[] {
   if (ofFaults.reduce((sum, { waitedNs }) => sum + waitedNs, 0) < kept * LEAST_SHARE_OF_WAITS) return []
   const { copied } = trace.faultCensus
   const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
+  const kernelFaults = ({ faultCensus }: ProgramSummary): number =>
+    faultCensus.kernel[call]?.lockedFaults ?? 0
+  const [program] = trace.programs.toSorted((a, b) => kernelFaults(b) - kernelFaults(a))
+  const whose = trace.programs.length > 1 && program !== undefined ? ` of ${printable(program.name)}` : ''
   return [
     `${formatCount(all)} of the ${plural(locked, 'fault')} under the lock were taken inside the kernel, most while it copied for ${call} ` +
-      `(${into}). Per-VMA locks do not help these: a newer kernel changes nothing.`,
+      `(${into}${whose}). Per-VMA locks do not help these: a newer kernel changes nothing.`,
   ]
 }
 
@@ -244,7 +261,7 @@ function harmSentences(trace: TraceReport): string[] {
   const share = linuxShare(trace)
   if (share === undefined) return []
   const several = trace.programs.length > 1
-  const whom = several ? 'these programs' : 'this program'
+  const whom = whomItHurts(trace) ?? (several ? 'these programs' : 'this program')
   if (share >= HARMFUL_SHARE) return [`The mmap lock hurts ${whom}.`]
   if (share >= NEGLIGIBLE_SHARE) return [`The mmap lock hurts ${whom} a little.`]
   const saved = savedByLessWork(trace)
@@ -253,6 +270,32 @@ function harmSentences(trace: TraceReport): string[] {
     `${several ? 'These programs hardly wait' : 'This program hardly waits'} for the mmap lock, but ${several ? 'their' : 'its'} ` +
       'page faults and memory calls take time: ' +
       `${saved.most > saved.least ? `${formatShare(saved.least)} to ` : ''}${formatShare(saved.most)} of the recorded time could be saved.`,
+  ]
+}
+
+/** Programs that are named in a sentence. */
+const NAMED = 3
+
+/** Those that waited, the worst first. */
+function whomItHurts(trace: TraceReport): string | undefined {
+  const waiting = waitingPrograms(trace)
+  const rest = waiting.length - NAMED
+  const names = [
+    ...waiting.slice(0, NAMED).map(programName),
+    ...(rest > 0 ? [plural(rest, 'other program')] : []),
+  ]
+  if (names.length < 2) return names[0]
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+}
+
+/** How the worst of several processes fared. */
+function worstSentences(trace: TraceReport): string[] {
+  const [worst] = waitingPrograms(trace)
+  if (worst === undefined) return []
+  const { waits, waitedNs, waitShare, pid, processes } = worst
+  const most = processes > 1 ? `; process ${pid} waited for longest` : ''
+  return [
+    `${programName(worst)} waited ${plural(waits, 'time')}, ${formatDuration(waitedNs)} in all, ${formatShare(waitShare)} of its threads' time${most}.`,
   ]
 }
 

@@ -130,7 +130,8 @@ export class LockEvents {
     const { hasFailed } = asking
     asking.isPending = false
     asking.hasFailed = false
-    const user = { process: '', pid: 0, comm: '', tid: lane, call, write, mapping: '' }
+    const owner = { process: '', pid: 0 }
+    const user = { ...owner, comm: '', tid: lane, call, write, mapping: '', owner }
     this.#history.acquired(mm, user, false, { waitedNs, delayedNs: 0, hasFailed, hasSlept: null }, time, 0)
   }
 }

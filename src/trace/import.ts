@@ -12,7 +12,7 @@ import type { ImportObserver } from './observer.ts'
 import { asPerfScript } from './perf-trace.ts'
 import { memoryWarnings } from './recorded-kernel.ts'
 import { OpStore } from './op-store.ts'
-import { durationNs, programsOf } from './program-summaries.ts'
+import { busiestOf, durationNs, programsOf } from './program-summaries.ts'
 import type { Process } from './recorded-thread.ts'
 import { CALL_NAMES } from './trace-events.ts'
 import type { TraceSource } from './source-format.ts'
@@ -239,13 +239,11 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
 }
 
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
-  const threads = processes.flatMap((process) => process.threads.map((thread) => ({ process, thread })))
-  const most = threads.reduce((max, { thread }) => Math.max(max, thread.activity), 0)
-  const hot = threads.filter(({ thread }) => thread.activity > 0 && thread.activity * 10 >= most)
+  const hot = busiestOf(processes.flatMap(({ threads }) => threads))
   return {
     count: hot.length,
-    waitedNs: hot.reduce((sum, { thread }) => sum + thread.waitedNs, 0),
-    aliveNs: hot.reduce((sum, { process, thread }) => sum + process.aliveNs(thread), 0),
+    waitedNs: hot.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
+    aliveNs: hot.reduce((sum, thread) => sum + thread.process.aliveNs(thread), 0),
   }
 }
 

@@ -57,10 +57,19 @@ export interface ProgramSummary {
   readonly processes: number
   readonly threads: number
   readonly faults: number
-  /** How long its threads waited for the mmap lock, summed up. */
+  /** How often, and how long, its threads waited for their own mmap lock, summed up. */
+  readonly waits: number
   readonly waitedNs: number
+  /** How much of their time that was, 0..1: of all, or of the busiest of one process, whichever is more. */
+  readonly waitShare: number
+  /** The number of its process that waited for longest; where none waited, that took the most faults. */
+  readonly pid: number
   /** Of its processes: forked while it was recorded, without exec, and ended. */
-  readonly started: { readonly processes: number } & BriefTimes
+  readonly started: {
+    readonly processes: number
+    /** How much of their lives was their own computing, or waiting for a CPU for it, 0..1; 0 if samples do not tell. */
+    readonly computedShare: number
+  } & BriefTimes
   /**
    * Of its processes, those that were created meanwhile and loaded it by exec; none where switches of threads are not
    * recorded.

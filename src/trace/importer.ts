@@ -222,9 +222,10 @@ export class Importer implements TraceEvents {
       ? thread.faultLock < 0 && !thread.lockPending
       : thread.returnedFrom !== ''
     this.#sampled = isLast && address < 0 ? thread.samples : null
+    if (!isLast && address >= 0) thread.process.computing++
     if (!isLast) return
-    if (address >= 0) thread.samples.ofProgram(address, symbol)
-    else thread.samples.ofKernel()
+    if (address < 0) thread.samples.ofKernel()
+    else if (!thread.samples.ofProgram(address, symbol)) thread.process.computing++
     this.scanner.takesStack = address < 0
   }
 

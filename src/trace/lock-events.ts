@@ -3,7 +3,7 @@
  */
 import type { CpuUse } from './cpu-use.ts'
 import { UNEXPLAINED_WAIT_NS } from './linux-locks.ts'
-import { LockHistory, type LockUser } from './lock-history.ts'
+import { LockHistory, type LockUser, OF_ANOTHER } from './lock-history.ts'
 import { LockOwners } from './lock-owners.ts'
 import type { ImportObserver } from './observer.ts'
 import { NO_DURATIONS } from './operation-clock.ts'
@@ -140,7 +140,11 @@ export class LockEvents {
     if (write && thread.call.active) this.owners.isOwn(thread, mm)
     const isForeign = this.owners.isOfAnother(thread, mm)
     if (!isForeign && ofFault) this.owners.isOwn(thread, mm)
-    const user = this.#lockUser(thread, write, ofFault, isForeign)
+    if (waited >= 0 && isKnown && !isForeign) {
+      thread.ownWaits++
+      thread.ownWaitedNs += waited
+    }
+    const user = this.#lockUser(thread, mm, write, ofFault, isForeign)
     const delayedNs = process.atWork.sharedNs(this.#in.scanner.nowNs) - thread.sharedWhenAsked
     const wait = {
       waitedNs: waited,
@@ -152,11 +156,11 @@ export class LockEvents {
     return waited >= 0
   }
 
-  #lockUser(thread: Thread, write: boolean, ofFault: boolean, isForeign: boolean): LockUser {
+  #lockUser(thread: Thread, mm: number, write: boolean, ofFault: boolean, isForeign: boolean): LockUser {
     const { process, tid, call } = thread
     const comm = this.#in.scanner.comm()
     thread.comm = comm
-    let what = thread.otherCall ?? (isForeign ? 'access to the memory of another process' : 'other')
+    let what = thread.otherCall ?? (isForeign ? OF_ANOTHER : 'other')
     let { mapping } = thread
     if (ofFault) {
       what = thread.faultIsKernel ? `page fault in ${thread.faultCall}` : 'page fault'
@@ -174,6 +178,7 @@ export class LockEvents {
       call: what,
       write,
       mapping: this.#in.calls.nameOf(mapping),
+      owner: isForeign ? this.owners.ownerOf(thread, mm) : { process: process.name, pid: process.pid },
     }
   }
 

@@ -6,9 +6,9 @@
  * what remains until the acquisition (being woken) belongs to the last of them. Pieces add up to the wait, and none is
  * from before it began. A writer that goes on as a reader (mmap_write_downgrade) has ended its hold as a release does.
  */
-import type { ImportObserver, LockUser } from './observer.ts'
+import type { ImportObserver, LockOwner, LockUser } from './observer.ts'
 
-export type { LockUser } from './observer.ts'
+export type { LockOwner, LockUser } from './observer.ts'
 
 export interface WaitCount {
   waits: number
@@ -20,12 +20,16 @@ export interface HeldBy extends WaitCount {
   readonly pid: number
   readonly comm: string
   readonly call: string
+  readonly owner: LockOwner
 }
 
-/** Processes of one name that held the lock of another for one kind of call. */
+/** Processes of one name that held the lock of another, or of several of one name, for one kind of call. */
 export interface ForeignHolder extends WaitCount {
   readonly process: string
   readonly call: string
+  /** Whose lock, of how many processes, and the number of the first. */
+  readonly owner: LockOwner
+  owners: number
   /** How many of them, and the number of the first. */
   processes: number
   /** By how much these waits delayed those who waited, and all that they do with other threads: see cpu-use.ts. */
@@ -36,6 +40,8 @@ export interface ForeignHolder extends WaitCount {
 }
 
 export interface WaitedBy extends WaitCount {
+  readonly process: string
+  readonly pid: number
   readonly comm: string
   /** Of several threads the first. */
   readonly tid: number
@@ -45,6 +51,8 @@ export interface WaitedBy extends WaitCount {
 }
 
 export interface HeldAndWaited extends WaitCount {
+  /** The name of the processes whose lock it is. */
+  readonly owner: string
   readonly heldBy: string
   readonly waitedBy: string
 }
@@ -125,6 +133,9 @@ class Lock {
   readonly waiting = new Map<number, Waiter>()
 }
 
+/** What holds the lock of another process, where its call is not recorded. */
+export const OF_ANOTHER = 'access to the memory of another process'
+
 /** Lists in reports are no longer than this. */
 const SHOWN = 32
 const LONGEST = 10
@@ -137,8 +148,8 @@ export class LockHistory {
   readonly #held = new Map<number, Holder>()
   readonly #holders = new Map<string, HeldBy>()
   readonly #foreign = new Map<string, ForeignHolder>()
-  /** The processes of each. */
-  readonly #foreignPids = new Map<ForeignHolder, Set<number>>()
+  /** The processes of each, and those whose lock it is. */
+  readonly #foreignPids = new Map<ForeignHolder, readonly [holders: Set<number>, owners: Set<number>]>()
   #delayedNs = 0
   readonly #waiters = new Map<string, WaitedBy>()
   readonly #matrix = new Map<string, HeldAndWaited>()
@@ -259,11 +270,11 @@ export class LockHistory {
   #count(user: LockUser, waiter: Waiter | undefined, wait: EndedWait, now: number, line: number): void {
     const { waitedNs, delayedNs } = wait
     const parts = waiter === undefined ? [] : partsOf(waiter, waitedNs, now)
-    const { comm, tid, call } = user
+    const { process, pid, comm, tid, call } = user
     add(
       this.#waiters,
       `${tid} ${call} ${comm}`,
-      { comm, tid, call, waits: 0, waitedNs: 0, threads: 1 },
+      { process, pid, comm, tid, call, waits: 0, waitedNs: 0, threads: 1 },
       1,
       waitedNs,
     )
@@ -287,31 +298,43 @@ export class LockHistory {
     waits: number,
     delay: number,
   ): void {
-    const { process, pid, comm, call } = held
-    const key = `${pid} ${call} ${comm}`
-    add(this.#holders, key, { process, pid, comm, call, waits: 0, waitedNs: 0 }, waits, ns)
+    const { process, pid, comm, call, owner } = held
+    const key = `${pid} ${owner.pid} ${call} ${comm}`
+    add(this.#holders, key, { process, pid, comm, call, owner, waits: 0, waitedNs: 0 }, waits, ns)
     if (isForeign) {
       const entry = this.#foreignEntry(held)
       addTo(entry, waits, ns)
       entry.delayedNs += ns * delay
     }
     const heldBy = isForeign ? `${call} (${process})` : call
-    const pair = { heldBy, waitedBy: user.call, waits: 0, waitedNs: 0 }
-    add(this.#matrix, `${heldBy} × ${user.call}`, pair, waits, ns)
+    const pair = { owner: owner.process, heldBy, waitedBy: user.call, waits: 0, waitedNs: 0 }
+    add(this.#matrix, `${heldBy} × ${user.call} ${owner.process}`, pair, waits, ns)
     this.#kept[`${user.write ? 'writers' : 'readers'}By${held.write ? 'Writers' : 'Readers'}`] += ns
   }
 
-  #foreignEntry({ process, pid, call }: LockUser): ForeignHolder {
-    const key = `${call} ${process}`
+  #foreignEntry({ process, pid, call, owner }: LockUser): ForeignHolder {
+    const key = `${call} ${process} ${owner.process}`
     let entry = this.#foreign.get(key)
     if (entry === undefined)
       this.#foreign.set(
         key,
-        (entry = { process, pid, call, processes: 0, delayedNs: 0, shortNs: 0, waits: 0, waitedNs: 0 }),
+        (entry = {
+          process,
+          pid,
+          call,
+          owner,
+          owners: 0,
+          processes: 0,
+          delayedNs: 0,
+          shortNs: 0,
+          waits: 0,
+          waitedNs: 0,
+        }),
       )
     let pids = this.#foreignPids.get(entry)
-    if (pids === undefined) this.#foreignPids.set(entry, (pids = new Set()))
-    entry.processes = pids.add(pid).size
+    if (pids === undefined) this.#foreignPids.set(entry, (pids = [new Set(), new Set()]))
+    entry.processes = pids[0].add(pid).size
+    entry.owners = pids[1].add(owner.pid).size
     return entry
   }
 
@@ -322,11 +345,11 @@ export class LockHistory {
     const delayOf = (one: WaitCount & { readonly delayedNs: number }): number =>
       busyThreads === null ? one.delayedNs : one.waitedNs / Math.max(1, busyThreads)
     return {
-      holders: ranked(joined(this.#holders, ({ pid, call }) => `${pid} ${call}`)),
+      holders: ranked(joined(this.#holders, ({ pid, call, owner }) => `${pid} ${owner.pid} ${call}`)),
       waiters: ranked(
         joined(
           this.#waiters,
-          ({ call }) => call,
+          ({ process, call }) => `${call} ${process}`,
           (sum) => sum.threads++,
         ),
       ),

@@ -5,6 +5,12 @@
 import type { Mapping } from './layout.ts'
 import type { Thread } from './recorded-thread.ts'
 
+/** The process whose mmap lock it is. */
+export interface LockOwner {
+  readonly process: string
+  readonly pid: number
+}
+
 /** Who held the lock, or waited for it: a thread, and what it did. */
 export interface LockUser {
   readonly process: string
@@ -16,6 +22,8 @@ export interface LockUser {
   readonly write: boolean
   /** What was faulted on or changed: a file's name, [stack], [heap] or anonymous memory; '' if that is not known. */
   readonly mapping: string
+  /** Whose lock it is. */
+  readonly owner: LockOwner
 }
 
 export interface ImportObserver {

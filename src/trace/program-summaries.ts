@@ -8,7 +8,9 @@ import type { Importer } from './importer.ts'
 import type { ProgramSummary } from './imported-trace.ts'
 import type { Process, Thread } from './recorded-thread.ts'
 
-const PROGRAMS_SHOWN = 32
+/** So many with the most faults, and with the longest waits. */
+const MOST_FAULTS = 24
+const LONGEST_WAITS = 8
 
 /** The most faults first. */
 export function programsOf(
@@ -18,23 +20,77 @@ export function programsOf(
 ): ProgramSummary[] {
   const { census } = importer
   const briefNs = durationNs(processes) * BRIEF_SHARE
-  return [...Map.groupBy(processes, ({ name }) => name)]
-    .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
+  const allNs = durationNs(processes)
+  const programs = [...Map.groupBy(processes, ({ name }) => name)]
+    .map(([name, all]) => ({
+      name,
+      all,
+      faults: all.reduce((sum, { faults }) => sum + faults, 0),
+      ...waitsOf(all, allNs),
+    }))
     .toSorted((a, b) => b.faults - a.faults)
-    .slice(0, PROGRAMS_SHOWN)
-    .map(({ name, all, faults }) => ({
+  const waited = programs
+    .slice(MOST_FAULTS)
+    .filter(({ waitedNs }) => waitedNs > 0)
+    .toSorted((a, b) => b.waitedNs - a.waitedNs)
+  return [...programs.slice(0, MOST_FAULTS), ...waited.slice(0, LONGEST_WAITS)].map(
+    ({ name, all, faults, waits, waitedNs, waitShare, pid }) => ({
       name,
       processes: all.length,
       threads: all.reduce((sum, { threads }) => sum + threads.length, 0),
       faults,
-      waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
+      waits,
+      waitedNs,
+      waitShare,
+      pid,
       started: startedBy(all, importer, briefNs),
       loaded: loadedBy(all, importer, briefNs),
       brief: briefThreads(all, importer, briefNs),
       collectedNs: collectedBy(all, importer),
       allocators: inOrder(allocatorsOf(all)),
       faultCensus: census.of(name)[1].census(parallel),
-    }))
+    }),
+  )
+}
+
+/** Less than this share of the time recorded is no wait worth a share of anything. */
+const LEAST_WAITED = 0.01
+
+/** @param allNs from the first to the last event of what is recorded */
+function waitsOf(
+  processes: readonly Process[],
+  allNs: number,
+): Pick<ProgramSummary, 'waits' | 'waitedNs' | 'waitShare' | 'pid'> {
+  const sums = processes.map((process) => ({ process, ...threadSums(process, process.threads) }))
+  const [waits, waitedNs, aliveNs] = (['waits', 'waitedNs', 'aliveNs'] as const).map((key) =>
+    sums.reduce((sum, one) => sum + one[key], 0),
+  ) as [number, number, number]
+  const share = (ns: number, ofNs: number): number => (ns < allNs * LEAST_WAITED ? 0 : ns / Math.max(1, ofNs))
+  let waitShare = share(waitedNs, aliveNs)
+  for (const one of sums) {
+    if (one.waitedNs < allNs * LEAST_WAITED) continue
+    const hot = threadSums(one.process, busiestOf(one.process.threads))
+    waitShare = Math.max(waitShare, share(hot.waitedNs, hot.aliveNs))
+  }
+  const [first] = sums.toSorted((a, b) => b.waitedNs - a.waitedNs || b.process.faults - a.process.faults)
+  return { waits, waitedNs, waitShare, pid: first!.process.pid }
+}
+
+function threadSums(
+  process: Process,
+  threads: readonly Thread[],
+): { readonly waits: number; readonly waitedNs: number; readonly aliveNs: number } {
+  return {
+    waits: threads.reduce((sum, { ownWaits }) => sum + ownWaits, 0),
+    waitedNs: threads.reduce((sum, { ownWaitedNs }) => sum + ownWaitedNs, 0),
+    aliveNs: threads.reduce((sum, thread) => sum + process.aliveNs(thread), 0),
+  }
+}
+
+/** Those that did at least a tenth of what the busiest did: others mostly sleep, and would dilute what these meet. */
+export function busiestOf<Some extends Pick<Thread, 'activity'>>(threads: readonly Some[]): Some[] {
+  const most = threads.reduce((max, { activity }) => Math.max(max, activity), 0)
+  return threads.filter(({ activity }) => activity > 0 && activity * 10 >= most)
 }
 
 function allocatorsOf(processes: readonly Process[]): Set<Allocator> {
@@ -115,6 +171,7 @@ function startedBy(
   const started = processes.filter(({ isForked, threads }) => isForked && isBrief(threads[0]!, briefNs))
   return {
     processes: started.length,
+    computedShare: computedBy(started),
     delayedNs: delayedBy(
       started.flatMap(({ threads }) => threads),
       importer,
@@ -125,6 +182,17 @@ function startedBy(
 
 /** Of fewer samples a share tells nothing. */
 const SAMPLES_MIN = 30
+
+/** How much of the lives of processes was computing in the program, and not at faults, or waiting for a CPU for it. */
+function computedBy(processes: readonly Process[]): number {
+  const samples = processes.reduce((sum, one) => sum + one.samples, 0)
+  if (samples < SAMPLES_MIN) return 0
+  const computing = processes.reduce((sum, one) => sum + one.computing, 0)
+  const threads = processes.flatMap((process) => process.threads)
+  const lifeNs = threads.reduce((sum, { firstNs, exitNs }) => sum + exitNs - firstNs, 0)
+  const sleptNs = threads.reduce((sum, one) => sum + one.sleptNs, 0)
+  return (computing / samples) * Math.max(0, 1 - sleptNs / Math.max(1, lifeNs))
+}
 
 function collectedBy(processes: readonly Process[], importer: Importer): number {
   const samples = processes.reduce((sum, one) => sum + one.samples, 0)

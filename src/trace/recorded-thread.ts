@@ -138,6 +138,9 @@ export class Thread {
   displacedFrom = -1
   /** Waits for the mmap lock, and how much it did that may need it. */
   waitedNs = 0
+  /** Of these, for the lock of its own process. */
+  ownWaits = 0
+  ownWaitedNs = 0
   activity = 0
   readonly firstNs: number
   /** When it ended, or -1. */
@@ -189,6 +192,8 @@ export class Process {
   /** Samples of the CPU: all, and those in a collector of garbage. */
   samples = 0
   collecting = 0
+  /** Of these: in the program, and not at an instruction that had faulted. */
+  computing = 0
   /** Allocators that it maps. */
   allocators = new Set<Allocator>()
   /** By file: the pages that faults have mapped. */

@@ -43,14 +43,21 @@ export class ThreadSamples implements SampleCounts {
     this.#isOwn = true
   }
 
-  /** A sample of the program, at an address, in a function; '' where that is not known. */
-  ofProgram(address: number, symbol: string): void {
+  /**
+   * A sample of the program, at an address, in a function; '' where that is not known.
+   * @returns whether it is of the fault, or the return from the call
+   */
+  ofProgram(address: number, symbol: string): boolean {
     this.all++
     this.#isOwn = true
     if (this.#isCall) {
-      if (isNamed(symbol, String(this.#place))) this.own++
-    } else if (address === this.#place) this.#again()
+      const isOfCall = isNamed(symbol, String(this.#place))
+      if (isOfCall) this.own++
+      return isOfCall
+    }
+    if (address === this.#place) this.#again()
     else this.#hasGoneOn = true
+    return address === this.#place
   }
 
   /** A sample of the kernel, whose call chain follows, the innermost function first. */

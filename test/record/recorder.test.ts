@@ -20,6 +20,7 @@ function recorderOn(
     output: join(host.work, 'out.perf.txt.zst'),
     hasStacks: false,
     retries: 2,
+    overheadOn: ['true'],
     commandOutput: 2,
     onNotice: (text) => notices.push(text),
     ...request,
@@ -34,6 +35,38 @@ function recordings(host: FakeHost): string[] {
 }
 
 describe('a recording', () => {
+  test('tells what it took itself: by what a known program took without it and with it', async () => {
+    // Each fault has one more event; of other processes nothing counts.
+    const fault = (at: number): string => LINE.replace('1.000001', `1.${String(at).padStart(6, '0')}`)
+    const lines = Array.from({ length: 1000 }, (_, at) => [
+      fault(at),
+      fault(at).replace(/exceptions.*/, 'mmap_lock:mmap_lock_released: mm=0x1 memcg_id=1 write=false'),
+      fault(at)
+        .replace(' 7/7', ' 8/8')
+        .replace(/exceptions.*/, 'sched:sched_waking: comm=a pid=9'),
+    ]).flat()
+    const created = 'a 7/7 [000] 1.1: task:task_newtask: pid=8 comm=a clone_flags=3d0f00 oom_score_adj=0'
+    const host = fakeHost({
+      files: { 'events.txt': `${lines.join('\n')}\n` },
+      perf: {
+        record: `case "$all" in
+          *known*) cp "\${0%/bin/perf}/events.txt" "$file"; RECORDED=1 "$@";;
+          *) printf '%s\\n' '${LINE}' '${created}' > "$file"; "$@";;
+        esac`,
+      },
+    })
+    const known = join(host.root, 'bin/known')
+    writeFileSync(
+      known,
+      `#!/bin/sh\nif [ "$RECORDED" ]; then echo '{"faultNs":3000,"taskNs":900000}'; else echo '{"faultNs":1000,"taskNs":500000}'; fi\n`,
+      { mode: 0o755 },
+    )
+    const { overhead } = await recorderOn(host, { overheadOn: [known] }).recorder.record()
+    // Two events, of which each takes a microsecond, and a thread.
+    assert.deepEqual(overhead, { eventNs: 1000, taskNs: 400_000, ms: 0.4 })
+    assert.equal((await recorderOn(host).recorder.record()).overhead, null)
+  })
+
   for (const [name, decompress] of [
     ['out.zst', zstdDecompressSync],
     ['out.gz', gunzipSync],

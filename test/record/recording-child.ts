@@ -10,6 +10,7 @@ const recorder = new Recorder(host, findMeans(host), {
   output: join(host.work, 'out.txt'),
   hasStacks: false,
   retries: 2,
+  overheadOn: ['true'],
   commandOutput: 2,
   onNotice: (text) => process.stderr.write(`${text}\n`),
 })

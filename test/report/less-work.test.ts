@@ -236,6 +236,38 @@ test('a process for each task: keep them', async () => {
   assert.ok(changes(await adviceOf(forks(8))).every((change) => !change.startsWith('Keep processes')))
 })
 
+test('what forked processes computed themselves is no part of what a pool saves at most', async () => {
+  const computing = (samples: number): TraceText => {
+    const text = new TraceText().exec(1).mmap(1, 1, A, 8 * PAGE)
+    const switched = (pid: number, how: string): TraceText => text.line(pid, pid, `PERF_RECORD_SWITCH ${how}`)
+    for (let page = 0; page < 8; page++) text.fault(1, 1, A + page * PAGE, 6).wait(9)
+    for (let child = 2; child < 14; child++) {
+      text.newTask(1, 1, child, CLONE_FORK)
+      switched(child, 'IN')
+      for (let page = 0; page < 8; page++) text.fault(child, child, A + page * PAGE, 7).wait(9)
+      // Not computing is another fault, and what it takes.
+      for (let sample = 0; sample < 10; sample++)
+        if (sample < samples) text.line(child, child, 'cpu-clock/period=1000000/uI: 401234 work').wait(100)
+        else {
+          text.fault(child, child, A + sample * PAGE, 7).wait(99)
+          text.line(child, child, 'cpu-clock/period=1000000,call-graph=fp/kI: ')
+          text.lines.push('\tffffffff81000000 clear_page', '\tffffffff81000001 exc_page_fault', '')
+        }
+      text.exitTask(child, child, true)
+      switched(child, 'OUT')
+    }
+    return text
+  }
+  const mostOf = async (samples: number): Promise<number> => {
+    const pool = (await adviceOf(computing(samples))).find(({ change }) =>
+      change.startsWith('Keep processes'),
+    )
+    return pool!.savesAtMostMs!
+  }
+  const [none, half] = [await mostOf(0), await mostOf(5)]
+  assert.ok(half > none * 0.45 && half < none * 0.55, `${half} of ${none}`)
+})
+
 /** Memory that is given back and faulted in again, by the program that exec has run. */
 function churn(text: TraceText, pid: number, name: string, library = ''): TraceText {
   text.comm = name
@@ -258,11 +290,11 @@ test('of several programs, a change is that of one of them, which is named', asy
   for (let page = 0; page < 400; page++) text.fault(2, 2, A + page * PAGE, 6)
   const advice = changes(await adviceOf(text))
   assert.equal(
-    advice.filter((change) => change.startsWith('server: Give memory back less eagerly')).length,
+    advice.filter((change) => change.startsWith('server (process 1): Give memory back less eagerly')).length,
     1,
   )
   assert.ok(
-    advice.every((change) => !change.startsWith('program: Give')),
+    advice.every((change) => !change.startsWith('program (process 1): Give')),
     advice.join('\n'),
   )
 })
@@ -337,7 +369,7 @@ test('a kernel that has locks of single mappings is not to be run for them', asy
     const trace = await analysisOf(text, notes)
     text.lines.splice(0, notes.length)
     const held = { waits: 200, waitedNs: 20e6 }
-    const matrix = [{ heldBy: 'munmap', waitedBy: 'page fault', ...held }]
+    const matrix = [{ owner: 'program', heldBy: 'munmap', waitedBy: 'page fault', ...held }]
     const locks = { ...trace.locks, matrix, delayedNs: 20e6, totals: { ...trace.locks.totals, held } }
     const advice = changes(verdictReport(verdictOfTrace(trace), { ...trace, locks }).advice)
     const kernels = advice.filter((change) => /kernel|Linux/.test(change))

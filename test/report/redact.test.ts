@@ -26,8 +26,9 @@ test('what a recording names is numbered, in sums, lists, trees and lanes alike'
     comms: ['secret: one', 'kept by (2)', 'worker'],
   })
   const byStack = stackOf('all waits', 'secret (100)', 'main', '[libsecret.so]', 'down_read_[k]', '[unknown]')
-  const holders = trace.locks.holders.map((one) => ({ ...one, process: 'secret' }))
-  const matrix = [{ heldBy: 'access (secret (x))', waitedBy: 'mmap', waits: 1, waitedNs: 1 }]
+  const owner = { process: 'secret', pid: 5 }
+  const holders = trace.locks.holders.map((one) => ({ ...one, process: 'secret', owner }))
+  const matrix = [{ owner: 'secret', heldBy: 'access (secret (x))', waitedBy: 'mmap', waits: 1, waitedNs: 1 }]
   const named = {
     ...trace,
     path: '/home/secret/a.perf.txt',

@@ -68,12 +68,13 @@ test('where Linux did not record its waits, a replay under pressure does not say
 })
 
 test('a replay says that it leaves out the holders of other processes', () => {
-  const cat = { process: 'cat', pid: 9, comm: 'cat', call: 'read', waits: 3, waitedNs: 5e6 }
+  const owner = { process: 'service', pid: 1 }
+  const cat = { process: 'cat', pid: 9, comm: 'cat', call: 'read', owner, waits: 3, waitedNs: 5e6 }
   const { trace } = harmed
   const locks = {
     ...trace.locks,
     holders: [cat],
-    foreign: [{ ...cat, processes: 1, delayedNs: 0, shortNs: 0 }],
+    foreign: [{ ...cat, owners: 1, processes: 1, delayedNs: 0, shortNs: 0 }],
   }
   const text = verdictOf({ ...harmed, trace: { ...trace, locks } }, 0.98).sentences.join(' ')
   assert.match(text, /leaves out other processes that held the lock \(cat\); .* waited 5\.00 ms/)

@@ -270,12 +270,48 @@ test('readers of /proc that live for a moment each are one cause', async () => {
   const shown = reportText(trace, verdictOfTrace(trace))
   assert.match(
     shown,
-    /PROGRAMS.*\n {2}program +1 process +1 thread.*waited 3\.0\d ms\n {2}monitor +3 processes +3 threads/,
+    /PROGRAMS.*\n {2}program +1 +1 thread.*waited 3\.0\d ms \(9\d\.\d %\)\n {2}monitor +50 and 2 more +3 threads/,
   )
-  assert.match(shown, /The mmap lock hurts these programs/)
+  assert.match(shown, /The mmap lock hurts program \(process 1\)\./)
+  assert.match(
+    shown.replaceAll(/\s+/g, ' '),
+    /program \(process 1\) waited 3 times, 3\.0\d ms in all, 99\.\d % of its threads' time\./,
+  )
   const advice = judged(trace).advice.filter(({ change }) => change.startsWith('Keep'))
-  assert.match(advice[0]!.change, /^Keep monitor \(3 processes\) from taking/)
+  assert.match(
+    advice[0]!.change,
+    /^Keep monitor \(3 processes\) from taking the mmap lock of program \(process 1\)/,
+  )
   assert.equal(advice.length, 1)
+})
+
+test('of several processes the one that waited is named, however busy others are that did not', async () => {
+  const text = new TraceText()
+  text.exec(1).newTask(1, 1, 2, CLONE_THREAD)
+  for (const pid of [11, 12, 13, 14]) text.exec(pid).mmap(pid, pid, A, 2000 * PAGE)
+  const unmapBoth = (): void => {
+    for (const tid of [1, 2]) text.enter(1, tid, 'munmap', { addr: A, len: PAGE }).lockStart(1, tid, true)
+    text.lockAcquired(1, 1, true).wait(200).unlock(1, 1, true).lockAcquired(1, 2, true).unlock(1, 2, true)
+    for (const tid of [1, 2]) text.exit(1, tid, 'munmap', 0)
+  }
+  unmapBoth()
+  for (let page = 0; page < 2000; page++)
+    for (const pid of [11, 12, 13, 14]) text.fault(pid, pid, A + page * PAGE, 6)
+  unmapBoth()
+  const trace = await analysisOf(text)
+  const { readers, writers } = trace.linux.lockWaitNs
+  // Of the time of all threads, and of the busiest, it would be too little to be worth a word.
+  assert.ok((readers.total + writers.total) / trace.threadMs / 1e6 < 0.01)
+  assert.equal(trace.hotThreads.waitedNs, 0)
+  const { hurts, summary, holders, waiters } = judged(trace)
+  assert.equal(hurts, true)
+  assert.match(
+    summary,
+    /^The mmap lock hurts program \(5 processes\) a little\..* program \(5 processes\) waited 2 times, 406 µs in all/,
+  )
+  assert.match(summary, /in all, 2\.4 % of its threads' time; process 1 waited for longest\./)
+  assert.deepEqual(holders[0]!.owner, { process: 'program', pid: 1 })
+  assert.deepEqual([waiters[0]!.process, waiters[0]!.pid], ['program', 1])
 })
 
 test('of a hundred faults, one under the lock is no reason to speak of kernels', async () => {
@@ -293,15 +329,27 @@ test('a reader of /proc is named as the holder, with what it cost', async () => 
   const { hurts, holders, waiters, advice } = judged(report)
   assert.equal(hurts, true)
   const call = 'access to the memory of another process'
-  assert.deepEqual(holders, [{ process: 'cat', pid: 9, comm: 'cat', call, waits: 1, waitedNs: 50_002_000 }])
-  assert.deepEqual(waiters, [
-    { comm: 'prog', tid: 1, call: 'munmap', waits: 1, waitedNs: 50_002_000, threads: 1 },
+  const owner = { process: 'prog', pid: 1 }
+  assert.deepEqual(holders, [
+    { process: 'cat', pid: 9, comm: 'cat', call, owner, waits: 1, waitedNs: 50_002_000 },
   ])
-  assert.match(advice[0]!.change, /^Keep cat \(process 9\) from taking/)
+  assert.deepEqual(waiters, [
+    {
+      process: 'prog',
+      pid: 1,
+      comm: 'prog',
+      tid: 1,
+      call: 'munmap',
+      waits: 1,
+      waitedNs: 50_002_000,
+      threads: 1,
+    },
+  ])
+  assert.match(advice[0]!.change, /^Keep cat \(process 9\) from taking the mmap lock of prog \(process 1\)/)
   assert.match(advice[0]!.how, /\(access to the memory of another process\).* does not show which\./)
   assert.match(
     reportText(report, verdictOfTrace(report)),
-    /cat of cat \(9\) +access to the memory of another/,
+    /cat of cat \(9\) +access to the memory of prog \(1\)/,
   )
 })
 
@@ -325,7 +373,9 @@ test('a wait is told in pieces, and the pieces add up', async () => {
   const { writersByWriters, unknown, ...others } = locks.keptNs
   assert.deepEqual([writersByWriters, unknown], [300_000, 25_000])
   assert.deepEqual(Object.values(others), [0, 0, 0])
-  assert.deepEqual(locks.matrix, [{ heldBy: 'munmap', waitedBy: 'munmap', waits: 2, waitedNs: 300_000 }])
+  assert.deepEqual(locks.matrix, [
+    { owner: 'program', heldBy: 'munmap', waitedBy: 'munmap', waits: 2, waitedNs: 300_000 },
+  ])
   assert.equal(locks.longest[0]!.holder!.tid, 1)
 })
 
@@ -380,6 +430,7 @@ test('holders that have no row, and who is not seen, have one each, so that all 
     pid: 1,
     comm: `thread-${number}`,
     call: 'mmap',
+    owner: { process: 'service', pid: 1 },
     waits: 20 - number,
     waitedNs: (20 - number) * 1000,
   }))

@@ -108,7 +108,9 @@ test('munmap that goes on as a reader kept a writer first as a writer, then as a
   text.wait(100).unlock(1, 1, false).lockAcquired(1, 2, true).unlock(1, 2, true)
   const { keptNs, matrix } = await locksOf(text)
   assert.deepEqual([keptNs.writersByWriters, keptNs.writersByReaders], [9_501_000, 102_000])
-  assert.deepEqual(matrix, [{ heldBy: 'munmap', waitedBy: 'munmap', waits: 1, waitedNs: 9_603_000 }])
+  assert.deepEqual(matrix, [
+    { owner: 'program', heldBy: 'munmap', waitedBy: 'munmap', waits: 1, waitedNs: 9_603_000 },
+  ])
 })
 
 test('held, unseen and unexplained waits are all that there are, and the first two are what Linux counts', async () => {

@@ -2,7 +2,7 @@
 import type { HeldAndWaited, LockAnalysis, LockUser } from '../../trace/lock-history.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import { foreignName } from '../advice.ts'
-import { OUTSIDE_CALL, UNSEEN_HOLDER, waiterName } from '../recorded-text.ts'
+import { heldFor, isOfSeveral, OUTSIDE_CALL, UNSEEN_HOLDER, userName, waiterName } from '../recorded-text.ts'
 import { othersThan } from '../verdict.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
@@ -15,25 +15,30 @@ const ROWS = 16
 const STEPS = 8
 
 export function locksSection({ trace }: PageContent): Section | null {
+  const several = isOfSeveral(trace)
   const { holders, waiters, longest, matrix, foreign, totals } = trace.locks
   if (holders.length === 0 && waiters.length === 0) return null
   return {
     id: 'locks',
     title: 'Holders and waiters',
-    body: markup`${matrixTable(matrix)}
+    body: markup`${matrices(matrix)}
     ${countTable(
       'Who held the lock while others waited',
       'holder',
-      holders.map((one) => ({ ...one, name: `${one.comm} of ${one.process} (${one.pid})` })),
+      holders.map((one) => ({
+        ...one,
+        name: `${one.comm} of ${one.process} (${one.pid})`,
+        call: heldFor(one),
+      })),
       totals,
     )}
     ${foreign.length === 0 ? null : markup`<p>Of these, processes that hold the lock of another: ${foreign.map(foreignName).join(', ')}.</p>`}
     ${countTable(
       'Who waited for it',
       'thread',
-      waiters.map((one) => ({ ...one, name: waiterName(one) })),
+      waiters.map((one) => ({ ...one, name: waiterName(one, several) })),
     )}
-    ${longest.length === 0 ? null : longestTable(longest)}`,
+    ${longest.length === 0 ? null : longestTable(longest, several)}`,
   }
 }
 
@@ -94,11 +99,29 @@ function othersOf(
   return others.filter(({ waits }) => waits > 0)
 }
 
-/** Held by × waited by. */
-function matrixTable(matrix: readonly HeldAndWaited[]): Markup | null {
+/** Programs that have a matrix of their own. */
+const MATRICES = 4
+
+/** One for each program whose lock was waited for, the most time first. */
+function matrices(matrix: readonly HeldAndWaited[]): (Markup | null)[] {
+  const names = namesOf(matrix, ({ owner }) => owner)
+  return names.slice(0, MATRICES).map((name) =>
+    matrixTable(
+      matrix.filter(({ owner }) => owner === name),
+      names.length > 1 ? name : null,
+    ),
+  )
+}
+
+/**
+ * Held by × waited by.
+ * @param program whose lock, where there are several
+ */
+function matrixTable(matrix: readonly HeldAndWaited[], program: string | null): Markup | null {
   if (matrix.length === 0) return null
   const holders = namesOf(matrix, ({ heldBy }) => heldBy)
   const waiters = namesOf(matrix, ({ waitedBy }) => waitedBy)
+  const whose = program === null ? '' : ` for the lock of ${program}`
   const most = Math.max(1, ...matrix.map(({ waitedNs }) => waitedNs))
   const cellOf = (heldBy: string, waitedBy: string): Markup => {
     const cell = matrix.find((one) => one.heldBy === heldBy && one.waitedBy === waitedBy)
@@ -109,10 +132,10 @@ function matrixTable(matrix: readonly HeldAndWaited[]): Markup | null {
       ${formatDuration(cell.waitedNs)}<br /><small>${plural(cell.waits, 'wait')}</small>
     </td>`
   }
-  return markup`<div class="wide" tabindex="0" role="group" aria-label="held by and waited by">
+  return markup`<div class="wide" tabindex="0" role="group" aria-label="held by and waited by${whose}">
     <table class="matrix">
       <caption>
-        Time waited, by what the lock was held for (rows) and what it was waited for (columns)
+        Time waited${whose}, by what the lock was held for (rows) and what it was waited for (columns)
       </caption>
       <thead>
         <tr>
@@ -143,9 +166,9 @@ function namesOf(matrix: readonly HeldAndWaited[], nameOf: (one: HeldAndWaited) 
     .map(([name]) => name)
 }
 
-function longestTable(longest: PageContent['trace']['locks']['longest']): Markup {
-  const nameOf = ({ comm, tid, call, mapping }: LockUser): string =>
-    `${comm} (${tid}), ${call}${mapping === '' ? '' : ` on ${mapping}`}`
+function longestTable(longest: PageContent['trace']['locks']['longest'], several: boolean): Markup {
+  const nameOf = (user: LockUser): string =>
+    `${userName(user, several)}${user.mapping === '' ? '' : ` on ${user.mapping}`}`
   return table(
     'The longest waits',
     [

@@ -100,11 +100,17 @@ function withNames(content: PageContent, name: string): PageContent {
   const { trace, detail } = content
   const locks = {
     ...trace.locks,
-    foreign: trace.locks.holders
-      .slice(0, 1)
-      .map((holder) => ({ ...holder, process: name, processes: 1, delayedNs: 0, shortNs: 0 })),
+    foreign: trace.locks.holders.slice(0, 1).map((holder) => ({
+      ...holder,
+      process: name,
+      processes: 1,
+      owner: { process: name, pid: 9 },
+      owners: 1,
+      delayedNs: 0,
+      shortNs: 0,
+    })),
     longest: trace.locks.longest.map((wait) => ({ ...wait, waiter: { ...wait.waiter, mapping: name } })),
-    matrix: trace.locks.matrix.map((one) => ({ ...one, heldBy: `${one.heldBy} (${name})` })),
+    matrix: trace.locks.matrix.map((one) => ({ ...one, owner: name, heldBy: `${one.heldBy} (${name})` })),
   }
   const named = { ...trace, path: `/tmp/${name.replaceAll('/', '')}`, program: name, warnings: [name], locks }
   const design = harmed.designs[0]!
@@ -227,14 +233,22 @@ test('a recording of several programs has a table of them, and one of one has no
   const [first] = content.trace.programs
   const programs = [
     first!,
-    { ...first!, name: '<b>cat', processes: 36, threads: 37, faults: 4127, waitedNs: 1_020_000_000 },
+    {
+      ...first!,
+      name: '<b>cat',
+      processes: 36,
+      threads: 37,
+      faults: 4127,
+      waitedNs: 1_020_000_000,
+      waitShare: 0.137,
+    },
   ]
   const page = htmlPage({ ...content, trace: { ...content.trace, programs } })
   assert.match(page, /<h2 id="title-programs">Programs<\/h2>/)
   const [, row] = /<th scope="row">&lt;b&gt;cat<\/th>([\s\S]*?)<\/tr>/.exec(page)!
   assert.deepEqual(
     [...row!.matchAll(/<td class="n">(.*?)<\/td>/g)].map(([, cell]) => cell),
-    ['36', '37', '4,127', '1.02 s'],
+    ['36 (100 …)', '37', '4,127', '1.02 s', '13.7 %'],
   )
   assert.doesNotMatch(
     htmlPage({ ...content, trace: { ...content.trace, programs: [first!] } }),
