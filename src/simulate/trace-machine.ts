@@ -23,6 +23,7 @@ import {
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_NOHUGEPAGE,
   VM_NORESERVE,
   VM_READ,
   VM_SHARED,
@@ -431,7 +432,8 @@ class Lane {
       vmFlags(words[at + 2]! & 7) |
         ((flags & records.MAP_SHARED) !== 0 ? VM_SHARED : 0) |
         ((flags & records.MAP_GROWS_DOWN) !== 0 ? VM_GROWSDOWN : 0) |
-        ((flags & records.MAP_NO_RESERVE) !== 0 ? VM_NORESERVE : 0),
+        ((flags & records.MAP_NO_RESERVE) !== 0 ? VM_NORESERVE : 0) |
+        ((flags & records.MAP_STACK) !== 0 ? VM_NOHUGEPAGE : 0),
       ((flags & records.MAP_REPLACES) !== 0 ? MAP_FIXED : MAP_FIXED_NOREPLACE) |
         ((flags & records.MAP_POPULATE) !== 0 ? MAP_POPULATE : 0),
       source?.file ?? 0,

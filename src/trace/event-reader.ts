@@ -111,12 +111,12 @@ export abstract class EventReader extends LineReader {
         this.events.exec(utf8(this.buffer.subarray(at + 9, last)))
         return
       }
-      case EVENT_PROCESS_EXIT:
-        this.events.exit(
-          this.last(at, end, 'group_dead=true') >= 0 ||
-            (this.last(at, end, 'group_dead=') < 0 && this.pid === this.tid),
-        )
+      case EVENT_PROCESS_EXIT: {
+        const isTold = this.last(at, end, 'group_dead=') >= 0
+        const isLast = isTold ? this.last(at, end, 'group_dead=true') >= 0 : this.pid === this.tid
+        this.events.exit(isLast, isLast || !isTold)
         return
+      }
       case EVENT_SCHED_SWITCH:
         this.#readSchedSwitch(at, end)
         return

@@ -152,8 +152,9 @@ export class Importer implements TraceEvents {
     process.isLoading = true
   }
 
-  exit(groupDead: boolean): void {
+  exit(groupDead: boolean, locks: boolean): void {
     const thread = this.#current()
+    if (locks) this.locks.wasOfExit(thread)
     this.faults.settle(thread, NEXT_EXIT)
     this.#otherEvent(thread)
     this.activity.begin(thread)

@@ -94,10 +94,27 @@ export class LockEvents {
     if (write || thread.samples.goesOn || this.owners.isForeign(thread, mm)) return false
     thread.faultLock = mm
     thread.faultTookLock = true
+    thread.faultLocks = 0
     if (thread.faultIsKernel) this.kernelFaults++
     thread.process.locks.faultsUnderLock++
     for (const { space, seat } of thread.sinks) space.faultTookLock(seat)
     return true
+  }
+
+  /**
+   * A thread ends, for which Linux takes the mmap lock for reading: if it took the lock once since its last fault, that
+   * was to end, and not for the fault. A fault of the kernel, and one outside every mapping, took it for themselves.
+   */
+  wasOfExit(thread: Thread): void {
+    const { faultIsOpen, faultTookLock, faultLocks, faultIsKernel, faultIsOutside } = thread
+    if (!faultIsOpen || !faultTookLock || faultLocks > 1 || faultIsKernel || faultIsOutside) return
+    thread.faultTookLock = false
+    thread.process.locks.faultsUnderLock--
+    for (const { space, seat } of thread.sinks) space.faultTookNoLock(seat)
+    if (thread.faultLockedNs < 0) return
+    this.#in.times.goesOn(thread.sinks, thread, thread.faultNs, thread.faultTook)
+    thread.faultLockedNs = -1
+    thread.faultTook = NO_DURATIONS
   }
 
   /**
@@ -111,6 +128,7 @@ export class LockEvents {
   /** Returns whether it waited. */
   #gotLock(thread: Thread, mm: number, write: boolean, ofFault: boolean): boolean {
     const { process } = thread
+    thread.faultLocks++
     let waited = -1
     const hasFailed = thread.lockContended
     const isKnown = hasFailed || thread.lockSlept || this.history.isKept(mm, thread.tid)

@@ -15,6 +15,7 @@ import {
   MAP_GROWS_DOWN,
   MAP_NO_RESERVE,
   MAP_POPULATE,
+  MAP_STACK,
   MAP_REPLACES,
   MAP_SHARED,
   RECORD_ADVISE,
@@ -49,6 +50,7 @@ const LINUX_MAP_ANONYMOUS = 0x20
 const LINUX_MAP_GROWSDOWN = 0x100
 const LINUX_MAP_NORESERVE = 0x4000
 const LINUX_MAP_POPULATE = 0x8000
+const LINUX_MAP_STACK = 0x20000
 const LINUX_MAP_HUGETLB = 0x40000
 const LINUX_MAP_HUGE_SHIFT = 26
 
@@ -322,7 +324,8 @@ export class RecordedCalls {
         (fixed || occupied ? MAP_REPLACES : 0) |
         (growsDown ? MAP_GROWS_DOWN : 0) |
         ((flags & LINUX_MAP_NORESERVE) !== 0 ? MAP_NO_RESERVE : 0) |
-        ((flags & LINUX_MAP_POPULATE) !== 0 ? MAP_POPULATE : 0),
+        ((flags & LINUX_MAP_POPULATE) !== 0 ? MAP_POPULATE : 0) |
+        ((flags & LINUX_MAP_STACK) !== 0 ? MAP_STACK : 0),
     )
     space.map({ start, end, protection: values[2]! & 7, shared, file, offset, growsDown })
   }

@@ -361,6 +361,14 @@ export class RecordedSpace {
     this.#flagFault(seat, FAULT_LOCKED)
   }
 
+  /** The lock that the thread took after its last fault was not for the fault. */
+  faultTookNoLock(seat: number): void {
+    const owner = this.seats[seat]!
+    if (owner.faultPosition < 0) return
+    owner.faultWord &= ~FAULT_LOCKED
+    this.records.set(owner.faultPosition, owner.faultWord)
+  }
+
   /** The kernel did not handle the fault that the thread had last: it is none that counts. */
   dropFault(seat: number): void {
     if (!this.#flagFault(seat, FAULT_UNHANDLED)) return

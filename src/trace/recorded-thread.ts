@@ -93,6 +93,8 @@ export class Thread {
   faultIsKernel = false
   faultIsOutside = false
   faultTookLock = false
+  /** How often it took a lock since, that of the fault included. */
+  faultLocks = 0
   /** The lock that it took for its last fault and has not given back, or -1. */
   faultLock = -1
   faultNs = 0

@@ -198,6 +198,22 @@ export class RecordedTimes extends TimesBySeat {
     return durations
   }
 
+  /**
+   * What a thread began at `beganNs` had ended before the end that {@link end} was told, and nobody knows when.
+   * @param took what `end` returned
+   */
+  goesOn(
+    seats: readonly { readonly seat: number }[],
+    thread: TimedThread,
+    beganNs: number,
+    { ownNs }: Durations,
+  ): void {
+    for (const { seat } of seats) this.setDurations(seat, NO_DURATIONS)
+    thread.awayNs += Math.max(0, thread.endNs - beganNs - Math.max(0, ownNs))
+    thread.endNs = beganNs
+    thread.endIsKnown = false
+  }
+
   /** How long a thread itself has been at something else since what it did last ended, or began if no end is known. */
   passed({ endNs, awayNs, queuedNs }: TimedThread, now: number): number {
     return Math.max(0, now - endNs - awayNs - queuedNs)

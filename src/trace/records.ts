@@ -91,6 +91,8 @@ export const MAP_NO_RESERVE = 8
 export const MAP_POPULATE = 16
 /** No call of the program: established because the trace shows that it was there. */
 export const MAP_IMPLIED = 32
+/** MAP_STACK of Linux: what is mapped has no huge pages, and so does not merge with what may have. */
+export const MAP_STACK = 64
 
 const TWO_32 = 0x1_0000_0000
 

@@ -48,7 +48,14 @@ import {
   unmatchedKind,
 } from './operations.ts'
 import type { ImagePlan } from './plan-types.ts'
-import { MAP_GROWS_DOWN, MAP_NO_RESERVE, MAP_POPULATE, MAP_REPLACES, MAP_SHARED } from './records.ts'
+import {
+  MAP_GROWS_DOWN,
+  MAP_NO_RESERVE,
+  MAP_POPULATE,
+  MAP_REPLACES,
+  MAP_SHARED,
+  MAP_STACK,
+} from './records.ts'
 import {
   PROTECTIONS,
   type Failure,
@@ -456,6 +463,7 @@ class Performer {
         growsDown: (flags & MAP_GROWS_DOWN) !== 0,
         noReserve: (flags & MAP_NO_RESERVE) !== 0,
         populate: (flags & MAP_POPULATE) !== 0,
+        stack: (flags & MAP_STACK) !== 0,
         ...(source !== undefined && {
           file: source.file,
           // Modulo 2^32, as the word is: files of devices are mapped at offsets that are cookies, not sizes.

@@ -53,7 +53,13 @@ export interface TraceEvents {
   woke(tid: number): void
   newTask(tid: number, flags: number): void
   exec(name: string): void
-  exit(groupDead: boolean): void
+  /**
+   * The line's thread ends.
+   * @param groupDead no thread of its process is left
+   * @param locks it has taken the mmap lock for reading to end: Linux 6.16 and later in acct_collect() if no thread is
+   *   left, earlier ones, which do not print group_dead, in exit_mm() of each thread
+   */
+  exit(groupDead: boolean, locks: boolean): void
   mapRecord(record: MapRecord): void
   lost(count: number): void
   /**

@@ -377,6 +377,7 @@ const calls: Readonly<Record<string, (objects: Objects, values: readonly unknown
       'offset',
       'growsDown',
       'noReserve',
+      'stack',
       'populate',
       'contiguous',
       'locked',

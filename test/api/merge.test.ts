@@ -63,6 +63,28 @@ everywhere('a new mapping that continues one before it becomes part of it [simpl
   holdsOwnPages(world, [0, 2, 3, 4])
 })
 
+everywhere('the stack of a thread merges with other stacks, and with nothing else', (world) => {
+  const { space } = world
+  mapAt(space, 1, 1, { stack: true })
+  for (const page of [0, 2]) mapAt(space, page, 1)
+  assert.deepEqual(
+    space.maps().map(({ start, end }) => (end - start) / PAGE),
+    [1, 1, 1],
+  )
+  mapAt(space, 2, 1, { stack: true, fixed: true })
+  assert.deepEqual(
+    space.maps().map(({ start, end }) => (end - start) / PAGE),
+    [1, 2],
+  )
+  // glibc maps a stack without access first. Its pages then get an anon_vma of their own.
+  mapAt(space, 4, 2, { protection: 'none', stack: true })
+  mapAt(space, 6, 1)
+  space.writeUint8(at(6), 1)
+  world.protect(5, 1, 'rw')
+  space.touch(at(5), 'w')
+  assert.deepEqual(world.shown().slice(2), ['4-5 none from 0', '5-6 rw from 0', '6-7 rw from 0'])
+})
+
 everywhere(
   'flags changed in the middle make three, each at its place in the file [simple modify]',
   (world) => {

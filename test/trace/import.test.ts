@@ -755,6 +755,23 @@ describe('the mmap lock of Linux', () => {
     assert.equal(trace.eventNs, 2000)
   })
 
+  test('the lock that a thread takes to end is not that of its last fault', async () => {
+    const lock = (text: TraceText): TraceText =>
+      text.lockStart(1, 1, false).lockAcquired(1, 1, false).wait(5).unlock(1, 1, false)
+    const underLock = async (address: number, locks: number, groupDead: boolean): Promise<number> => {
+      let text = new TraceText().exec(1).mmap(1, 1, 0x10000, 0x1000).fault(1, 1, address, 6)
+      for (let n = 0; n < locks; n++) text = lock(text)
+      const trace = await text.exitTask(1, 1, groupDead).import()
+      trace.close()
+      return trace.linux.faultsUnderMmapLock
+    }
+    assert.equal(await underLock(0x10000, 1, true), 0)
+    assert.equal(await underLock(0x10000, 2, true), 1)
+    assert.equal(await underLock(0x10000, 1, false), 1)
+    // Linux looks under the lock whether anything is mapped there.
+    assert.equal(await underLock(0x20000, 1, true), 1)
+  })
+
   test('without its events nothing is said', async () => {
     const trace = await new TraceText().exec(1).mmap(1, 1, 0x10000, 0x1000).fault(1, 1, 0x10000, 6).import()
     trace.close()

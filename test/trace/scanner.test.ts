@@ -21,7 +21,7 @@ function scan(text: string, chunkSize = Buffer.byteLength(text)): { seen: Seen[]
     woke: (tid) => seen.push(['woke', tid]),
     newTask: (tid, flags) => seen.push(['newTask', tid, flags]),
     exec: (name) => seen.push(['exec', name]),
-    exit: (groupDead) => seen.push(['exitTask', groupDead]),
+    exit: (groupDead, locks) => seen.push(['exitTask', groupDead, locks]),
     mapRecord: (record) => seen.push(['map', record]),
     lost: (count) => seen.push(['lost', count]),
     sample: (address, symbol) => seen.push(['sample', address, symbol]),
@@ -163,13 +163,15 @@ describe('tasks', () => {
     assert.deepEqual(one('sched:sched_process_exit: comm=node pid=6620 prio=120 group_dead=true'), [
       'exitTask',
       true,
+      true,
     ])
     assert.deepEqual(one('sched:sched_process_exit: comm=node pid=6620 prio=120 group_dead=false'), [
       'exitTask',
       false,
+      false,
     ])
-    // Before Linux 6.16 there was no group_dead.
-    assert.deepEqual(one('sched:sched_process_exit: comm=node pid=6620 prio=120'), ['exitTask', true])
+    // Before Linux 6.16 there was no group_dead, and each thread took the mmap lock to end.
+    assert.deepEqual(one('sched:sched_process_exit: comm=node pid=6620 prio=120'), ['exitTask', true, true])
   })
 })
 

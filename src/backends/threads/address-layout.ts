@@ -22,6 +22,7 @@ import {
   type Task,
   VM_GROWSDOWN,
   VM_LOCKED,
+  VM_NOHUGEPAGE,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_SHARED,
@@ -110,6 +111,7 @@ export class AddressLayout extends AtomicAccess {
     if (options.shared === true && mapped?.writable === false) vmFlags |= VM_NO_MAYWRITE
     if (options.growsDown === true) vmFlags |= VM_GROWSDOWN
     if (options.noReserve === true) vmFlags |= VM_NORESERVE
+    if (options.stack === true) vmFlags |= VM_NOHUGEPAGE
     if (options.locked === true) vmFlags |= VM_LOCKED
     let mapFlags = options.populate === true ? MAP_POPULATE : 0
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE

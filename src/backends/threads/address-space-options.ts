@@ -66,6 +66,11 @@ export interface MapOptions {
   /** A stack: grows downwards to an access below it. */
   readonly growsDown?: boolean
   readonly noReserve?: boolean
+  /**
+   * The stack of a thread (MAP_STACK): as in Linux since 6.7, it has no huge pages, and therefore does not merge with
+   * memory that may have some.
+   */
+  readonly stack?: boolean
   /** Brings every page in at once. */
   readonly populate?: boolean
   /**
@@ -152,6 +157,7 @@ export const mapChecks: OptionChecks<MapOptions> = {
   offset: checkOffset,
   growsDown: checkBoolean,
   noReserve: checkBoolean,
+  stack: checkBoolean,
   populate: checkBoolean,
   contiguous: checkBoolean,
   locked: checkBoolean,
