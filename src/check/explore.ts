@@ -73,8 +73,9 @@ export interface ExploreOptions {
   readonly distinct?: boolean
   /** See ExecutionLimits. */
   readonly patience?: number | null
-  /** For how many turns that read the same loops are followed: for workers, as the others have setTurns(). */
+  /** For how many turns that read the same loops are followed, and how often time-outs pass: for workers. */
   readonly turns?: number
+  readonly timeouts?: number
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -111,8 +112,10 @@ export interface Exploration extends Progress {
   readonly endless: TimeUp | null
   /** Of a random strategy, the steps of the longest of the executions from which it learned; else null. */
   readonly stepsMax: number | null
-  /** A thread has waited with a time-out: that passes at any moment, but not arbitrarily often (TIMEOUTS_MAX). */
-  readonly hasTimedWaits: boolean
+  /** A time-out was not let pass once more, though it may have: see setTimeouts(). */
+  readonly hasLeftTimeouts: boolean
+  /** The place of the first one, unless others than this thread have explored. */
+  readonly leftTimeout?: number
   /** A loop that pauses, or counts what nobody sees, was left to wait after so many turns: see setTurns(). */
   readonly hasLeftLoops: boolean
   /** The place of the first one, unless others than this thread have explored. */
@@ -177,9 +180,7 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
   if (complete && redundant === run.executions && explorer.patience === null)
     throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
-  const { hasTimedWaits, hasLeftLoops, leftLoop } = explorer
-  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
-  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, ...limits }
+  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, ...limitsOf(explorer) }
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
@@ -200,9 +201,17 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
     onOrder?.(digest)
     return { redundant, more: walk.advance() }
   })
-  const { stepsMax, hasTimedWaits, hasLeftLoops, leftLoop } = walk
-  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
-  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, ...limits }
+  const { stepsMax } = walk
+  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, ...limitsOf(walk) }
+}
+
+function limitsOf({
+  hasLeftTimeouts,
+  hasLeftLoops,
+  leftLoop,
+  leftTimeout,
+}: Execution): Pick<Exploration, 'hasLeftTimeouts' | 'hasLeftLoops' | 'leftLoop' | 'leftTimeout'> {
+  return { hasLeftTimeouts, hasLeftLoops, leftLoop, leftTimeout }
 }
 
 interface ManyRuns {

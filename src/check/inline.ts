@@ -42,6 +42,7 @@ const optionNames = [
   'seed',
   'shard',
   'strategy',
+  'timeouts',
   'turns',
   'workers',
 ] as const satisfies readonly (keyof CheckOptions)[]

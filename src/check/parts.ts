@@ -81,7 +81,7 @@ const nothingExplored = {
   failure: null,
   estimatedExecutions: null,
   stepsMax: null,
-  hasTimedWaits: false,
+  hasLeftTimeouts: false,
   hasLeftLoops: false,
 }
 
@@ -123,13 +123,13 @@ async function exploreWith(
     ledger?.close()
     await pool?.end()
   }
-  const { executions, redundant, steps, failed, hasTimedWaits, hasLeftLoops } = coordinator
+  const { executions, redundant, steps, failed, hasLeftTimeouts, hasLeftLoops } = coordinator
   const failure = failed === null ? null : confirm(subject, options, failed)
   const seconds = (performance.now() - started) / 1000
   const complete = coordinator.isDone && failure === null
   const estimatedExecutions = complete || failure !== null ? executions : coordinator.estimate()
   const counts = { executions, redundant, steps, seconds, complete, estimatedExecutions }
-  return { ...counts, failure, endless, stepsMax: null, hasTimedWaits, hasLeftLoops }
+  return { ...counts, failure, endless, stepsMax: null, hasLeftTimeouts, hasLeftLoops }
 }
 
 /** Has units looked at until all is done or a limit is reached. */

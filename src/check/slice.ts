@@ -182,7 +182,7 @@ function exploreWalk(prepared: Prepared, part: WalkPart): UnitResult {
     remainder: null,
     estimatedLeft: 0,
     failed,
-    hasTimedWaits: walk.hasTimedWaits,
+    hasLeftTimeouts: walk.hasLeftTimeouts,
     hasLeftLoops: walk.hasLeftLoops,
   }
 }

@@ -5,6 +5,7 @@ import { ScriptNeeded, type ScriptRequest, TimeUp, setDeadline, setTurns } from 
 import type { ExploreOptions } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type Target, prepare } from './prepare.ts'
+import { setTimeouts } from './passing-time.ts'
 import { type UnitResult, UnitRunner, deadlineAfter } from './work.ts'
 
 export interface WorkerData {
@@ -33,6 +34,7 @@ interface Request {
 const { target, options } = workerData as WorkerData
 setDeadline(deadlineAfter(options.maxMs))
 if (options.turns !== undefined) setTurns(options.turns)
+if (options.timeouts !== undefined) setTimeouts(options.timeouts)
 const { subject } = await prepare(target, false)
 setDeadline(deadlineAfter(options.maxMs))
 const runner = new UnitRunner(subject, options)

@@ -1,9 +1,10 @@
 // Waiting for a change of what was read: pauses, turns of loops that change nothing, and event loops.
 
+import { readsClocks } from './clock.ts'
 import { noteRead, pauseDone } from './doing.ts'
 import { made } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
-import { current, mustStop, refuseToStop, scheduler, soloThread, state, stop } from './running.ts'
+import { current, mustStop, refuseToStop, scheduler, sites, soloThread, state, stop } from './running.ts'
 import { SHARED } from './tags.ts'
 import { enterLoop, noValues, PAUSE, SPINNING, Thread, type Watched } from './thread.ts'
 
@@ -151,7 +152,10 @@ export function again(
   const from = isSameEpoch ? turns.from : 0
   const isSame = values === noValues || sameValues(turns.values, values)
   const isIdle = scheduler!.waitsAtOnce && isSame && turns.changes === changes && turns.looks !== looks
-  const repeats = !keeps && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
+  // What it sees of a clock is another then.
+  const hasMoved = thread.timeouts > turns.timeouts && readsClocks(sites)
+  const repeats =
+    !keeps && !hasMoved && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later.
   const mayBeLater = isIdle && turns.rescues === rescues
   turns.epoch = epoch
@@ -162,6 +166,7 @@ export function again(
   turns.rescues = rescues
   turns.values = values
   const isCounting = follows && turns.own !== own
+  noteTimeouts(thread, turns, isSame && !hasMoved && turns.own === own)
   turns.own = own
   turns.vain = repeats && isCounting ? turns.vain + 1 : 0
   if (repeats && isCounting && turns.vain < turnsMax) return undefined
@@ -172,6 +177,19 @@ export function again(
   // It has paused in this turn, until something changed.
   thread.isStale = !hasRead
   return spin(thread, site, from, reads, true)
+}
+
+/**
+ * In the turn that ends, `timeouts` of the thread passed and nothing came of it: it has changed nothing but that it
+ * waited, and so stands where it stood when the turn began. It might as well have begun the turn now.
+ */
+function noteTimeouts(thread: Thread, turns: ReturnType<Thread['turnsOf']>, isSame: boolean): void {
+  const { timeouts, sharedChanges } = thread
+  const passed = timeouts - turns.timeouts
+  // To wait is a change, of who waits.
+  if (isSame && passed > 0 && sharedChanges - turns.shared === passed) thread.vainTimeouts += passed
+  turns.timeouts = timeouts
+  turns.shared = sharedChanges
 }
 
 function sameValues(before: readonly unknown[], now: readonly unknown[]): boolean {

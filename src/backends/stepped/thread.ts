@@ -91,6 +91,9 @@ interface Turns {
   /** Changes of what is not shared, and how many turns in a row made some and read the same. */
   own: number
   vain: number
+  /** What it had changed in shared memory, and how many time-outs of it had passed. */
+  shared: number
+  timeouts: number
   /** What the variables were that it hands from one turn to the next. */
   values: readonly unknown[]
 }
@@ -104,6 +107,7 @@ export function enterLoop(turns: Turns): void {
   turns.epoch = -1
   turns.changes = -1
   turns.vain = 0
+  turns.timeouts = Infinity
 }
 
 /** Reads that are remembered since a thread last changed something. */
@@ -154,8 +158,9 @@ export class Thread {
   waitCell = 0
   /** How often it went on without cause, because nothing else could. */
   rescues = 0
-  /** How often a time-out of it passed. */
+  /** How often a time-out of it passed, and how many of these came to nothing: see again() in spinning.ts. */
   timeouts = 0
+  vainTimeouts = 0
   /** How far its clock has moved, in milliseconds, and how often it has looked at it: see clock.ts. */
   elapsed = 0
   clockLooks = 0
@@ -234,6 +239,7 @@ export class Thread {
     this.site = -1
     this.rescues = 0
     this.timeouts = 0
+    this.vainTimeouts = 0
     this.elapsed = 0
     this.clockLooks = 0
     this.sharedChanges = this.changes
@@ -305,6 +311,7 @@ export class Thread {
     this.waitCell = other.waitCell
     this.rescues = other.rescues
     this.timeouts = other.timeouts
+    this.vainTimeouts = other.vainTimeouts
     this.elapsed = other.elapsed
     this.clockLooks = other.clockLooks
     this.changes = other.changes
@@ -359,7 +366,8 @@ export class Thread {
     for (const site of this.loops) if (other.turns[site] === undefined) enterLoop(this.turns[site]!)
     for (const site of other.loops) {
       const turns = this.turnsOf(site)
-      const { epoch, before, from, changes, looks, rescues, own, vain, values } = other.turns[site]!
+      const { epoch, before, from, changes, looks, rescues, own, vain, shared, timeouts, values } =
+        other.turns[site]!
       turns.epoch = epoch
       turns.before = before
       turns.from = from
@@ -368,6 +376,8 @@ export class Thread {
       turns.rescues = rescues
       turns.own = own
       turns.vain = vain
+      turns.shared = shared
+      turns.timeouts = timeouts
       turns.values = values
     }
   }
@@ -378,7 +388,9 @@ export class Thread {
     if (known !== undefined) return known
     this.loops.push(site)
     const places = { epoch: -1, before: -1, from: 0, values: noValues }
-    const turns = { ...places, changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
+    const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
+    const waits = { shared: 0, timeouts: Infinity }
+    const turns = { ...places, ...counts, ...waits }
     this.turns[site] = turns
     return turns
   }
