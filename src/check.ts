@@ -84,8 +84,9 @@ function where(result: CheckResult): string {
   const { bound, timeouts, turns } = result
   const time = timeouts === null ? '' : `, where ${timeoutsLeft(timeouts)}`
   const loops = turns === null ? '' : `, where ${loopsLeft(result)}`
-  const clock = result.clock === true ? ', where clocks move only with time-outs and timers' : ''
-  const early = `${time}${loops}${clock}`
+  const clock = result.clock === true ? ', where clocks move only where a thread waits' : ''
+  const chance = result.chance === true ? ', with one sequence of random numbers' : ''
+  const early = `${time}${loops}${clock}${chance}`
   return bound === null ? `in every interleaving${early}` : `with at most ${bound} preemptions${early}`
 }
 

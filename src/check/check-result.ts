@@ -88,8 +88,10 @@ export interface CheckResult {
   readonly programs?: { readonly explored: number; readonly inAll: number }
   /** The program has accesses of racy(), for which only sequentially consistent values are explored. */
   readonly racy?: true
-  /** The program names a clock: that of a thread moves only when a time-out of it passes or a timer fires. */
+  /** The program names a clock: that of a thread stands still, except where the thread waits. */
   readonly clock?: true
+  /** The program names `Math.random()` or the like: each thread draws the same numbers in each execution. */
+  readonly chance?: true
   readonly failure: CheckFailure | null
   /** The place of the loop, if the time ran out in the middle of an execution. */
   readonly endless?: string

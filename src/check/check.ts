@@ -12,6 +12,7 @@ import {
   setTurns,
   TURNS_MAX,
   isOfBackend,
+  drawsNumbers,
   readsClocks,
 } from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
@@ -278,6 +279,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       racy: true as const,
     }),
     ...(readsClocks(prepared.sites) && { clock: true as const }),
+    ...(drawsNumbers(prepared.sites) && { chance: true as const }),
     ...(found.endless !== null &&
       failure === null &&
       !isOfBackend(found.endless.file) && { endless: placeOf(found.endless) }),

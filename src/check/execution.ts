@@ -541,7 +541,7 @@ export abstract class Execution extends Scheduler {
     }
     this.racing.length = 0
     if (this.symmetry !== null) {
-      const isByTime = this.#rescued[event] !== 0 || thread.state === WAITING
+      const isByTime = this.#rescued[event] !== 0 || thread.state !== READY
       const before = this.symmetry.account(event, thread, this, isByTime)
       for (const other of before) this.#join(this.clock, clock, other)
     }

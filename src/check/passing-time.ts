@@ -23,9 +23,9 @@ export function hasTimer(thread: Thread): boolean {
   return thread.state === SPINNING && thread.idles && thread.isTimed
 }
 
-/** It waits with a time-out, or for an event while it has a timer. */
+/** It waits with a time-out, for an event while it has a timer, or for a change while it looks at its clock. */
 export function isTimed(thread: Thread): boolean {
-  if (thread.state === SPINNING) return hasTimer(thread)
+  if (thread.state === SPINNING) return thread.seesTime || hasTimer(thread)
   return thread.state === WAITING && thread.timeout !== Infinity
 }
 

@@ -42,9 +42,9 @@ export interface ScenarioOptions {
    */
   readonly turns?: number
   /**
-   * Let the time-outs of each thread pass so often, from 0, while other threads can continue, each at any moment. With a
-   * number, what is left out counts as covered. Default: 2, then 16 if a further one may have passed; if one still may,
-   * `complete` is false. A time-out that only has the thread wait again, in the same state, is not counted.
+   * Let the time-outs of each thread pass so often, from 0, while other threads can continue, each at any moment. With
+   * a number, what is left out counts as covered. Default: 2, then 16 if a further one may have passed; if one still
+   * may, `complete` is false. One that only has the thread wait again, in the same state, leaves nothing out.
    */
   readonly timeouts?: number
 }

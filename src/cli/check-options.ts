@@ -101,7 +101,9 @@ export function extentText(result: CheckResult): string {
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
   const loops = turns === null ? '' : ` (${loopsLeft(result)})`
-  const values = `${result.clock === true ? CLOCK : ''}${result.racy === true ? RACY : ''}`
+  const values = [result.clock && CLOCK, result.chance && CHANCE, result.racy && RACY]
+    .filter(Boolean)
+    .join('')
   if (complete) return `, every interleaving${some}${time}${loops}${part}${ofPrograms(programs)}${values}`
   return verdict === 'incomplete'
     ? `${some === '' ? '' : `, interleavings${some}`}${time}${loops}${part}`
@@ -121,7 +123,9 @@ function ofPrograms(programs: CheckResult['programs']): string {
 }
 
 /** What is not explored of clocks. */
-const CLOCK = ' (clocks move only with time-outs and timers)'
+const CLOCK = ' (clocks move only where a thread waits)'
+/** The same of random numbers. */
+const CHANCE = ' (one sequence of random numbers)'
 /** What is not explored of accesses that race. */
 const RACY = ' (racy accesses: only sequentially consistent values are explored)'
 

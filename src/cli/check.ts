@@ -373,6 +373,7 @@ function resultJson(result: CheckResult): string {
     ...(result.contended && { contended: true }),
     ...(result.racy && { racy: true }),
     ...(result.clock && { clock: true }),
+    ...(result.chance && { chance: true }),
     ...(result.programs && { programs: result.programs }),
   })}\n`
 }

@@ -41,6 +41,8 @@ export function finishCall(c: Context, node: Node, call: Node): Node {
 
 export function callExpression(c: Context, node: Call): Node {
   if (node.callee.type === 'Super') return superCall(c, node)
+  if (c.tellsOwn && isDate(c, node.callee as Node))
+    return tree.call(tree.member(dateNow(node.callee as Node), 'toString'), [])
   const operation = directOperation(c.module, node)
   if (operation === 'yields' || operation === 'delegates') return yieldCall(c, node)
   const written = writeCall(c, node)
@@ -56,6 +58,15 @@ function yieldCall(c: Context, node: Call): Node {
   const leaves = c.gather(() => c.parts.leaves(c, c.help('takeReturned')))
   c.push({ kind: 'if', test: returns, yes: leaves, otherwise: [] })
   return value
+}
+
+function isDate(c: Context, node: Node): boolean {
+  return isGlobal(node, c.module) && calledName(node) === 'Date'
+}
+
+/** `new Date()`, by the clock that threads find. */
+function dateNow(callee: Node): Node {
+  return tree.make('NewExpression', { callee, arguments: [tree.call(tree.member(callee, 'now'), [])] })
 }
 
 /** A call of which nothing is left to do but to return what it gives. */
@@ -423,6 +434,7 @@ function writeTagged(c: Context, node: Node & { type: 'TaggedTemplateExpression'
 
 export function newExpression(c: Context, node: Node & { type: 'NewExpression' }): Node {
   const callee = node.callee as Node
+  if (c.tellsOwn && node.arguments.length === 0 && isDate(c, callee)) return c.making(dateNow(callee))
   const [made, ...args] = takesText(c, callee)
     ? textCall(c, node)
     : c.list([callee, ...(node.arguments as Node[])])

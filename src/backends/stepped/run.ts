@@ -28,6 +28,7 @@ export {
   leap,
   leaveClocks,
   newEnders,
+  drawsNumbers,
   readsClocks,
   refused,
   reportWrite,

@@ -42,7 +42,9 @@ export function pause(site: number, turns?: number): unknown {
   if (thread === soloThread) return undefined
   if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false
-  return spin(thread, site, 0, thread.reads, false)
+  const sees = thread.clockLooks !== thread.pausedClock
+  thread.pausedClock = thread.clockLooks
+  return spin(thread, site, 0, thread.reads, false, sees)
 }
 
 /** Default: how often a thread goes on though it has read the same as before, if that may lead to something else. */
@@ -101,7 +103,7 @@ export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
     thread.readCells[0] = 0
     thread.array = nowhere
   }
-  return spin(thread, site, 0, thread.reads, false) as boolean
+  return spin(thread, site, 0, thread.reads, false, false) as boolean
 }
 
 /** What is read from here on is what idle() waits for a change of. */
@@ -109,7 +111,15 @@ export function beginLooking(): void {
   current.forgetReads()
 }
 
-function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {
+/** It `sees` its clock, which may have moved far at any moment: see leap(). Then it is not left for a later turn. */
+function spin(
+  thread: Thread,
+  site: number,
+  from: number,
+  to: number,
+  turns: boolean,
+  sees: boolean,
+): unknown {
   if (state.stopping) refuseToStop()
   thread.kind = PAUSE
   thread.site = site
@@ -120,12 +130,15 @@ function spin(thread: Thread, site: number, from: number, to: number, turns: boo
   thread.cells = 1
   thread.state = SPINNING
   thread.betweenTurns = turns
+  thread.seesTime = sees
+  if (sees) thread.isIdle = false
   return mustStop(thread) ? stop() : pauseDone(thread)
 }
 
 /** The next loop is entered. */
 export function loop(site: number): void {
   const turns = current.turns[site]
+  current.pausedClock = current.clockLooks
   if (turns !== undefined) enterLoop(turns)
 }
 
@@ -167,6 +180,8 @@ export function again(
   turns.values = values
   const isCounting = follows && turns.own !== own
   noteTimeouts(thread, turns, isSame && !hasMoved && turns.own === own)
+  const sees = thread.clockLooks !== turns.clockLooks
+  turns.clockLooks = thread.clockLooks
   turns.own = own
   turns.vain = repeats && isCounting ? turns.vain + 1 : 0
   if (repeats && isCounting && turns.vain < turnsMax) return undefined
@@ -176,7 +191,7 @@ export function again(
   thread.isIdle = mayBeLater
   // It has paused in this turn, until something changed.
   thread.isStale = !hasRead
-  return spin(thread, site, from, reads, true)
+  return spin(thread, site, from, reads, true, sees)
 }
 
 /**

@@ -91,9 +91,10 @@ interface Turns {
   /** Changes of what is not shared, and how many turns in a row made some and read the same. */
   own: number
   vain: number
-  /** What it had changed in shared memory, and how many time-outs of it had passed. */
+  /** What it had changed in shared memory, how many time-outs of it had passed, and how often it saw its clock. */
   shared: number
   timeouts: number
+  clockLooks: number
   /** What the variables were that it hands from one turn to the next. */
   values: readonly unknown[]
 }
@@ -164,6 +165,12 @@ export class Thread {
   /** How far its clock has moved, in milliseconds, and how often it has looked at it: see clock.ts. */
   elapsed = 0
   clockLooks = 0
+  /** How many random numbers it has drawn. */
+  draws = 0
+  /** Its looks at its clock when it last paused, or came to a loop. */
+  pausedClock = 0
+  /** It spins, and has looked at its clock since it last did: how far that has moved may end it. */
+  seesTime = false
   /** What it has changed, in shared memory or for itself: this moves at each change, while it does not run. */
   changes = 0
   /** Those of them that others see in shared memory, or by who waits. */
@@ -242,6 +249,9 @@ export class Thread {
     this.vainTimeouts = 0
     this.elapsed = 0
     this.clockLooks = 0
+    this.draws = 0
+    this.pausedClock = 0
+    this.seesTime = false
     this.sharedChanges = this.changes
     this.privateChanges = 0
     this.isIdle = false
@@ -314,6 +324,9 @@ export class Thread {
     this.vainTimeouts = other.vainTimeouts
     this.elapsed = other.elapsed
     this.clockLooks = other.clockLooks
+    this.draws = other.draws
+    this.pausedClock = other.pausedClock
+    this.seesTime = other.seesTime
     this.changes = other.changes
     this.sharedChanges = other.sharedChanges
     this.privateChanges = other.privateChanges
@@ -366,8 +379,20 @@ export class Thread {
     for (const site of this.loops) if (other.turns[site] === undefined) enterLoop(this.turns[site]!)
     for (const site of other.loops) {
       const turns = this.turnsOf(site)
-      const { epoch, before, from, changes, looks, rescues, own, vain, shared, timeouts, values } =
-        other.turns[site]!
+      const {
+        epoch,
+        before,
+        from,
+        changes,
+        looks,
+        rescues,
+        own,
+        vain,
+        shared,
+        timeouts,
+        clockLooks,
+        values,
+      } = other.turns[site]!
       turns.epoch = epoch
       turns.before = before
       turns.from = from
@@ -378,6 +403,7 @@ export class Thread {
       turns.vain = vain
       turns.shared = shared
       turns.timeouts = timeouts
+      turns.clockLooks = clockLooks
       turns.values = values
     }
   }
@@ -389,7 +415,7 @@ export class Thread {
     this.loops.push(site)
     const places = { epoch: -1, before: -1, from: 0, values: noValues }
     const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
-    const waits = { shared: 0, timeouts: Infinity }
+    const waits = { shared: 0, timeouts: Infinity, clockLooks: 0 }
     const turns = { ...places, ...counts, ...waits }
     this.turns[site] = turns
     return turns

@@ -26,16 +26,17 @@ export function carriedBy(
 ): Carried {
   if (loop.type === 'ForOfStatement' || loop.type === 'ForInStatement') return 'variables'
   const isSpin = loop.type === 'ForStatement' && counts(loop.update, spins)
-  if (loop.type === 'ForStatement' && loop.update && !isSpin) return 'variables'
   const fresh = declaredInTurn(loop, bindings)
   // What a `for` begins with is done once, before the first turn.
   const parts =
     loop.type === 'ForStatement'
-      ? childrenOf(loop).filter((part) => part !== loop.init && part !== loop.update)
+      ? [loop.test, loop.body, isSpin ? null : loop.update].filter((part) => part != null)
       : childrenOf(loop)
   const { assigned, counted, hasProperties, isUnclear } = assignmentsIn(parts, loop, bindings)
   if (isUnclear) return 'variables'
-  const isSet = setFirst(parts, bindings)
+  // After a `continue`, the end of a turn comes without what is set before it.
+  const skips = 'update' in loop && contains(loop, (node) => node.type === 'ContinueStatement')
+  const isSet = skips ? new Map<Binding, boolean>() : setFirst(parts, bindings)
   const carried = [...assigned.keys()].filter((each) => !fresh.has(each) && isSet.get(each) !== true)
   if (carried.length === 0) return hasProperties ? 'properties' : 'nothing'
   if (!compares || carried.length > COMPARED_MAX || carried.some((each) => counted.has(each)))
