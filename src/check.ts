@@ -70,8 +70,8 @@ export interface CheckMatchers {
   /**
    * The argument of check() or linearizable() holds in every interleaving; with `bound`, in all with at most that many
    * preemptions; with `turns`, in all in which loops that pause or count are left after so many turns; with `timeouts`,
-   * in all in which time-outs pass so often. Throws if a limit ends the exploration first, if such a loop or time-out is
-   * left and its option was not given, and what check() throws except ScenarioFailed.
+   * in all in which time-outs pass so often. Throws if a limit ends the exploration first, if such a loop or time-out
+   * is left and its option was not given, and what check() throws except ScenarioFailed.
    */
   toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches' | 'shard'>): Promise<void>
 }

@@ -7,6 +7,7 @@ import {
   type Site,
   memory,
   setDeadline,
+  setCounting,
   setForbidden,
   setProbes,
   setTurns,
@@ -218,6 +219,7 @@ function defaultSeconds(): number {
 async function prepareInTime(target: Target, seconds = defaultSeconds()): Promise<Prepared> {
   // Buffers have the numbers of another program's, and what is looked at by bytes is found for each anew.
   memory.byteCells.clear()
+  setCounting([])
   setDeadline(deadlineAfter(seconds * 1000))
   try {
     return await prepare(target, false)
@@ -438,6 +440,7 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)
   setDeadline(deadlineAfter(defaultSeconds() * 1000))
   setTurns(execution.turns ?? TURNS_MAX)
+  setCounting(execution.counting)
   const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
   setDeadline(Infinity)
   setTurns(TURNS_MAX)

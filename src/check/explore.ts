@@ -2,6 +2,7 @@
 
 import {
   ChoicesNeeded,
+  CountRead,
   type Ending,
   FinerCellsNeeded,
   READY,
@@ -12,9 +13,11 @@ import {
   TimeUp,
   TurnsNeeded,
   WAITING,
+  addCounting,
   memory,
   runThreads,
   steppedHost,
+  takeCountRead,
 } from '../backends/stepped/index.ts'
 import { Checkpoints, type Saver } from './checkpoints.ts'
 import type { RaceReport } from './data-races.ts'
@@ -76,6 +79,8 @@ export interface ExploreOptions {
   /** For how many turns that read the same loops are followed, and how often time-outs pass: for workers. */
   readonly turns?: number
   readonly timeouts?: number
+  /** The numbers of fields that count: for workers, see counts.ts. */
+  readonly counting?: readonly number[]
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -137,6 +142,7 @@ export function explore(subject: Subject, options: ExploreOptions): Exploration 
       return exploreByChance(subject, options)
     } catch (error) {
       if (error instanceof NotSymmetric) distinct = true
+      else if (error instanceof CountRead) addCounting(error)
       else if (!mayRunAgain(subject, error)) throw error
     }
   }
@@ -461,8 +467,10 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
         subject.end()
       } catch (error) {
         if (error instanceof TimeUp || isNoFinding(error)) throw error
+        raiseCountRead()
         return failed('error', -1, error)
       }
+      raiseCountRead()
       return null
     default:
       return null
@@ -483,7 +491,15 @@ function runFromCheckpoint(execution: Execution): Ending | null {
 
 /** What is checked cannot be: that says nothing of it. */
 function isNoFinding(error: unknown): boolean {
-  return [SteppingRefused, NoScenario, ScriptNeeded, TurnsNeeded].some((kind) => error instanceof kind)
+  return [SteppingRefused, NoScenario, ScriptNeeded, TurnsNeeded, CountRead].some(
+    (kind) => error instanceof kind,
+  )
+}
+
+/** Throws what an invariant has caught that was not meant for it. */
+function raiseCountRead(): void {
+  const read = takeCountRead()
+  if (read !== null) throw read
 }
 
 /** Thrown by the explorer, in the middle of a thread. */

@@ -1,7 +1,9 @@
 // Which loops can only wait.
 
+import type { ProgramModule } from './program.ts'
 import type { Binding, Scopes } from './scope.ts'
 import { type Node, childrenOf, isFunction } from './syntax.ts'
+import { isUnread } from './variable-reads.ts'
 
 /**
  * What a turn of a loop takes over from the last besides shared memory: nothing, properties of objects, variables; or
@@ -15,15 +17,16 @@ const COMPARED_MAX = 4
 /**
  * What a loop takes from one turn to the next. If that is nothing, and what it reads from shared memory is the same as
  * before, so is the next turn. One that counts its turns, or goes through a list, takes variables over; what it counts
- * within a turn does not matter, nor what it sets before it leaves the loop, nor a count of its turns in the variable
+ * within a turn does not matter, nor a variable that nobody reads, nor what it sets before it leaves the loop, nor a count of its turns in the variable
  * `spins`. Where `compares`, variables that are only set, as in `while (value === null) value = take()`, are named.
  */
 export function carriedBy(
   loop: Node,
-  { bindings }: Scopes,
+  module: ProgramModule,
   spins: string | null,
   compares: boolean,
 ): Carried {
+  const { bindings } = module.scopes
   if (loop.type === 'ForOfStatement' || loop.type === 'ForInStatement') return 'variables'
   const isSpin = loop.type === 'ForStatement' && counts(loop.update, spins)
   const fresh = declaredInTurn(loop, bindings)
@@ -37,7 +40,9 @@ export function carriedBy(
   // After a `continue`, the end of a turn comes without what is set before it.
   const skips = 'update' in loop && contains(loop, (node) => node.type === 'ContinueStatement')
   const isSet = skips ? new Map<Binding, boolean>() : setFirst(parts, bindings)
-  const carried = [...assigned.keys()].filter((each) => !fresh.has(each) && isSet.get(each) !== true)
+  const carried = [...assigned.keys()].filter(
+    (each) => !fresh.has(each) && isSet.get(each) !== true && !(compares && isUnread(each, module)),
+  )
   if (carried.length === 0) return hasProperties ? 'properties' : 'nothing'
   if (!compares || carried.length > COMPARED_MAX || carried.some((each) => counted.has(each)))
     return 'variables'
