@@ -5,7 +5,7 @@ import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
 import { directOperation } from './outline.ts'
 import type { FunctionInfo, Reach } from './reach.ts'
-import { isUnread } from './variable-reads.ts'
+import { isUnread } from './waiting.ts'
 import { isOfLoop } from './loop-imports.ts'
 import { isArrayFrom, iteratesGiven, mapperOf } from './reach-syntax.ts'
 import type { Binding } from './scope.ts'
@@ -162,7 +162,7 @@ export class Context {
     return object.type === 'ThisExpression' && this.frame.info.constructs === 'class'
   }
 
-  /** A variable of which nobody reads anything: what is assigned to it is no change. `eval` and the like may read all. */
+  /** A variable of which nobody reads anything: what is assigned to it is no change. */
   isUnread(node: Node): boolean {
     const binding = this.module.scopes.bindings.get(node)
     return this.tellsOwn && binding !== undefined && isUnread(binding, this.module)

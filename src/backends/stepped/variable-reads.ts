@@ -1,12 +1,10 @@
 // What a module reads of its variables: one that is only ever set, or counted, makes no difference to anybody.
 
-import type { ProgramModule } from './program.ts'
-import type { Binding } from './scope.ts'
 import { type Node, childrenOf } from './syntax.ts'
 
 export interface Reads {
   /** Variables of which something is read, other than by what sets them anew. */
-  readonly read: ReadonlySet<Binding>
+  readonly read: ReadonlySet<object>
   /** `n++`, `n += 1`, and other such expressions whose own value nobody looks at. */
   readonly unused: ReadonlySet<Node>
   /** Private names with which there is such an expression, and otherwise none but plain reads and writes. */
@@ -14,8 +12,8 @@ export interface Reads {
 }
 
 /** Goes through a module whose identifiers mean `bindings`. */
-export function readsOf(program: Node, bindings: ReadonlyMap<Node, Binding>): Reads {
-  const read = new Set<Binding>()
+export function readsOf(program: Node, bindings: ReadonlyMap<Node, object>): Reads {
+  const read = new Set<object>()
   const unused = new Set<Node>()
   const counted = new Set<string>()
   const others = new Set<string>()
@@ -86,7 +84,7 @@ export function readsOf(program: Node, bindings: ReadonlyMap<Node, Binding>): Re
         return visit(argument, false)
       }
       case 'AssignmentExpression':
-        if (/Pattern$/.test(node.left.type)) break
+        if (node.left.type.endsWith('Pattern')) break
         return assignment(node, isUnused)
       case 'VariableDeclarator':
         if (node.id.type !== 'Identifier') visit(node.id as Node, false)
@@ -145,14 +143,6 @@ export function readsOf(program: Node, bindings: ReadonlyMap<Node, Binding>): Re
   visit(program, false)
   for (const name of others) counted.delete(name)
   return { read, unused, counted }
-}
-
-/** Nobody reads anything of the variable. What `arguments` and `eval` read of it, nobody sees. */
-export function isUnread(binding: Binding, { scopes, program, text, format }: ProgramModule): boolean {
-  if (scopes.reads.read.has(binding) || !/^(variable|parameter)$/.test(binding.kind)) return false
-  // A script may have it on the global object.
-  if (binding.scope === program && format !== 'module') return false
-  return !/\beval\b/.test(text) && (binding.kind === 'variable' || !/\barguments\b/.test(text))
 }
 
 function privateNamesIn(node: Node): string[] {

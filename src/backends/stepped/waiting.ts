@@ -3,7 +3,6 @@
 import type { ProgramModule } from './program.ts'
 import type { Binding, Scopes } from './scope.ts'
 import { type Node, childrenOf, isFunction } from './syntax.ts'
-import { isUnread } from './variable-reads.ts'
 
 /**
  * What a turn of a loop takes over from the last besides shared memory: nothing, properties of objects, variables; or
@@ -17,8 +16,9 @@ const COMPARED_MAX = 4
 /**
  * What a loop takes from one turn to the next. If that is nothing, and what it reads from shared memory is the same as
  * before, so is the next turn. One that counts its turns, or goes through a list, takes variables over; what it counts
- * within a turn does not matter, nor a variable that nobody reads, nor what it sets before it leaves the loop, nor a count of its turns in the variable
- * `spins`. Where `compares`, variables that are only set, as in `while (value === null) value = take()`, are named.
+ * within a turn does not matter, nor a variable that nobody reads, nor what it sets before it leaves the loop, nor a
+ * count of its turns in the variable `spins`. Where `compares`, variables that are only set, as in `while (value ===
+ * null) value = take()`, are named.
  */
 export function carriedBy(
   loop: Node,
@@ -47,6 +47,14 @@ export function carriedBy(
   if (!compares || carried.length > COMPARED_MAX || carried.some((each) => counted.has(each)))
     return 'variables'
   return carried.map((each) => assigned.get(each)!)
+}
+
+/** Nobody reads anything of the variable. What `arguments` and `eval` read of it, nobody sees. */
+export function isUnread(binding: Binding, { scopes, program, text, format }: ProgramModule): boolean {
+  if (scopes.reads.read.has(binding) || !/^(variable|parameter)$/.test(binding.kind)) return false
+  // A script may have it on the global object.
+  if (binding.scope === program && format !== 'module') return false
+  return !/\beval\b/.test(text) && (binding.kind === 'variable' || !/\barguments\b/.test(text))
 }
 
 interface Assignments {
