@@ -46,7 +46,10 @@ class Lock {
   ${members}
 }
 const third = (n) => { if (n === 3) throw new Error('it has counted to three') }
-export default { setup: () => { begin(); return new Lock() }, threads: [(l) => l.use(), (l) => l.use()], invariant: (l) => ${invariant} }
+const use = (lock) => lock.use()
+export default {
+  setup: () => { begin(); return new Lock() }, threads: [use, use], invariant: (l) => ${invariant},
+}
 `,
   )
   return file
