@@ -1,5 +1,5 @@
-// Time-outs that pass again and again. One that only has a thread wait again, as it stood, leaves nothing out; any other
-// is let pass so often, and what a further one would lead to is not called explored.
+// Time-outs that pass again and again. One that only has a thread wait again, as it stood, leaves nothing out; any
+// other is let pass so often, and what a further one would lead to is not called explored.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
