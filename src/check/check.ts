@@ -358,7 +358,16 @@ async function exploreFairly(target: Target, prepared: Prepared, options: CheckO
   // Shorter than what starvation() takes for too long: who does not end then, does not for want of turns.
   const patience = Math.max(1, Math.min(PATIENCE, (options.maxSteps ?? MAX_STEPS) >> 2))
   const fair = await exploreTarget(target, prepared, { ...options, seconds: left }, patience)
-  return { ...fair, seconds: found.seconds + fair.seconds, patience }
+  const { estimatedExecutions: estimated } = fair
+  return {
+    ...fair,
+    executions: found.executions + fair.executions,
+    redundant: found.redundant + fair.redundant,
+    steps: found.steps + fair.steps,
+    seconds: found.seconds + fair.seconds,
+    estimatedExecutions: estimated === null ? null : found.executions + estimated,
+    patience,
+  }
 }
 
 /** As explore(), with the places of the source where it is refused. */

@@ -272,7 +272,8 @@ class Follower extends Scheduler {
     else goOn(thread)
     this.#order?.step(thread, step + 1)
     this.#last = thread.id
-    return thread.id
+    // Before the operation is done: that may be found to be wrong in another way, too.
+    return this.race === null ? thread.id : this.#end('race')
   }
 
   override plainRead(thread: number, firstCell: number, cells: number, site: number): void {

@@ -161,9 +161,6 @@ function startThread(): Worker {
   const conditions = process.execArgv.filter((each) => /^(--conditions=|-C=)/.test(each))
   const worker = new Worker(new URL(`inline-worker${extension}`, import.meta.url), {
     execArgv: conditions,
-    // What the file prints, it prints in the test too.
-    stdout: true,
-    stderr: true,
   })
   const fail = (error: Error): void => {
     if (thread === worker) thread = null

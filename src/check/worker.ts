@@ -39,6 +39,9 @@ interface Request {
   readonly maxMs: number
 }
 
+// What the program prints is no part of what a command prints.
+Object.assign(console, { _stdout: process.stderr })
+
 const { target, options } = workerData as WorkerData
 setDeadline(deadlineAfter(options.maxMs))
 if (options.turns !== undefined) setTurns(options.turns)

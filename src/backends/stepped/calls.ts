@@ -161,6 +161,9 @@ export function writeCall(c: Context, node: Call): Node {
     const [first, ...rest] = c.list([...(callee.computed ? [callee.property as Node] : []), ...args])
     const written = { ...callee, property: callee.computed ? first : callee.property } as Node
     const given = callee.computed ? rest : first === undefined ? [] : [first, ...rest]
+    // What a class of the program extends may be one of the engine, such as a typed array.
+    if (c.tellsOwn && !/\b(then|catch|finally)\b/.test(calledName(callee)))
+      return outward(c, node, written, tree.make('ThisExpression', {}), given as Node[])
     return { ...node, callee: written, arguments: given } as Node
   }
   if (callee.type === 'MemberExpression') return callOfMember(c, node, callee)
@@ -422,6 +425,16 @@ function writeTagged(c: Context, node: Node & { type: 'TaggedTemplateExpression'
     const written = c.list([...(parts as Node[]), ...(quasi.expressions as Node[])])
     const object = written.shift()
     const property = tag.computed ? written.shift() : tag.property
+    const key = propertyName(tag.property, tag.computed)
+    if (
+      c.tellsOwn &&
+      key !== null &&
+      tag.object.type !== 'Super' &&
+      tag.property.type !== 'PrivateIdentifier'
+    ) {
+      const called = c.help('tagOf', object!, key, c.site(node, 'tag'))
+      return { ...node, tag: called, quasi: { ...quasi, expressions: written } } as Node
+    }
     return { ...node, tag: { ...tag, object, property }, quasi: { ...quasi, expressions: written } } as Node
   }
   const [called, ...expressions] = c.list([tag, ...(quasi.expressions as Node[])])

@@ -32,10 +32,11 @@ let begunOf: object | null = null
 let begun = beginNow()
 let depth = 0
 
-/** `new Date` with nothing given, `Date()`, and what is taken out of `Date`, tell the time, too. */
+/** Names in the steppable form, in which what is taken out of `Date` or `Math` may stand in a temporary. */
 const clocks =
-  /\b(Date\??\.now|performance|hrtime)\b|\bDate\s*(\(\s*\)|\[)|=\s*Date\b(?!\s*\()|\bnew\s+Date\b(?!\s*\()/
-const chance = /\bMath\??\.random\b|=\s*Math\b|\bgetRandomValues\b|\brandomUUID\b/
+  /\b(Date\??\.now|performance|hrtime)\b|\$t\d+\??\.now\b|(?<!\$t\d+ )= *Date\b(?!\s*[(.])|\bnew\s+Date\b(?!\s*\()/
+const chance =
+  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\bgetRandomValues\b|\brandomUUID\b/
 
 /** Notes of a program whether the texts of its modules name a clock, or chance. */
 export function noteNames(of: Site[], texts: readonly string[]): void {
