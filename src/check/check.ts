@@ -301,8 +301,10 @@ async function exploreLoops(
   options: CheckOptions,
 ): Promise<Explored & Extent> {
   const extent = { turns: options.turns ?? TURNS_MAX, timeouts: options.timeouts ?? TIMEOUTS_MAX }
+  // In the kernel, one whose time is over only looks whether those that it waits for have died.
+  const acceptsTimeouts = options.timeouts !== undefined || target.choice !== null
   const isLeft = ({ hasLeftLoops, hasLeftTimeouts }: Explored): boolean =>
-    (hasLeftLoops && options.turns === undefined) || (hasLeftTimeouts && options.timeouts === undefined)
+    (hasLeftLoops && options.turns === undefined) || (hasLeftTimeouts && !acceptsTimeouts)
   const found = await exploreTo(target, prepared, options, extent)
   if (!isLeft(found)) return { ...found, ...extent }
   const { maxExecutions = EXECUTIONS, seconds = defaultSeconds(), shard, ledger } = options

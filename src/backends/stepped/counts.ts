@@ -10,9 +10,9 @@ import { changes } from './owned.ts'
 import { CountRead } from './refusal.ts'
 import { current, endWith, soloThread, tracer } from './running.ts'
 
-/** Names of fields that count, by their numbers; see countedBy(). */
+/** Names of fields that count, by their numbers: all, as long as no check says otherwise. */
 const counting = new Set<number>()
-let areAllCounting = false
+let areAllCounting = true
 /** The names that were counted in without being a change. */
 const left = new Set<string>()
 let found: CountRead | null = null
