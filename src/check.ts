@@ -69,9 +69,9 @@ export function linearizable<Shared>(description: Linearizable<Shared>): Promise
 export interface CheckMatchers {
   /**
    * The argument of check() or linearizable() holds in every interleaving; with `bound`, in all with at most that many
-   * preemptions; with `turns`, in all in which loops that pause or count are left after so many turns. Throws if a
-   * limit ends the exploration first, or such a loop is left and `turns` was not given, and what check() throws except
-   * ScenarioFailed.
+   * preemptions; with `turns`, in all in which loops that pause or count are left after so many turns; with `timeouts`,
+   * in all in which time-outs pass so often. Throws if a limit ends the exploration first, if such a loop or time-out
+   * is left and its option was not given, and what check() throws except ScenarioFailed.
    */
   toHoldInEveryInterleaving(options?: Omit<CheckOptions, 'patches' | 'shard'>): Promise<void>
 }
@@ -82,11 +82,16 @@ function counted(executions: number): string {
 
 function where(result: CheckResult): string {
   const { bound, timeouts, turns } = result
-  const time = timeouts === null ? '' : `, where time-outs pass early at most ${timeouts} times`
+  const time = timeouts === null ? '' : `, where ${timeoutsLeft(timeouts)}`
   const loops = turns === null ? '' : `, where ${loopsLeft(result)}`
-  const clock = result.clock === true ? ', where clocks move only with time-outs and timers' : ''
-  const early = `${time}${loops}${clock}`
+  const clock = result.clock === true ? ', where clocks move only where a thread waits' : ''
+  const chance = result.chance === true ? ', with one sequence of random numbers' : ''
+  const early = `${time}${loops}${clock}${chance}`
   return bound === null ? `in every interleaving${early}` : `with at most ${bound} preemptions${early}`
+}
+
+function timeoutsLeft(timeouts: number): string {
+  return `time-outs of a thread pass early at most ${timeouts} times`
 }
 
 function loopsLeft({ turns, patience }: CheckResult): string {
@@ -96,13 +101,21 @@ function loopsLeft({ turns, patience }: CheckResult): string {
 
 /** Why it does not hold in every interleaving, though nothing has failed. */
 function remainder(result: CheckResult): string {
-  const { executions, estimatedExecutions, turns, leftLoop } = result
-  if (turns === null || (estimatedExecutions !== null && estimatedExecutions !== executions))
+  const { executions, estimatedExecutions, turns, leftLoop, timeouts, leftTimeout } = result
+  const isLimited = estimatedExecutions !== null && estimatedExecutions !== executions
+  if (isLimited || (turns === null && timeouts === null))
     return 'others were not explored: give it more seconds, a bound, or less to do'
-  const place = leftLoop === undefined ? '' : `, the first at ${leftLoop}`
+  const placeOf = (place: string | undefined): string =>
+    place === undefined ? '' : `, the first at ${place}`
+  const loops = turns === null ? [] : [`${loopsLeft(result)}${placeOf(leftLoop)}`]
+  const waits = timeouts === null ? [] : [`${timeoutsLeft(timeouts)}${placeOf(leftTimeout)}`]
+  const options = [
+    ...(turns === null ? [] : [`turns: ${turns}`]),
+    ...(timeouts === null ? [] : [`timeouts: ${timeouts}`]),
+  ]
   return (
-    `others were not explored, as ${loopsLeft(result)}${place}: ` +
-    `let them give up sooner, or accept that with { turns: ${turns} }`
+    `others were not explored, as ${[...loops, ...waits].join(', and ')}: ` +
+    `let them give up sooner, or accept that with { ${options.join(', ')} }`
   )
 }
 

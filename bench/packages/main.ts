@@ -103,12 +103,11 @@ function resultOf(stdout: string, stderr: string): Omit<Found, 'seconds'> {
     readonly verdict: 'pass' | 'fail' | 'incomplete'
     readonly executions: number
     readonly bound: number | null
-    readonly timeouts: number | null
     readonly failure: { readonly kind: string; readonly message: string } | null
   }
   const { verdict, executions, failure } = found
   const text = `${failure === null ? '' : `${failure.kind}: ${failure.message}`}\n${stderr}`.trim()
   if (verdict !== 'pass') return { result: verdict, executions, text }
   if (found.bound !== null) return { result: 'bounded', executions, text }
-  return { result: found.timeouts !== null ? 'timed' : 'every interleaving', executions, text }
+  return { result: 'every interleaving', executions, text }
 }

@@ -210,7 +210,7 @@ function readSliceOutcome(outcome: Reader): void {
   }
   for (const name of ['executions', 'redundant', 'steps']) outcome.field(name).whole(0, 1e15)
   outcome.field('estimatedLeft').number(0, Number.MAX_VALUE)
-  for (const name of ['hasTimedWaits', 'hasLeftLoops']) outcome.field(name).flag()
+  for (const name of ['hasLeftTimeouts', 'hasLeftLoops']) outcome.field(name).flag()
   for (const demand of outcome.field('demands').items()) {
     demand.field('event').whole(0, 1e9)
     for (const name of ['threads', 'preferred']) demand.field(name).whole(0, 2 ** THREADS_MAX - 1)

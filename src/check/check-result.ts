@@ -44,7 +44,7 @@ export interface CheckResult {
   /** With contention for locks by CPUs outside the scenario; absent if not. */
   readonly contended?: true
   readonly verdict: 'pass' | 'fail' | 'incomplete'
-  /** Every interleaving was covered, within the bound, the shard, and the turns of loops if the call set them. */
+  /** Every interleaving was covered, within the bound, the shard, and the turns and time-outs that the call set. */
   readonly complete: boolean
   readonly executions: number
   /** Executions that were ended early because others cover them. */
@@ -65,10 +65,12 @@ export interface CheckResult {
   /** The part that was explored, as 'i/n'; null for all. */
   readonly shard: string | null
   /**
-   * How often at most the time-outs of each thread pass while another thread can continue, each at any moment; null if
-   * no thread waited with a time-out.
+   * How often at most the time-outs of each thread have passed while another thread could continue, each at any moment;
+   * null if none was left out for that. If it is a number that the call has not set, `complete` is false.
    */
   readonly timeouts: number | null
+  /** The place of a wait whose time-out was left out. */
+  readonly leftTimeout?: string
   /**
    * How many iterations that read the same were followed of a loop that pauses, or that changes what is neither shared
    * nor a variable of its function, before it was left to wait for a change; null if every loop was followed to its
@@ -86,8 +88,10 @@ export interface CheckResult {
   readonly programs?: { readonly explored: number; readonly inAll: number }
   /** The program has accesses of racy(), for which only sequentially consistent values are explored. */
   readonly racy?: true
-  /** The program names a clock: that of a thread moves only when a time-out of it passes or a timer fires. */
+  /** The program names a clock: that of a thread stands still, except where the thread waits. */
   readonly clock?: true
+  /** The program names `Math.random()` or the like: each thread draws the same numbers in each execution. */
+  readonly chance?: true
   readonly failure: CheckFailure | null
   /** The place of the loop, if the time ran out in the middle of an execution. */
   readonly endless?: string

@@ -7,11 +7,13 @@ import {
   type Site,
   memory,
   setDeadline,
+  setCounting,
   setForbidden,
   setProbes,
   setTurns,
   TURNS_MAX,
   isOfBackend,
+  drawsNumbers,
   readsClocks,
 } from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
@@ -23,7 +25,7 @@ import { describeFailure, replayExecution } from './failure.ts'
 import { refuseUnknown } from './given-options.ts'
 import { exploreParts } from './parts.ts'
 import { NoScenario } from './no-scenario.ts'
-import { TIMEOUTS_MAX } from './passing-time.ts'
+import { TIMEOUTS_MAX, setTimeouts } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
@@ -37,8 +39,12 @@ const MAX_STEPS = 20_000
 const SECONDS = 60
 const EXECUTIONS = 10_000_000
 const MINIMISE_SECONDS = 20
-/** For how many turns loops are followed that are not over after TURNS_MAX, and in how many executions at least. */
+/**
+ * For how many turns loops are followed that are not over after TURNS_MAX, how often time-outs pass where TIMEOUTS_MAX
+ * is too few, and in how many executions at least.
+ */
 const TURNS_MORE = 16
+const TIMEOUTS_MORE = 16
 const EXECUTIONS_MORE = 1000
 /** The same in executions of the first exploration: where it takes more, what is left is told, and not waited for. */
 const TIMES_MORE = 10
@@ -172,21 +178,23 @@ async function judgePrograms(
     explored++
     for (const key of ['executions', 'redundant', 'steps', 'seconds'] as const) sum[key] += last[key]
     complete &&= last.complete
-    if (last.turns !== null) leaves ??= last
+    if (last.turns !== null || last.timeouts !== null) leaves ??= last
     if (last.failure !== null) break
   }
   complete &&= explored === programs.length
   const verdict = last!.failure !== null ? 'fail' : complete ? 'pass' : 'incomplete'
   const { programsInAll: inAll = programs.length } = prepared
-  const { turns, leftLoop, patience } = leaves ?? last!
-  const loops = {
+  const { turns, timeouts, leftLoop, leftTimeout, patience } = leaves ?? last!
+  const left = {
     turns,
+    timeouts,
+    ...(leftTimeout !== undefined && { leftTimeout }),
     ...(leftLoop !== undefined && { leftLoop }),
     ...(patience !== undefined && { patience }),
   }
   return {
     ...last!,
-    ...loops,
+    ...left,
     ...sum,
     verdict,
     complete,
@@ -211,6 +219,7 @@ function defaultSeconds(): number {
 async function prepareInTime(target: Target, seconds = defaultSeconds()): Promise<Prepared> {
   // Buffers have the numbers of another program's, and what is looked at by bytes is found for each anew.
   memory.byteCells.clear()
+  setCounting([])
   setDeadline(deadlineAfter(seconds * 1000))
   try {
     return await prepare(target, false)
@@ -220,7 +229,7 @@ async function prepareInTime(target: Target, seconds = defaultSeconds()): Promis
 }
 
 async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
-  const { turns, ...found } = await exploreLoops(target, prepared, options)
+  const { turns, timeouts, ...found } = await exploreLoops(target, prepared, options)
   const { strategy = 'dpor', seed = 0, depth = DEPTH, maxSteps = MAX_STEPS } = options
   const raw = found.failure ?? (found.endless && raceWithLoop(prepared.subject, found.endless, maxSteps))
   const failure =
@@ -233,7 +242,13 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
     }))
   setTurns(TURNS_MAX)
-  const isLeft = found.hasLeftLoops && failure === null
+  setTimeouts(TIMEOUTS_MAX)
+  const placeOfLeft = (has: boolean, site: number | undefined): string | null =>
+    has && failure === null && site !== undefined && !isOfBackend(prepared.sites[site]!.file)
+      ? placeOf(prepared.sites[site])
+      : null
+  const leftLoop = placeOfLeft(found.hasLeftLoops, found.leftLoop)
+  const leftTimeout = placeOfLeft(found.hasLeftTimeouts, found.leftTimeout)
   setProbes(null)
   setForbidden(null)
   return {
@@ -256,15 +271,17 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     estimatedExecutions: found.estimatedExecutions,
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
-    timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
+    timeouts: found.hasLeftTimeouts ? timeouts : null,
+    ...(leftTimeout !== null && { leftTimeout }),
     turns: found.hasLeftLoops ? turns : null,
-    ...(isLeft && found.leftLoop !== undefined && { leftLoop: placeOf(prepared.sites[found.leftLoop]) }),
+    ...(leftLoop !== null && { leftLoop }),
     ...(found.hasLeftLoops && found.patience !== undefined && { patience: found.patience }),
     failure,
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
     }),
     ...(readsClocks(prepared.sites) && { clock: true as const }),
+    ...(drawsNumbers(prepared.sites) && { chance: true as const }),
     ...(found.endless !== null &&
       failure === null &&
       !isOfBackend(found.endless.file) && { endless: placeOf(found.endless) }),
@@ -275,26 +292,31 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
 type Explored = Exploration & { readonly patience?: number }
 
 /**
- * Explores, and once more with longer loops, if there is one that was left to wait after a few turns: it may end by
- * itself soon. What was left out is not covered, unless the caller has said how long loops are to be followed.
+ * Explores, and once more with longer loops and more time-outs, if there is one that was left after a few: it may end
+ * by itself soon. What was left out is not covered, unless the caller has said how far that is to be followed.
  */
 async function exploreLoops(
   target: Target,
   prepared: Prepared,
   options: CheckOptions,
-): Promise<Explored & { readonly turns: number }> {
-  const turns = options.turns ?? TURNS_MAX
-  const found = await exploreWithTurns(target, prepared, options, turns)
-  if (options.turns !== undefined || !found.hasLeftLoops) return { ...found, turns }
+): Promise<Explored & Extent> {
+  const extent = { turns: options.turns ?? TURNS_MAX, timeouts: options.timeouts ?? TIMEOUTS_MAX }
+  // In the kernel, one whose time is over only looks whether those that it waits for have died.
+  const acceptsTimeouts = options.timeouts !== undefined || target.choice !== null
+  const isLeft = ({ hasLeftLoops, hasLeftTimeouts }: Explored): boolean =>
+    (hasLeftLoops && options.turns === undefined) || (hasLeftTimeouts && !acceptsTimeouts)
+  const found = await exploreTo(target, prepared, options, extent)
+  if (!isLeft(found)) return { ...found, ...extent }
   const { maxExecutions = EXECUTIONS, seconds = defaultSeconds(), shard, ledger } = options
-  const few = { ...found, complete: false, turns }
+  const few = { ...found, complete: false, ...extent }
   const left = { executions: maxExecutions - found.executions, seconds: seconds - found.seconds }
   const isWhole = shard === undefined && ledger === undefined && found.patience === undefined
   const mayGoOn = found.complete && isWhole
   if (!mayGoOn || left.executions <= 0 || left.seconds <= 0) return few
   const most = Math.max(EXECUTIONS_MORE, found.executions * TIMES_MORE)
   const limits = { maxExecutions: Math.min(left.executions, most), seconds: left.seconds }
-  const more = await exploreWithTurns(target, prepared, { ...options, ...limits }, TURNS_MORE)
+  const further = { turns: options.turns ?? TURNS_MORE, timeouts: options.timeouts ?? TIMEOUTS_MORE }
+  const more = await exploreTo(target, prepared, { ...options, ...limits }, further)
   const all = {
     executions: found.executions + more.executions,
     redundant: found.redundant + more.redundant,
@@ -304,18 +326,25 @@ async function exploreLoops(
   const estimatedExecutions = all.executions
   const hasEnded = more.complete || more.failure !== null
   if (!hasEnded) return { ...few, ...all, estimatedExecutions }
-  const complete = more.complete && !more.hasLeftLoops
-  return { ...more, ...all, complete, estimatedExecutions, turns: TURNS_MORE }
+  const complete = more.complete && !isLeft(more)
+  return { ...more, ...all, complete, estimatedExecutions, ...further }
 }
 
-function exploreWithTurns(
+/** For how many turns loops are followed, and how often time-outs pass. */
+interface Extent {
+  readonly turns: number
+  readonly timeouts: number
+}
+
+function exploreTo(
   target: Target,
   prepared: Prepared,
   options: CheckOptions,
-  turns: number,
+  extent: Extent,
 ): Promise<Explored> {
-  setTurns(turns)
-  return exploreFairly(target, prepared, { ...options, turns })
+  setTurns(extent.turns)
+  setTimeouts(extent.timeouts)
+  return exploreFairly(target, prepared, { ...options, ...extent })
 }
 
 /**
@@ -331,7 +360,16 @@ async function exploreFairly(target: Target, prepared: Prepared, options: CheckO
   // Shorter than what starvation() takes for too long: who does not end then, does not for want of turns.
   const patience = Math.max(1, Math.min(PATIENCE, (options.maxSteps ?? MAX_STEPS) >> 2))
   const fair = await exploreTarget(target, prepared, { ...options, seconds: left }, patience)
-  return { ...fair, seconds: found.seconds + fair.seconds, patience }
+  const { estimatedExecutions: estimated } = fair
+  return {
+    ...fair,
+    executions: found.executions + fair.executions,
+    redundant: found.redundant + fair.redundant,
+    steps: found.steps + fair.steps,
+    seconds: found.seconds + fair.seconds,
+    estimatedExecutions: estimated === null ? null : found.executions + estimated,
+    patience,
+  }
 }
 
 /** As explore(), with the places of the source where it is refused. */
@@ -348,7 +386,7 @@ async function exploreTarget(
     shard = null,
     ledger = null,
   } = options
-  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, turns, onProgress } = options
+  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, turns, timeouts, onProgress } = options
   const exploring: ExploreOptions = {
     maxExecutions,
     maxSteps,
@@ -358,6 +396,7 @@ async function exploreTarget(
     seed,
     depth,
     ...(turns !== undefined && { turns }),
+    ...(timeouts !== undefined && { timeouts }),
     patience,
     ...(onProgress && { onProgress }),
   }
@@ -375,7 +414,13 @@ async function exploreTarget(
     const key = {
       digest,
       scenario,
-      options: { bound, maxSteps, shard, ...(turns !== TURNS_MAX && { turns }) },
+      options: {
+        bound,
+        maxSteps,
+        shard,
+        ...(turns !== TURNS_MAX && { turns }),
+        ...(timeouts !== TIMEOUTS_MAX && { timeouts }),
+      },
     }
     return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
   } catch (error) {
@@ -406,6 +451,7 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)
   setDeadline(deadlineAfter(defaultSeconds() * 1000))
   setTurns(execution.turns ?? TURNS_MAX)
+  setCounting(execution.counting)
   const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
   setDeadline(Infinity)
   setTurns(TURNS_MAX)

@@ -16,12 +16,13 @@ import {
   Scheduler,
   SPINNING,
   type Thread,
+  READY,
   WAITING,
   WOKEN,
 } from '../backends/stepped/index.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
 import { QUEUES, READS, UPDATES, WRITES, aimStop, modeOf } from './operation-modes.ts'
-import { TIMEOUTS_MAX } from './passing-time.ts'
+import { hasTimeoutsLeft } from './passing-time.ts'
 import {
   LAST_QUEUE,
   LAST_WRITE,
@@ -207,7 +208,7 @@ export abstract class Dependence extends Scheduler {
     }
     this.racing.length = 0
     if (this.symmetry !== null) {
-      const isByTime = this.rescued[event] !== 0 || thread.state === WAITING
+      const isByTime = this.rescued[event] !== 0 || thread.state !== READY
       const before = this.symmetry.account(event, thread, this, isByTime)
       for (const other of before) this.#join(this.clock, clock, other)
     }
@@ -251,7 +252,7 @@ export abstract class Dependence extends Scheduler {
     const wokenBy = this.wokenBy[id]!
     if (wokenBy < 0) return
     // Its time might have been over before.
-    if (thread.timeout !== Infinity && thread.timeouts < TIMEOUTS_MAX)
+    if (thread.timeout !== Infinity && hasTimeoutsLeft(thread))
       this.#dependOn(clock, this.schedule[wokenBy]!, wokenBy)
     this.#join(this.clock, clock, wokenBy)
     this.#join(this.#sync, clock, wokenBy)

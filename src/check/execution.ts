@@ -6,8 +6,8 @@
 // A spinning thread (see PAUSE) waits for a change of what it has read: continuing is a read of all of that, which
 // is possible only after a change. If nothing else can continue, spinning threads and threads that wait with a
 // time-out may continue a number of times, as time would allow; if that leads nowhere, it is a deadlock. A time-out
-// may also pass at any moment while others can continue, but at most TIMEOUTS_MAX times per thread. It removes the
-// thread from the queue of waiters, and so depends on notifications.
+// may also pass at any moment while others can continue, but not more often than setTimeouts() says for each thread. It
+// removes the thread from the queue of waiters, and so depends on notifications.
 //
 // If an iteration of a loop has changed nothing, the thread could have started it later. If every order is explored,
 // the thread stops there: the later iteration belongs to another execution, since the reads of the iteration and
@@ -32,12 +32,12 @@ import {
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
-  hasTimer,
   goOn,
   hasDecidedLater,
+  hasTimer,
   isOver,
   isPassingOver,
-  isTimed,
+  leavesTimeout,
   longestWaiting,
   mayTimeOut,
   noticeChanges,
@@ -94,8 +94,8 @@ export abstract class Execution extends Dependence {
   /** The threads that could go on, and those of them that were not asleep. */
   protected readonly enabled: Int32Array
   protected readonly ready: Int32Array
-  /** A thread has waited with a time-out. */
-  hasTimedWaits = false
+  /** A time-out was not let pass that may have (see leavesTimeout()): the place of the first one, or -1. */
+  leftTimeout = -1
   /** A loop was left to wait that may have gone on otherwise (see setTurns()): the place of the first one, or -1. */
   leftLoop = -1
   /** How often, before it, a thread was left that could have gone on. */
@@ -171,6 +171,10 @@ export abstract class Execution extends Dependence {
 
   get hasLeftLoops(): boolean {
     return this.leftLoop >= 0
+  }
+
+  get hasLeftTimeouts(): boolean {
+    return this.leftTimeout >= 0
   }
 
   /** Threads that could go on have waited for so long that those at work seem to be in a loop that only they end. */
@@ -294,12 +298,10 @@ export abstract class Execution extends Dependence {
     let asleep = 0
     for (const thread of this.threads) {
       if (thread.state === READY) ready |= 1 << thread.id
-      else if (isTimed(thread)) {
-        this.hasTimedWaits = true
-        if (mayTimeOut(thread)) asleep |= 1 << thread.id
-      }
+      else if (mayTimeOut(thread)) asleep |= 1 << thread.id
     }
     this.ready[event] = ready
+    if ((ready | asleep) !== 0) this.#noteTimeouts()
     return ready === 0 && this.threads.every(isOver) ? 0 : ready | asleep
   }
 
@@ -315,10 +317,18 @@ export abstract class Execution extends Dependence {
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX)
       return this.#stop(this.#onceOnly(thread !== null && hasTimer(thread) ? TOO_LONG : DEADLOCK))
+    this.#noteTimeouts(thread)
     thread.rescues++
     this.#timePasses()
     this.rescued[event] = 1
     return 1 << thread.id
+  }
+
+  /** Another goes on than threads whose time may be over. */
+  #noteTimeouts(chosen: Thread | null = null): void {
+    if (this.leftTimeout >= 0) return
+    const left = this.threads.find((thread) => thread !== chosen && leavesTimeout(thread))
+    if (left !== undefined) this.leftTimeout = left.site
   }
 
   /** Where threads wait for events of which none will come, it is the same wherever they do. */

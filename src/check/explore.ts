@@ -2,6 +2,7 @@
 
 import {
   ChoicesNeeded,
+  CountRead,
   type Ending,
   FinerCellsNeeded,
   READY,
@@ -12,9 +13,11 @@ import {
   TimeUp,
   TurnsNeeded,
   WAITING,
+  addCounting,
   memory,
   runThreads,
   steppedHost,
+  takeCountRead,
 } from '../backends/stepped/index.ts'
 import { Checkpoints, type Saver } from './checkpoints.ts'
 import type { RaceReport } from './data-races.ts'
@@ -73,8 +76,11 @@ export interface ExploreOptions {
   readonly distinct?: boolean
   /** See ExecutionLimits. */
   readonly patience?: number | null
-  /** For how many turns that read the same loops are followed: for workers, as the others have setTurns(). */
+  /** For how many turns that read the same loops are followed, and how often time-outs pass: for workers. */
   readonly turns?: number
+  readonly timeouts?: number
+  /** The numbers of fields that count: for workers, see counts.ts. */
+  readonly counting?: readonly number[]
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -111,8 +117,10 @@ export interface Exploration extends Progress {
   readonly endless: TimeUp | null
   /** Of a random strategy, the steps of the longest of the executions from which it learned; else null. */
   readonly stepsMax: number | null
-  /** A thread has waited with a time-out: that passes at any moment, but not arbitrarily often (TIMEOUTS_MAX). */
-  readonly hasTimedWaits: boolean
+  /** A time-out was not let pass once more, though it may have: see setTimeouts(). */
+  readonly hasLeftTimeouts: boolean
+  /** The place of the first one, unless others than this thread have explored. */
+  readonly leftTimeout?: number
   /** A loop that pauses, or counts what nobody sees, was left to wait after so many turns: see setTurns(). */
   readonly hasLeftLoops: boolean
   /** The place of the first one, unless others than this thread have explored. */
@@ -134,6 +142,7 @@ export function explore(subject: Subject, options: ExploreOptions): Exploration 
       return exploreByChance(subject, options)
     } catch (error) {
       if (error instanceof NotSymmetric) distinct = true
+      else if (error instanceof CountRead) addCounting(error)
       else if (!mayRunAgain(subject, error)) throw error
     }
   }
@@ -177,9 +186,7 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
   if (complete && redundant === run.executions && explorer.patience === null)
     throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
-  const { hasTimedWaits, hasLeftLoops, leftLoop } = explorer
-  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
-  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, ...limits }
+  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, ...limitsOf(explorer) }
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
@@ -200,9 +207,17 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
     onOrder?.(digest)
     return { redundant, more: walk.advance() }
   })
-  const { stepsMax, hasTimedWaits, hasLeftLoops, leftLoop } = walk
-  const limits = { hasTimedWaits, hasLeftLoops, leftLoop }
-  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, ...limits }
+  const { stepsMax } = walk
+  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, ...limitsOf(walk) }
+}
+
+function limitsOf({
+  hasLeftTimeouts,
+  hasLeftLoops,
+  leftLoop,
+  leftTimeout,
+}: Execution): Pick<Exploration, 'hasLeftTimeouts' | 'hasLeftLoops' | 'leftLoop' | 'leftTimeout'> {
+  return { hasLeftTimeouts, hasLeftLoops, leftLoop, leftTimeout }
 }
 
 interface ManyRuns {
@@ -452,8 +467,10 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
         subject.end()
       } catch (error) {
         if (error instanceof TimeUp || isNoFinding(error)) throw error
+        raiseCountRead()
         return failed('error', -1, error)
       }
+      raiseCountRead()
       return null
     default:
       return null
@@ -474,7 +491,15 @@ function runFromCheckpoint(execution: Execution): Ending | null {
 
 /** What is checked cannot be: that says nothing of it. */
 function isNoFinding(error: unknown): boolean {
-  return [SteppingRefused, NoScenario, ScriptNeeded, TurnsNeeded].some((kind) => error instanceof kind)
+  return [SteppingRefused, NoScenario, ScriptNeeded, TurnsNeeded, CountRead].some(
+    (kind) => error instanceof kind,
+  )
+}
+
+/** Throws what an invariant has caught that was not meant for it. */
+function raiseCountRead(): void {
+  const read = takeCountRead()
+  if (read !== null) throw read
 }
 
 /** Thrown by the explorer, in the middle of a thread. */

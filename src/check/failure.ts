@@ -1,6 +1,6 @@
 // The description of a failure: what failed, in the shortest execution that shows it, and how to replay it.
 
-import { type Site, forgetLoaded } from '../backends/stepped/index.ts'
+import { type Site, countedBy, forgetLoaded } from '../backends/stepped/index.ts'
 import type { Counterexample } from './counterexample-data.ts'
 import { recordCounterexample } from './counterexample.ts'
 import { NotDeterministic } from './step-log.ts'
@@ -130,7 +130,7 @@ export async function replayExecution(
 const STEPS_MAX = 10_000_000
 
 function executionOfRun({ failure, steps, choices }: FollowedRun, turns: number | null): ReplayedExecution {
-  return { kind: failure!.kind, steps, turnings: turningsOf(choices), turns }
+  return { kind: failure!.kind, steps, turnings: turningsOf(choices), turns, counting: countedBy() }
 }
 
 function switchesOf({ schedule }: RawFailure): number {

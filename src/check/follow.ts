@@ -6,6 +6,7 @@
 
 import {
   ChoicesNeeded,
+  CountRead,
   FINISHED,
   NOTIFY,
   READY,
@@ -115,7 +116,7 @@ function followOnce(subject: Subject, options: FollowOptions): FollowedRun {
     try {
       subject.end()
     } catch (error) {
-      if (error instanceof TimeUp) throw error
+      if (error instanceof TimeUp || error instanceof CountRead) throw error
       failure = failed('error', -1, error, null)
     }
   } else if (follower.ending === 'race') {
@@ -152,7 +153,7 @@ export function raceWithLoop(subject: Subject, { thread }: TimeUp, maxSteps: num
     const { failure } = follow(subject, { maxSteps, races: true, lead })
     return failure?.kind === 'race' ? failure : null
   } catch (error) {
-    if (!(error instanceof TimeUp)) throw error
+    if (!(error instanceof TimeUp || error instanceof CountRead)) throw error
     return null
   } finally {
     setDeadline(Infinity)
@@ -271,7 +272,8 @@ class Follower extends Scheduler {
     else goOn(thread)
     this.#order?.step(thread, step + 1)
     this.#last = thread.id
-    return thread.id
+    // Before the operation is done: that may be found to be wrong in another way, too.
+    return this.race === null ? thread.id : this.#end('race')
   }
 
   override plainRead(thread: number, firstCell: number, cells: number, site: number): void {

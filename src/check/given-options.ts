@@ -35,6 +35,7 @@ const optionRules: Rules<CheckOptions> = {
   seed: [isCount(0), 'a whole number from 0'],
   shard: [isObject, '{ index, count }'],
   strategy: [(value) => ['dpor', 'pct', 'random'].includes(value as string), "'dpor', 'pct' or 'random'"],
+  timeouts: [isCount(0), 'a whole number from 0'],
   turns: [isCount(1), 'a whole number from 1'],
   workers: [isCount(1), 'a whole number from 1'],
 }

@@ -6,7 +6,13 @@
 // both; visible differences are refused.
 
 import { Worker } from 'node:worker_threads'
-import { beginNow, replaceClocks, restoreClocks } from '../backends/stepped/replaced-clocks.ts'
+import {
+  beginNow,
+  drawn,
+  replaceChance,
+  replaceClocks,
+  restoreClocks,
+} from '../backends/stepped/replaced-clocks.ts'
 import { type CallFrame, placeText, userFrames } from './call-place.ts'
 import type { CheckOptions, CheckResult } from './check-result.ts'
 import { errorData } from './error-data.ts'
@@ -42,6 +48,7 @@ const optionNames = [
   'seed',
   'shard',
   'strategy',
+  'timeouts',
   'turns',
   'workers',
 ] as const satisfies readonly (keyof CheckOptions)[]
@@ -89,7 +96,9 @@ export async function checkHere(
 /** What the setup makes here, to be compared, and what clocks told it; null where it makes nothing that can be. */
 function stateOf(setup: () => unknown): Pick<InlineCall['shape'], 'state' | 'begin'> {
   const begin = beginNow()
-  replaceClocks(begin, () => 0)
+  let draws = 0
+  replaceClocks(() => begin)
+  replaceChance(() => drawn(-1, draws++))
   try {
     const state = setup()
     if (!(state instanceof Promise)) return { state: stateDigest(state), begin }
@@ -152,9 +161,6 @@ function startThread(): Worker {
   const conditions = process.execArgv.filter((each) => /^(--conditions=|-C=)/.test(each))
   const worker = new Worker(new URL(`inline-worker${extension}`, import.meta.url), {
     execArgv: conditions,
-    // What the file prints, it prints in the test too.
-    stdout: true,
-    stderr: true,
   })
   const fail = (error: Error): void => {
     if (thread === worker) thread = null

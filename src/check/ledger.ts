@@ -103,7 +103,7 @@ export class Ledger {
   /** Notes a result before the coordinator is told of it. */
   add(unit: number, result: UnitResult, split: boolean): void {
     const { executions, redundant, steps, demands, remainder, estimatedLeft, failed } = result
-    const [timed, loops] = [result.hasTimedWaits ? 1 : 0, result.hasLeftLoops ? 1 : 0]
+    const [timed, loops] = [result.hasLeftTimeouts ? 1 : 0, result.hasLeftLoops ? 1 : 0]
     const line: Line = {
       result: [unit, executions, redundant, steps, Math.round(estimatedLeft), split ? 1 : 0, timed, loops],
       demands: demands.map(({ event, threads, preferred }) => [event, threads, preferred]),
@@ -150,7 +150,7 @@ function replay(file: string, text: string, number: number, coordinator: Coordin
         remainder: left && unpackUnit(left),
         estimatedLeft,
         failed: failed === null ? null : unpackPath(failed),
-        hasTimedWaits: timed === 1,
+        hasLeftTimeouts: timed === 1,
         hasLeftLoops: loops === 1,
       },
       split === 1,

@@ -6,7 +6,7 @@
 // from scratch, with no preemption, then one, then two (Musuvathi and Qadeer: Iterative context bounding, PLDI
 // 2007); it preempts only before operations on memory that other threads touch too, since all others commute.
 
-import { PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
+import { CountRead, PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
 import type { RawFailure, Subject } from './explore.ts'
 import {
   type Choice,
@@ -132,10 +132,20 @@ class Minimiser {
     const whole = kind === 'livelock' || kind === 'deadlock'
     const maxSteps = whole ? this.#options.maxSteps : Math.min(this.#options.maxSteps, longest)
     setDeadline(Math.min(this.#deadline, performance.now() + ENDLESS_MS))
-    const run = follow(this.#subject, { maxSteps, races: this.#races, lead })
+    const run = this.#follow(maxSteps, lead)
     this.#stepsLeft -= Math.max(run.steps, run.failure?.schedule.length ?? 0)
     this.#learn(run)
     return run
+  }
+
+  #follow(maxSteps: number, lead: (step: number, enabled: number) => number): FollowedRun {
+    try {
+      return follow(this.#subject, { maxSteps, races: this.#races, lead })
+    } catch (error) {
+      // Another execution may read what this one only counts: it would have to begin with a count that is read.
+      if (!(error instanceof CountRead)) throw error
+      return { choices: [], failure: null, key: '', preemptions: 0, steps: maxSteps, left: null }
+    }
   }
 
   /** It fails in the same way, with fewer preemptions, or as many and fewer steps. */

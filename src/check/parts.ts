@@ -2,7 +2,15 @@
 
 import { unlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { ScriptNeeded, TimeUp } from '../backends/stepped/index.ts'
+import {
+  ALL_COUNT,
+  CountRead,
+  ScriptNeeded,
+  TimeUp,
+  addCounting,
+  countedBy,
+  setCounting,
+} from '../backends/stepped/index.ts'
 import { NotDeterministic } from './step-log.ts'
 import {
   type Exploration,
@@ -45,12 +53,19 @@ export async function exploreParts(
   options: ExploreOptions,
   parts: PartsOptions,
 ): Promise<Exploration> {
-  try {
-    checkItself(subject, options)
-    return await exploreAll(subject, options, parts)
-  } catch (error) {
-    if (!(error instanceof TimeUp)) throw error
-    return { ...nothingExplored, seconds: options.maxMs / 1000, endless: error }
+  // Others that explore parts of this, elsewhere or later, could not tell each other what somebody reads.
+  const isAlone = parts.shard === null && parts.ledger === null
+  if (!isAlone && parts.target.choice === null) setCounting(ALL_COUNT)
+  for (;;) {
+    try {
+      checkItself(subject, options)
+      return await exploreAll(subject, { ...options, counting: countedBy() }, parts)
+    } catch (error) {
+      if (error instanceof CountRead) addCounting(error)
+      else if (error instanceof TimeUp)
+        return { ...nothingExplored, seconds: options.maxMs / 1000, endless: error }
+      else throw error
+    }
   }
 }
 
@@ -81,7 +96,7 @@ const nothingExplored = {
   failure: null,
   estimatedExecutions: null,
   stepsMax: null,
-  hasTimedWaits: false,
+  hasLeftTimeouts: false,
   hasLeftLoops: false,
 }
 
@@ -123,13 +138,13 @@ async function exploreWith(
     ledger?.close()
     await pool?.end()
   }
-  const { executions, redundant, steps, failed, hasTimedWaits, hasLeftLoops } = coordinator
+  const { executions, redundant, steps, failed, hasLeftTimeouts, hasLeftLoops } = coordinator
   const failure = failed === null ? null : confirm(subject, options, failed)
   const seconds = (performance.now() - started) / 1000
   const complete = coordinator.isDone && failure === null
   const estimatedExecutions = complete || failure !== null ? executions : coordinator.estimate()
   const counts = { executions, redundant, steps, seconds, complete, estimatedExecutions }
-  return { ...counts, failure, endless, stepsMax: null, hasTimedWaits, hasLeftLoops }
+  return { ...counts, failure, endless, stepsMax: null, hasLeftTimeouts, hasLeftLoops }
 }
 
 /** Has units looked at until all is done or a limit is reached. */
@@ -213,6 +228,7 @@ function lookBy(worker: Worker): Look {
 function errorOf({ name, problem, timeUp, script }: WorkerReply & { result: null }): Error {
   if (timeUp !== null) return new TimeUp(timeUp.file, timeUp.line, timeUp.source, timeUp.thread)
   if (script !== null) return new ScriptNeeded(script)
+  if (name === 'CountRead') return new CountRead(problem)
   if (name === 'NotSymmetric') return new NotSymmetric(problem)
   if (name === 'NotDeterministic') return new NotDeterministic(problem)
   return new Error(`a worker failed: ${name}: ${problem}`)

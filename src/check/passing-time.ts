@@ -5,23 +5,46 @@ import { FINISHED, READY, SPINNING, type Thread, WAITING, leap, timeOut } from '
 /** How often a thread may go on because nothing else can. */
 export const RESCUES_MAX = 200
 
-/** How often the time-outs of a thread may pass while something else could go on: each time is tried at any moment. */
+/**
+ * Default: how often the time-outs of a thread pass while something else could go on, each time at any moment. What a
+ * further one would do is left out, which an execution tells: see leavesTimeout().
+ */
 export const TIMEOUTS_MAX = 2
+
+let timeoutsMax = TIMEOUTS_MAX
+
+/** Time-outs pass so often, from 0, in every execution from here on. */
+export function setTimeouts(timeouts: number): void {
+  timeoutsMax = timeouts
+}
 
 /** It waits for an event while it has a timer. */
 export function hasTimer(thread: Thread): boolean {
   return thread.state === SPINNING && thread.eventWait?.isTimed === true
 }
 
-/** It waits with a time-out, or for an event while it has a timer. */
+/** It waits with a time-out, for an event while it has a timer, or for a change while it looks at its clock. */
 export function isTimed(thread: Thread): boolean {
-  if (thread.state === SPINNING) return hasTimer(thread)
+  if (thread.state === SPINNING) return thread.seesTime || hasTimer(thread)
   return thread.state === WAITING && thread.timeout !== Infinity
 }
 
 /** It waits, and the time that it was ready to may be over at any moment. */
 export function mayTimeOut(thread: Thread): boolean {
-  return isTimed(thread) && thread.timeouts < TIMEOUTS_MAX
+  return isTimed(thread) && hasTimeoutsLeft(thread)
+}
+
+/** Its time-outs have not passed as often as they may. */
+export function hasTimeoutsLeft(thread: Thread): boolean {
+  return thread.timeouts < timeoutsMax
+}
+
+/**
+ * It waits for a time that would be over once more than it may. If one of those before came to nothing, nothing is left
+ * out: without that one, which changed nothing for anybody, this one is explored.
+ */
+export function leavesTimeout(thread: Thread): boolean {
+  return isTimed(thread) && !hasTimeoutsLeft(thread) && thread.vainTimeouts === 0
 }
 
 /** It has nothing to do any more, unless another thread gives it something. */

@@ -41,6 +41,12 @@ export interface ScenarioOptions {
    * then 16 if a loop was not over by then; if one was still not, `complete` is false.
    */
   readonly turns?: number
+  /**
+   * Let the time-outs of each thread pass so often, from 0, while other threads can continue, each at any moment. With
+   * a number, what is left out counts as covered. Default: 2, then 16 if a further one may have passed; if one still
+   * may, `complete` is false. One that only has the thread wait again, in the same state, leaves nothing out.
+   */
+  readonly timeouts?: number
 }
 
 /** Declares that an object is a scenario, so that TypeScript knows the types of its parts. */

@@ -10,7 +10,9 @@ import { isAbsolute, join, relative, sep } from 'node:path'
 import {
   ScriptNeeded,
   type ScriptRequest,
+  ALL_COUNT,
   memory,
+  setCounting,
   setDeadline,
   setForbidden,
   setProbes,
@@ -182,7 +184,7 @@ function exploreWalk(prepared: Prepared, part: WalkPart): UnitResult {
     remainder: null,
     estimatedLeft: 0,
     failed,
-    hasTimedWaits: walk.hasTimedWaits,
+    hasLeftTimeouts: walk.hasLeftTimeouts,
     hasLeftLoops: walk.hasLeftLoops,
   }
 }
@@ -264,6 +266,8 @@ async function load(target: SlicedTarget, facts: Facts, files: string | null): P
   setProbes(null)
   setForbidden(null)
   memory.byteCells.clear()
+  // Slices could not tell each other what somebody reads.
+  setCounting('file' in target ? ALL_COUNT : [])
   for (const cell of facts.cells) memory.byteCells.add(cell)
   setDeadline(deadlineAfter(SLICE_MS))
   return { loaded, prepared: await prepare(loaded, false) }

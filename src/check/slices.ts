@@ -157,7 +157,7 @@ interface Round {
 class Exploration {
   #executions = 0
   #steps = 0
-  #hasTimedWaits = false
+  #hasLeftTimeouts = false
   #hasLeftLoops = false
   readonly #target: SlicedTarget
   readonly #facts: Facts
@@ -178,13 +178,15 @@ class Exploration {
   }
 
   #result(bound: number | null, complete: boolean, failure: SlicedFailure | null): SlicedResult {
+    // In the kernel, one whose time is over only looks whether those that it waits for have died.
+    const leavesTimeouts = this.#hasLeftTimeouts && 'file' in this.#target
     return {
       verdict: failure === null ? 'pass' : 'fail',
-      complete: complete && failure === null && !this.#hasLeftLoops,
+      complete: complete && failure === null && !this.#hasLeftLoops && !leavesTimeouts,
       bound,
       executions: this.#executions,
       steps: this.#steps,
-      timeouts: this.#hasTimedWaits ? TIMEOUTS_MAX : null,
+      timeouts: this.#hasLeftTimeouts ? TIMEOUTS_MAX : null,
       turns: this.#hasLeftLoops ? TURNS_MAX : null,
       failure,
     }
@@ -261,7 +263,7 @@ class Exploration {
       throw new FoundOut({ facts: mergeFacts(discoveries.map((each) => each.facts)), programs })
     }
     const results = outcomes as SliceResult[]
-    this.#hasTimedWaits ||= results.some(({ hasTimedWaits }) => hasTimedWaits)
+    this.#hasLeftTimeouts ||= results.some(({ hasLeftTimeouts }) => hasLeftTimeouts)
     this.#hasLeftLoops ||= results.some(({ hasLeftLoops }) => hasLeftLoops)
     return results
   }

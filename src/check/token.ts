@@ -16,6 +16,8 @@ const CODE_CHARACTERS = 10
 /** Of what threads load, behind the others. */
 const LOADED_CHARACTERS = 6
 const SUM_CHARACTERS = 4
+/** More than the turns of any loop that is followed. */
+const TURNS_LIMIT = 2 ** 24
 /** What stands behind the rwsem where it is not the default. */
 const SHARED = 'shared'
 const PUBLISHED = 'published'
@@ -31,6 +33,8 @@ export interface ReplayedExecution {
   readonly turnings: readonly Turning[]
   /** For how many turns that read the same loops were followed; null if it was the default. */
   readonly turns: number | null
+  /** The numbers of fields that counted, ascending: see counts.ts. */
+  readonly counting: readonly number[]
 }
 
 /** What was checked. */
@@ -64,7 +68,9 @@ export class TokenRefused extends TypeError {
 }
 
 export function replayToken(code: CheckedCode, execution: ReplayedExecution): string {
-  const numbers = [kinds.indexOf(execution.kind) + kinds.length * (execution.turns ?? 0), execution.steps]
+  const { kind, turns, counting } = execution
+  const head = kinds.indexOf(kind) + kinds.length * ((turns ?? 0) + TURNS_LIMIT * counting.length)
+  const numbers = [head, execution.steps, ...counting]
   let from = 0
   for (const { step, thread } of execution.turnings) {
     numbers.push(step - from, thread)
@@ -184,7 +190,8 @@ function decode(text: string): ReplayedExecution {
   }
   const [head = -1, steps = 0, ...rest] = numbers
   const kind = kinds[head % kinds.length]
-  const turns = Math.floor(head / kinds.length)
+  const turns = Math.floor(head / kinds.length) % TURNS_LIMIT
+  const counting = rest.splice(0, Math.floor(head / kinds.length / TURNS_LIMIT))
   const turnings: Turning[] = []
   let step = 0
   for (let at = 0; at + 1 < rest.length; at += 2) {
@@ -192,5 +199,5 @@ function decode(text: string): ReplayedExecution {
     turnings.push({ step, thread: rest[at + 1]! })
   }
   if (kind === undefined || rest.length % 2 !== 0 || scale !== 1) throw damaged()
-  return { kind, steps, turnings, turns: turns === 0 ? null : turns }
+  return { kind, steps, turnings, turns: turns === 0 ? null : turns, counting }
 }

@@ -3,6 +3,7 @@
 import {
   type Enders,
   type EventLoops,
+  CountRead,
   FinerCellsNeeded,
   ScriptNeeded,
   TurnsNeeded,
@@ -130,7 +131,9 @@ function setUp(make: (() => unknown) | undefined): unknown {
     setPreparing(true)
     return make?.()
   } catch (error) {
-    const isOurs = [FinerCellsNeeded, ScriptNeeded, TurnsNeeded].some((kind) => error instanceof kind)
+    const isOurs = [CountRead, FinerCellsNeeded, ScriptNeeded, TurnsNeeded].some(
+      (kind) => error instanceof kind,
+    )
     if (isOurs || (error instanceof Error && 'remedy' in error)) throw error
     throw new SetupFailed(`the setup of the scenario throws ${String(error)}`, { cause: error })
   } finally {

@@ -40,7 +40,7 @@ export interface UnitResult {
   /** The schedule of an execution that failed. */
   readonly failed: readonly number[] | null
   /** See Exploration. */
-  readonly hasTimedWaits: boolean
+  readonly hasLeftTimeouts: boolean
   readonly hasLeftLoops: boolean
 }
 
@@ -115,7 +115,7 @@ export class UnitRunner {
       remainder: isLeft ? explorer.remainder() : null,
       estimatedLeft: isLeft ? Math.max(1, explorer.estimate() - executions) : 0,
       failed,
-      hasTimedWaits: explorer.hasTimedWaits,
+      hasLeftTimeouts: explorer.hasLeftTimeouts,
       hasLeftLoops: explorer.hasLeftLoops,
     }
     // What a failure has left behind is not fit for going on.
@@ -129,7 +129,7 @@ export class Coordinator {
   redundant = 0
   steps = 0
   failed: readonly number[] | null = null
-  hasTimedWaits = false
+  hasLeftTimeouts = false
   hasLeftLoops = false
   readonly #units = new Map<number, WorkUnit>()
   readonly #left = new Map<number, number>()
@@ -171,7 +171,7 @@ export class Coordinator {
     this.redundant += result.redundant
     this.steps += result.steps
     this.failed ??= result.failed
-    this.hasTimedWaits ||= result.hasTimedWaits
+    this.hasLeftTimeouts ||= result.hasLeftTimeouts
     this.hasLeftLoops ||= result.hasLeftLoops
     this.#taken.delete(id)
     for (const demand of result.demands) this.#meet(unit, demand)

@@ -1,10 +1,19 @@
 // A worker thread that explores units of a program, which it loads for itself.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { ScriptNeeded, type ScriptRequest, TimeUp, setDeadline, setTurns } from '../backends/stepped/index.ts'
+import {
+  CountRead,
+  ScriptNeeded,
+  type ScriptRequest,
+  TimeUp,
+  setCounting,
+  setDeadline,
+  setTurns,
+} from '../backends/stepped/index.ts'
 import type { ExploreOptions } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type Target, prepare } from './prepare.ts'
+import { setTimeouts } from './passing-time.ts'
 import { type UnitResult, UnitRunner, deadlineAfter } from './work.ts'
 
 export interface WorkerData {
@@ -30,11 +39,16 @@ interface Request {
   readonly maxMs: number
 }
 
+// What the program prints is no part of what a command prints.
+Object.assign(console, { _stdout: process.stderr })
+
 const { target, options } = workerData as WorkerData
 setDeadline(deadlineAfter(options.maxMs))
 if (options.turns !== undefined) setTurns(options.turns)
+if (options.timeouts !== undefined) setTimeouts(options.timeouts)
 const { subject } = await prepare(target, false)
 setDeadline(deadlineAfter(options.maxMs))
+setCounting(options.counting ?? [])
 const runner = new UnitRunner(subject, options)
 
 parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
@@ -43,12 +57,13 @@ parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
     reply = { result: runner.run(unit, { maxExecutions, maxMs }) }
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error))
+    const problem = error instanceof CountRead ? error.field : message
     const timeUp =
       error instanceof TimeUp
         ? { file: error.file, line: error.line, source: error.source, thread: error.thread }
         : null
     const script = error instanceof ScriptNeeded ? error.request : null
-    reply = { result: null, name, problem: message, timeUp, script }
+    reply = { result: null, name, problem, timeUp, script }
   }
   parentPort!.postMessage(reply)
 })

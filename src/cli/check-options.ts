@@ -15,6 +15,7 @@ import { parseCount, unknownName } from './options.ts'
 const STRATEGIES: readonly Strategy[] = ['dpor', 'pct', 'random']
 const BOUND_MAX = 1000
 const TURNS_MAX = 10_000
+const TIMEOUTS_MAX = 1000
 const EXECUTIONS_MAX = 1e12
 const DEPTH_MAX = 100
 const WORKERS_MAX = 256
@@ -23,6 +24,7 @@ const SHARDS_MAX = 10_000
 export interface ExploringOptions {
   readonly bound?: string
   readonly turns?: string
+  readonly timeouts?: string
   readonly strategy: string
   readonly seed?: string
   readonly executions?: string
@@ -36,6 +38,7 @@ export function addExploringOptions(command: Command): Command {
   return command
     .option('--bound <count>', 'explore only interleavings with at most this many preemptions')
     .option('--turns <count>', 'follow loops that pause or count for this many turns that read the same')
+    .option('--timeouts <count>', 'let the time-outs of a thread pass early at most this often')
     .option('--strategy <name>', 'dpor: every interleaving; pct, random: random ones', 'dpor')
     .option('--seed <number>', 'seed of pct and random; the same seed gives the same executions (default: 0)')
     .option('--executions <count>', 'stop exploring a scenario after this many executions')
@@ -52,11 +55,12 @@ export function parseExploring(given: ExploringOptions): CheckOptions {
   refuseWith(strategy !== 'dpor', given, ['bound', 'workers', 'ledger', 'shard'], 'is random', 'leave it out')
   refuseWith(strategy === 'dpor', given, ['seed'], 'is not random', 'give --strategy pct or random')
   refuseWith(strategy !== 'pct', given, ['depth'], 'has no depth', 'give --strategy pct')
-  const { bound, turns, seed, executions, depth, workers, ledger, shard } = given
+  const { bound, turns, timeouts, seed, executions, depth, workers, ledger, shard } = given
   return {
     strategy,
     ...(bound !== undefined && { bound: parseCount(bound, '--bound', 0, BOUND_MAX) }),
     ...(turns !== undefined && { turns: parseCount(turns, '--turns', 1, TURNS_MAX) }),
+    ...(timeouts !== undefined && { timeouts: parseCount(timeouts, '--timeouts', 0, TIMEOUTS_MAX) }),
     ...(seed !== undefined && { seed: parseCount(seed, '--seed', 0, Number.MAX_SAFE_INTEGER) }),
     ...(executions !== undefined && {
       maxExecutions: parseCount(executions, '--executions', 1, EXECUTIONS_MAX),
@@ -97,9 +101,13 @@ export function extentText(result: CheckResult): string {
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
   const loops = turns === null ? '' : ` (${loopsLeft(result)})`
-  const values = `${result.clock === true ? CLOCK : ''}${result.racy === true ? RACY : ''}`
+  const values = [result.clock && CLOCK, result.chance && CHANCE, result.racy && RACY]
+    .filter(Boolean)
+    .join('')
   if (complete) return `, every interleaving${some}${time}${loops}${part}${ofPrograms(programs)}${values}`
-  return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${loops}${part}` : ''
+  return verdict === 'incomplete'
+    ? `${some === '' ? '' : `, interleavings${some}`}${time}${loops}${part}`
+    : ''
 }
 
 function loopsLeft({ turns, patience }: CheckResult): string {
@@ -115,7 +123,9 @@ function ofPrograms(programs: CheckResult['programs']): string {
 }
 
 /** What is not explored of clocks. */
-const CLOCK = ' (clocks move only with time-outs and timers)'
+const CLOCK = ' (clocks move only where a thread waits)'
+/** The same of random numbers. */
+const CHANCE = ' (one sequence of random numbers)'
 /** What is not explored of accesses that race. */
 const RACY = ' (racy accesses: only sequentially consistent values are explored)'
 
@@ -133,13 +143,13 @@ export function remainderText(result: CheckResult): string {
   }
   if (result.endless !== undefined)
     return `  the time ran out in the middle of an execution, in the loop at ${result.endless}\n`
-  const loops = verdict === 'incomplete' ? leftText(result) : ''
+  const leaves = verdict === 'incomplete' ? `${leftText(result)}${leftTimeoutText(result)}` : ''
   if (verdict !== 'incomplete' || estimatedExecutions === null || estimatedExecutions === executions)
-    return loops
+    return leaves
   if (redundant === executions) return NO_END
   const left = Math.max(0, estimatedExecutions - executions)
   const time = formatDuration((left / executions) * seconds * 1e9)
-  return `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n${loops}`
+  return `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n${leaves}`
 }
 
 /** What to do about loops that were not followed to their end. */
@@ -149,6 +159,14 @@ function leftText({ turns, patience, leftLoop }: CheckResult): string {
   const end = patience === undefined ? `${turns} turns` : 'that'
   return `  what such a loop does after ${end} was not explored${place}
   let it give up sooner, or accept that with --turns ${turns}, in a program with turns: ${turns}\n`
+}
+
+/** The same about time-outs. */
+function leftTimeoutText({ timeouts, leftTimeout }: CheckResult): string {
+  if (timeouts === null) return ''
+  const place = leftTimeout === undefined ? '' : `, as ${leftTimeout}`
+  return `  what a further time-out leads to was not explored${place}
+  let it give up sooner, or accept that with --timeouts ${timeouts}, in a program with timeouts: ${timeouts}\n`
 }
 
 function oneIn(probability: number): string {

@@ -367,11 +367,13 @@ function resultJson(result: CheckResult): string {
     turns,
     ...(result.patience !== undefined && { patience: result.patience }),
     ...(result.leftLoop !== undefined && { leftLoop: result.leftLoop }),
+    ...(result.leftTimeout !== undefined && { leftTimeout: result.leftTimeout }),
     estimatedExecutions,
     failure,
     ...(result.contended && { contended: true }),
     ...(result.racy && { racy: true }),
     ...(result.clock && { clock: true }),
+    ...(result.chance && { chance: true }),
     ...(result.programs && { programs: result.programs }),
   })}\n`
 }

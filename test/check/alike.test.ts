@@ -15,6 +15,7 @@ let written = 0
 const classes = `
 let kept = 0
 const bump = () => { kept++ }
+export const told = () => kept
 const bytes = new ArrayBuffer(8)
 class Counts {
   #own = 1
@@ -92,7 +93,7 @@ describe('threads of one function', async () => {
     'one that they hand out': 'const o = {}; list.push(o)',
     'one that goes by another name': 'const o = object; o.n = 1',
     'a map of the state': 'map.set(1, 1)',
-    'a variable of the module': 'bump()',
+    'a variable of the module that something reads': 'bump()',
     'what is behind a proxy': 'const p = new Proxy(object, {}); p.n = 1',
     'what a method is bound to': 'const o = { push: list.push.bind(list) }; o.push(1)',
     'what a constructor returns that was there': 'const o = new Later(object); o.n = 1',

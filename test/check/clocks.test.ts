@@ -8,6 +8,10 @@ import { ScenarioFailed, check, checkFile } from '../../src/check.ts'
 const setup = (): Int32Array => new Int32Array(new SharedArrayBuffer(8))
 const minimiseSeconds = 0
 
+// Kept when the module was loaded.
+const now = performance.now.bind(performance)
+const { random } = Math
+
 /** A thread that does nothing for others to wait for. */
 const bystander = (cells: Int32Array): void => void Atomics.load(cells, 1)
 
@@ -51,6 +55,49 @@ describe('the clock of a thread', () => {
       const result = await check({ name, minimiseSeconds, setup, threads: [spins, bystander] })
       assert.equal(result.verdict, 'pass')
     }
+  })
+
+  for (const [name, spins] of Object.entries({
+    'without a pause': (cells: Int32Array): void => {
+      const end = Date.now() + 100
+      while (Atomics.load(cells, 0) === 0) if (Date.now() > end) return void Atomics.store(cells, 1, 1)
+    },
+    'with pauses, by a clock that it has kept': (cells: Int32Array): void => {
+      const end = now() + 5000
+      for (; Atomics.load(cells, 0) === 0; Atomics.pause()) {
+        if (now() > end) return void Atomics.store(cells, 1, 1)
+      }
+    },
+    'by new Date': (cells: Int32Array): void => {
+      const end = new Date()
+      end.setSeconds(end.getSeconds() + 2)
+      while (Atomics.load(cells, 0) === 0) if (new Date() > end) return void Atomics.store(cells, 1, 1)
+    },
+  }))
+    it(`moves far at any moment where a thread spins and looks at it: ${name}`, async () => {
+      const sees = (cells: Int32Array): void => {
+        if (Atomics.load(cells, 1) === 1) throw new Error('it gave up before')
+        Atomics.store(cells, 0, 1)
+      }
+      for (const bound of [null, 1])
+        await assert.rejects(
+          check({ name: `${name}, ${bound}`, minimiseSeconds, setup, bound, threads: [spins, sees] }),
+          /it gave up before/,
+        )
+      const others = (cells: Int32Array): void => void Atomics.store(cells, 0, Atomics.load(cells, 1) + 1)
+      const { verdict, complete, timeouts } = await check({ name, setup, threads: [spins, others] })
+      assert.deepEqual([verdict, complete, timeouts], ['pass', true, null])
+    })
+
+  it('is not called explored where it may move on once more', async () => {
+    const retries = (cells: Int32Array): void => {
+      for (let end = 0; Atomics.load(cells, 0) === 0;) {
+        if (Date.now() > end) end = Date.now() + 10
+      }
+    }
+    const { verdict, leftTimeout } = await check({ minimiseSeconds, setup, threads: [retries, sets] })
+    assert.equal(verdict, 'incomplete')
+    assert.match(leftTimeout!, /clocks\.test\.ts/)
   })
 
   it('moves on when a timer fires, by its time at least', async () => {
@@ -104,10 +151,43 @@ describe('the clock of a thread', () => {
   })
 
   it('is that of the process again when the check is over', async () => {
-    const before = [Date.now, performance.now, process.hrtime]
+    const before = [Date.now, performance.now, process.hrtime, Math.random, crypto.randomUUID]
     await check({ name: 'over', minimiseSeconds, setup, threads: [bystander, () => void Date.now()] })
-    assert.deepEqual([Date.now, performance.now, process.hrtime], before)
+    assert.deepEqual([Date.now, performance.now, process.hrtime, Math.random, crypto.randomUUID], before)
     assert.ok(!Object.hasOwn(performance, 'now'))
+  })
+})
+
+describe('random numbers', () => {
+  it('are the same in each execution, and others for each thread', async () => {
+    const drawn = (): { floats: number[]; texts: string[] } => ({
+      floats: [Math.random()],
+      texts: [crypto.randomUUID()],
+    })
+    const draws = (state: ReturnType<typeof drawn>): void => {
+      state.floats.push(Math.random(), random())
+      state.texts.push(crypto.randomUUID(), crypto.getRandomValues(new Uint16Array(3)).join())
+    }
+    const all = new Set<string>()
+    const result = await check({
+      minimiseSeconds,
+      setup: () => ({ cells: setup(), ...drawn() }),
+      threads: [0, 1].map(() => (state: { cells: Int32Array } & ReturnType<typeof drawn>) => {
+        Atomics.add(state.cells, 0, 1)
+        Atomics.exchange(state.cells, 1, Math.random() * 2 ** 20)
+        draws(state)
+      }),
+      invariant: ({ floats, texts }) => {
+        assert.equal(new Set(floats).size, 5)
+        assert.equal(new Set(texts).size, 5)
+        assert.ok(floats.every((each) => each >= 0 && each < 1))
+        assert.match(texts[0]!, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
+        all.add([...floats].sort().join())
+        assert.equal(all.size, 1)
+      },
+    })
+    assert.deepEqual([result.verdict, result.complete, result.chance], ['pass', true, true])
+    assert.ok(result.executions > 1)
   })
 })
 

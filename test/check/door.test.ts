@@ -1,6 +1,7 @@
 // `faultline/check`: checks that stand in a test, with whatever is in reach there.
 
 import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { readFileSync, rmSync } from 'node:fs'
@@ -209,7 +210,7 @@ describe('a check in a test is refused', () => {
 
   it('where its setup makes something else each time', async () => {
     const checking = check({
-      setup: () => memory(1).fill(Math.random() * 2 ** 31),
+      setup: () => memory(1).fill(randomInt(2 ** 31)),
       threads: [(cells) => Atomics.load(cells, 0)],
     })
     await assert.rejects(checking, refusal(/the setup of the check makes another state .*; let nothing/))

@@ -71,7 +71,7 @@ describe('programs that do not do the same each time', () => {
   it('are refused, with the step and the place', async () => {
     await assert.rejects(
       check('chance'),
-      /^NotDeterministic: .*, thread 0 came to another operation at step 1: .*chance\.ts:7 /,
+      /^NotDeterministic: .*, thread 0 came to another operation at step 1: .*chance\.ts:9 /,
     )
     await assert.rejects(check('chance', { workers: 2 }), { name: 'NotDeterministic' })
     await assert.rejects(check('chance', { strategy: 'pct' }), { name: 'NotDeterministic' })

@@ -46,6 +46,7 @@ describe('replay tokens', () => {
         steps: fc.nat({ max: 20_000 }),
         turnings: fc.array(turning).map((turnings) => turnings.toSorted((a, b) => a.step - b.step)),
         turns: fc.option(fc.integer({ min: 1, max: 10_000 })),
+        counting: fc.array(fc.integer({ min: 0, max: 2 ** 16 }), { maxLength: 4 }),
       },
       { noNullPrototype: true },
     ) as fc.Arbitrary<ReplayedExecution>
@@ -61,7 +62,7 @@ describe('replay tokens', () => {
       { step: 31, thread: 1 },
       { step: 58, thread: 0 },
     ]
-    const token = replayToken(code, { kind: 'error', steps: 93, turnings, turns: null })
+    const token = replayToken(code, { kind: 'error', steps: 93, turnings, turns: null, counting: [] })
     assert.match(token, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\.3f9a0c12b7\.[\w-]{8}\.[\da-f]{4}$/)
   })
 
@@ -71,6 +72,7 @@ describe('replay tokens', () => {
       steps: 93,
       turnings: [{ step: 31, thread: 1 }],
       turns: null,
+      counting: [],
     })
     for (let at = 4; at < token.length; at++) {
       const other = token[at] === 'a' ? 'b' : 'a'
@@ -81,7 +83,7 @@ describe('replay tokens', () => {
   })
 
   it('are refused for another scenario, design, rwsem, code and version', () => {
-    const token = replayToken(code, { kind: 'error', steps: 93, turnings: [], turns: null })
+    const token = replayToken(code, { kind: 'error', steps: 93, turnings: [], turns: null, counting: [] })
     refused(
       () => executionOf(token, { ...code, scenario: 'fault-brk' }),
       /for fault-munmap.*not for fault-brk/,
@@ -90,7 +92,7 @@ describe('replay tokens', () => {
     refused(() => executionOf(token, { ...code, rwsem: 'generic' }), /not for .*\/generic/)
     const shared = replayToken(
       { ...code, rss: 'shared' },
-      { kind: 'error', steps: 93, turnings: [], turns: null },
+      { kind: 'error', steps: 93, turnings: [], turns: null, counting: [] },
     )
     assert.match(shared, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\/shared\./)
     refused(
@@ -99,14 +101,23 @@ describe('replay tokens', () => {
     )
     refused(() => executionOf(token, { ...code, rss: 'shared' }), /not for .*\/xadd\/shared/)
     const published = { ...code, published: true }
-    const flawed = replayToken(published, { kind: 'error', steps: 93, turnings: [], turns: null })
+    const flawed = replayToken(published, {
+      kind: 'error',
+      steps: 93,
+      turnings: [],
+      turns: null,
+      counting: [],
+    })
     assert.match(flawed, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\/published\./)
     assert.equal(executionOf(flawed, published).steps, 93)
     refused(() => executionOf(flawed, code), /for .*\/published, and not for .*\/xadd$/)
     refused(() => executionOf(token, published), /not for .*\/xadd\/published/)
     const both = { ...published, rss: 'shared' }
     assert.equal(
-      executionOf(replayToken(both, { kind: 'error', steps: 9, turnings: [], turns: null }), both).steps,
+      executionOf(
+        replayToken(both, { kind: 'error', steps: 9, turnings: [], turns: null, counting: [] }),
+        both,
+      ).steps,
       9,
     )
     refused(() => executionOf(token, { ...code, digest: '0000000000' }), /the code of .* has changed/)

@@ -75,9 +75,11 @@ test('check', { concurrency: 2 }, async (t) => {
     }),
     t.test('JSON and nothing else, whatever the program prints', async () => {
       const file = fileURLToPath(new URL('programs/prints.check.mjs', import.meta.url))
-      const { stdout, stderr } = await faultline(['check', file, '--json'])
-      assert.equal((JSON.parse(stdout) as { verdict: string }).verdict, 'pass')
-      assert.match(stderr, /^a thread 0\nthe invariant\n/)
+      for (const workers of ['1', '2']) {
+        const { stdout, stderr } = await faultline(['check', file, '--json', '--workers', workers])
+        assert.equal((JSON.parse(stdout) as { verdict: string }).verdict, 'pass')
+        assert.match(stderr, /^a thread 0\nthe invariant\n/)
+      }
     }),
     t.test('JSON of a failure, with the keys that are relied upon', async () => {
       const { code, stdout } = await faultline(['check', program('racy'), '--json'])
@@ -334,7 +336,7 @@ const refused = [
   [['check', 'fault-munmap', '--shard=5/4'], /--shard 5 is not usable — give a whole number of 1 to 4/],
   [['check', 'fault-munmap', '--workers=0'], /--workers 0 is not usable/],
   [['check', 'fault-munmap', '--ledger=x'], /--ledger is for one exploration — name one scenario, one/],
-  [['check', program('chance')], /thread 0 came to another operation at step 1: .*chance\.ts:7/],
+  [['check', program('chance')], /thread 0 came to another operation at step 1: .*chance\.ts:9/],
   [['check', 'fault-munmap', '--minimise', 'soon'], /--minimise soon is not usable/],
   [['check', '--replay', 'fl1.x.y'], /--replay needs the scenario or the file/],
   [['check', 'fault-munmap', '--replay', 'x'], /is not a replay token — a token begins with 'fl1\.'/],

@@ -19,7 +19,6 @@ const list = /(?<=<!-- packages -->\n\n).*(?=\n<!-- end of packages -->)/s
 
 const words: Record<Row['expected'], (row: Row) => string> = {
   'every interleaving': () => 'pass, every interleaving',
-  timed: () => 'pass, time-outs early at most twice',
   bounded: ({ options = [] }) => `pass, with \`${options.join(' ')}\``,
   incomplete: () => 'incomplete',
   fail: ({ finding }) => `**fail**: ${finding!}`,

@@ -41,6 +41,8 @@ export function finishCall(c: Context, node: Node, call: Node): Node {
 
 export function callExpression(c: Context, node: Call): Node {
   if (node.callee.type === 'Super') return superCall(c, node)
+  if (c.tellsOwn && isDate(c, node.callee as Node))
+    return tree.call(tree.member(dateNow(node.callee as Node), 'toString'), [])
   const operation = directOperation(c.module, node)
   if (operation === 'yields' || operation === 'delegates') return yieldCall(c, node)
   const written = writeCall(c, node)
@@ -56,6 +58,15 @@ function yieldCall(c: Context, node: Call): Node {
   const leaves = c.gather(() => c.parts.leaves(c, c.help('takeReturned')))
   c.push({ kind: 'if', test: returns, yes: leaves, otherwise: [] })
   return value
+}
+
+function isDate(c: Context, node: Node): boolean {
+  return isGlobal(node, c.module) && calledName(node) === 'Date'
+}
+
+/** `new Date()`, by the clock that threads find. */
+function dateNow(callee: Node): Node {
+  return tree.make('NewExpression', { callee, arguments: [tree.call(tree.member(callee, 'now'), [])] })
 }
 
 /** A call of which nothing is left to do but to return what it gives. */
@@ -150,6 +161,9 @@ export function writeCall(c: Context, node: Call): Node {
     const [first, ...rest] = c.list([...(callee.computed ? [callee.property as Node] : []), ...args])
     const written = { ...callee, property: callee.computed ? first : callee.property } as Node
     const given = callee.computed ? rest : first === undefined ? [] : [first, ...rest]
+    // What a class of the program extends may be one of the engine, such as a typed array.
+    if (c.tellsOwn && !/\b(then|catch|finally)\b/.test(calledName(callee)))
+      return outward(c, node, written, tree.make('ThisExpression', {}), given as Node[])
     return { ...node, callee: written, arguments: given } as Node
   }
   if (callee.type === 'MemberExpression') return callOfMember(c, node, callee)
@@ -411,6 +425,16 @@ function writeTagged(c: Context, node: Node & { type: 'TaggedTemplateExpression'
     const written = c.list([...(parts as Node[]), ...(quasi.expressions as Node[])])
     const object = written.shift()
     const property = tag.computed ? written.shift() : tag.property
+    const key = propertyName(tag.property, tag.computed)
+    if (
+      c.tellsOwn &&
+      key !== null &&
+      tag.object.type !== 'Super' &&
+      tag.property.type !== 'PrivateIdentifier'
+    ) {
+      const called = c.help('tagOf', object!, key, c.site(node, 'tag'))
+      return { ...node, tag: called, quasi: { ...quasi, expressions: written } } as Node
+    }
     return { ...node, tag: { ...tag, object, property }, quasi: { ...quasi, expressions: written } } as Node
   }
   const [called, ...expressions] = c.list([tag, ...(quasi.expressions as Node[])])
@@ -423,6 +447,7 @@ function writeTagged(c: Context, node: Node & { type: 'TaggedTemplateExpression'
 
 export function newExpression(c: Context, node: Node & { type: 'NewExpression' }): Node {
   const callee = node.callee as Node
+  if (c.tellsOwn && node.arguments.length === 0 && isDate(c, callee)) return c.making(dateNow(callee))
   const [made, ...args] = takesText(c, callee)
     ? textCall(c, node)
     : c.list([callee, ...(node.arguments as Node[])])

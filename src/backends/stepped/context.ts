@@ -6,6 +6,7 @@ import type { ProgramModule } from './program.ts'
 import { directOperation } from './outline.ts'
 import type { FunctionInfo } from './function-values.ts'
 import type { Reach } from './reach.ts'
+import { isUnread } from './waiting.ts'
 import { isOfLoop } from './loop-imports.ts'
 import { isArrayFrom, iteratesGiven, mapperOf } from './reach-syntax.ts'
 import type { Binding } from './scope.ts'
@@ -160,6 +161,17 @@ export class Context {
    */
   makes(object: Node): boolean {
     return object.type === 'ThisExpression' && this.frame.info.constructs === 'class'
+  }
+
+  /** A variable of which nobody reads anything: what is assigned to it is no change. */
+  isUnread(node: Node): boolean {
+    const binding = this.module.scopes.bindings.get(node)
+    return this.tellsOwn && binding !== undefined && isUnread(binding, this.module)
+  }
+
+  /** An expression that counts in something, and whose own value nobody looks at. */
+  isTally(node: Node): boolean {
+    return this.tellsOwn && !this.reach.hasProxies && this.module.scopes.reads.unused.has(node)
   }
 
   /** A variable of the function itself, which is gone with it. */

@@ -60,7 +60,10 @@ export function memberRead(c: Context, node: Member): Node {
   const key = propertyName(node.property, node.computed)
   if (key === 'Atomics' && isGlobal(node.object as Node, c.module))
     return tree.name(c.runtime('atomics'), node)
-  const [object, property] = parts(c, node)
+  const [given, property] = parts(c, node)
+  const { property: named } = node
+  const isCount = named.type === 'PrivateIdentifier' && isCountedPrivate(c, named.name)
+  const object = isCount ? c.help('looked', given, `#${named.name}`) : given
   const plain = isElement(node) ? elementOf(c, node, object, property) : withParts(node, object, property)
   const read = c.tellsOwn && key === 'constructor' ? c.help('maker', plain) : plain
   return c.frame.stops && c.isPoint(node) ? c.pointAt(read) : read
@@ -114,7 +117,8 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
   if (isConstant(c, target)) return refuseToAssign(c, target, operator, node.right)
   const variable = c.variable(target as Node & { type: 'Identifier' })
   const isLogical = /^(&&|\|\||\?\?)=$/.test(operator)
-  const assigned = (written: Node): Node => (c.isOwn(target) ? written : c.changingVariable(target, written))
+  const assigned = (written: Node): Node =>
+    c.isOwn(target) || c.isUnread(target) ? written : c.changingVariable(target, written)
   const value = (): Node => c.parts.valueFor(c, target, c.expression(node.right))
   if (!c.stops(node.right) || operator === '=')
     return assigned({ ...node, left: variable, right: value() } as Node)
@@ -251,7 +255,13 @@ function memberCompound(c: Context, node: Node & { type: 'AssignmentExpression' 
   const [object, key] = parts(c, target)
   const right = c.expression(node.right)
   if (!isElement(target))
-    return c.changingOf(object, (use) => ({ ...node, left: withParts(target, use, key), right }) as Node)
+    return tallyOf(
+      c,
+      node,
+      target,
+      object,
+      (use) => ({ ...node, left: withParts(target, use, key), right }) as Node,
+    )
   return namedParts(c, target, object, key, (first, use, useKey) =>
     c.withTemporary((kept) => {
       const before = elementOf(c, target, use, useKey)
@@ -302,18 +312,34 @@ function writeKept(c: Context, node: Node, target: Member, object: Node, key: No
   else c.emit(tree.does(c.changingOf(object, (use) => tree.assign(withParts(target, use, key), value))))
 }
 
+/** Counts in a property, by `node`: see counts.ts. */
+function tallyOf(c: Context, node: Node, target: Member, object: Node, write: (object: Node) => Node): Node {
+  const { property } = target
+  if (!c.isTally(node) || target.object.type === 'Super') return c.changingOf(object, write)
+  if (property.type === 'PrivateIdentifier') {
+    if (!isCountedPrivate(c, property.name)) return c.changingOf(object, write)
+    return write(c.help('talliedPrivate', object, `#${property.name}`))
+  }
+  const key = propertyName(property, target.computed)
+  return key === null ? c.changingOf(object, write) : write(c.help('tallied', object, key))
+}
+
+function isCountedPrivate(c: Context, name: string): boolean {
+  return c.tellsOwn && !c.reach.hasProxies && c.module.scopes.reads.counted.has(name)
+}
+
 export function update(c: Context, node: Node & { type: 'UpdateExpression' }): Node {
   const target = node.argument as Node
   if (isConstant(c, target)) return refuseToAssign(c, target, node.operator, null)
   if (target.type !== 'MemberExpression') {
     const updated = { ...node, argument: c.variable(target as Node & { type: 'Identifier' }) } as Node
-    return c.isOwn(target) ? updated : c.changingVariable(target, updated)
+    return c.isOwn(target) || c.isUnread(target) ? updated : c.changingVariable(target, updated)
   }
   if (c.frame.stops && c.isPoint(target)) return updateOfSteps(c, node, target)
   const [object, key] = parts(c, target)
   const updated = (use: Node, useKey: Node): Node =>
     ({ ...node, argument: withParts(target, use, useKey) }) as Node
-  if (!isElement(target)) return c.changingOf(object, (use) => updated(use, key))
+  if (!isElement(target)) return tallyOf(c, node, target, object, (use) => updated(use, key))
   const helper = node.prefix ? 'updated' : 'update'
   const delta = node.operator === '++' ? 1 : -1
   return namedParts(c, target, object, key, (first, use, useKey) =>

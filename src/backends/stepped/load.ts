@@ -30,12 +30,13 @@ import { isData } from './resolve.ts'
 import {
   type EventLoops,
   eventLoops,
-  namesClock,
+  enterClocks,
+  leaveClocks,
+  noteNames,
   outsiders,
   refuseUnseen,
   setEventLoops,
   setLibrary,
-  setReadingClocks,
   setSites,
   setTouching,
 } from './runtime.ts'
@@ -128,9 +129,15 @@ export async function loadSteppedTogether(
   options: LoadOptions = {},
 ): Promise<SteppedPrograms> {
   const { number, sites } = await stepEntries(entries, options)
-  const open = (entry: string | URL): Promise<SteppedEntry> => {
+  const open = async (entry: string | URL): Promise<SteppedEntry> => {
     setSites(sites)
-    return openEntry(number, kernelSource(addressOf(entry)))
+    // What its modules keep of clocks and chance is what its threads find.
+    enterClocks()
+    try {
+      return await openEntry(number, kernelSource(addressOf(entry)))
+    } finally {
+      leaveClocks()
+    }
   }
   const digest = (entry: string | URL): string =>
     digestOf(programs[number]!.form.modules, kernelSource(addressOf(entry)))
@@ -202,8 +209,10 @@ async function stepEntries(
     setEventLoops(form.sites, (await import(addressIn(number, loopModule))) as typeof loop as EventLoops)
   if (form.texts.has(loopModule) && [...form.modules.values()].some(({ isGlobal }) => isGlobal))
     setTouching(form.sites)
-  if ([...form.texts].some(([url, text]) => !isOfRuntime(url) && !isOfLoop(url) && namesClock(text)))
-    setReadingClocks(form.sites)
+  noteNames(
+    form.sites,
+    [...form.texts].flatMap(([url, text]) => (isOfRuntime(url) || isOfLoop(url) ? [] : text)),
+  )
   await importRequired(number, isOfLoop)
   await loadThreadModules(form, `${QUERY}${number}`, (url) => requireStepped(number, url))
   return { number, sites: form.sites }

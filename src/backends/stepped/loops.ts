@@ -24,7 +24,7 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
   }
   const stops = c.stops(node)
   if (node.type === 'ForOfStatement' || node.type === 'ForInStatement') headCellsEarly(c, node)
-  const carries = stops ? carriedBy(node, c.module.scopes, c.options.spins, c.options.turns) : 'variables'
+  const carries = stops ? carriedBy(node, c.module, c.options.spins, c.options.turns) : 'variables'
   if (carries !== 'variables') c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
   if (node.type === 'ForOfStatement' && c.reach.iterationStops) iterating(c, node, labels, carries)
   else turning(c, node, labels, carries, null)

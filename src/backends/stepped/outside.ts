@@ -102,6 +102,14 @@ export function followed(called: unknown, site: number): unknown {
   }
 }
 
+/** A tag that is a method: what it does with shared memory is noted, where it is not the program's. */
+export function tagOf(object: Functions, key: string, site: number): unknown {
+  const tag = object[key]
+  if (typeof tag !== 'function') return tag
+  const call = followed(tag, site) as Method
+  return (...args: readonly unknown[]): unknown => Reflect.apply(call, object, args)
+}
+
 /** Methods of arrays and of typed arrays, and their names. */
 const ofArrays = methodsOf(Array.prototype)
 const ofTypedArrays = methodsOf(Object.getPrototypeOf(Int8Array.prototype) as object)
@@ -383,10 +391,10 @@ function outside(
     return seen(Reflect.apply(called, object, args))
   const ofElements = ofTypedArrays.get(called) ?? ''
   if (isShared(object) && bulkMethods.has(ofElements) && !isBuffer(object))
-    return bulk(object, ofElements, site, args)
+    return bulk(object, ofElements, site, args, called)
   const ofView = ofDataViews.get(called) ?? ''
   if (isShared(object) && viewMethod.test(ofView))
-    return dataView(object as unknown as DataView & Watched, ofView, site, args)
+    return dataView(object as unknown as DataView & Watched, ofView, site, args, called)
   return noteAround(called, object, args, site, callee)
 }
 

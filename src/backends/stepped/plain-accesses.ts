@@ -86,8 +86,14 @@ function plus(value: number | bigint, delta: number): number {
   return (typeof value === 'bigint' ? value + BigInt(delta) : value + delta) as number
 }
 
-/** A method of a typed array that reads or writes many elements. */
-export function bulk(array: Watched, name: string, site: number, args: readonly unknown[]): unknown {
+/** A method of a typed array that reads or writes many elements: `method`, if it is not what the array has. */
+export function bulk(
+  array: Watched,
+  name: string,
+  site: number,
+  args: readonly unknown[],
+  method?: Method,
+): unknown {
   const view = array[TRACKED]!
   const { length } = view
   const [first, second, third] = args as [unknown, number | undefined, number | undefined]
@@ -145,7 +151,7 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
     default:
       if (bulkMethods.has(name)) noteBulkRead(view, 0, length, site)
   }
-  const result = Reflect.apply((array as unknown as Methods)[name]!, array, args)
+  const result = Reflect.apply(method ?? (array as unknown as Methods)[name]!, array, args)
   const shares = name === 'subarray' || (name === 'slice' && isBuffer(array))
   return shares ? made(result as ArrayBufferView) : result
 }
@@ -201,6 +207,7 @@ export function dataView(
   name: string,
   site: number,
   args: readonly unknown[],
+  method?: Method,
 ): unknown {
   const bytes = Number(/\d+/.exec(name)![0]) / 8
   const offset = Number(args[0])
@@ -209,7 +216,7 @@ export function dataView(
     if (name.startsWith('set')) noteBulkWrite(track, offset, offset + bytes, site)
     else noteBulkRead(track, offset, offset + bytes, site)
   }
-  return Reflect.apply((object as unknown as Methods)[name]!, object, args)
+  return Reflect.apply(method ?? (object as unknown as Methods)[name]!, object, args)
 }
 
 /** Notes that every element of an array is read, if it is shared. Returns it. */

@@ -20,7 +20,6 @@ import {
 } from './reach-syntax.ts'
 import { type FunctionNode, type Node, isFunction, propertyName, takesByNumber } from './syntax.ts'
 
-
 const outside: Target = { operation: null, functions: [], unknown: false, exact: false }
 
 export class Reach {

@@ -75,6 +75,17 @@ export class TurnsNeeded extends Error {
   override readonly message = 'no error of the program: the check begins anew, and waits'
 }
 
+/** Somebody has read a field that was thought to be only counted in: everything begins again, with one that counts. */
+export class CountRead extends Error {
+  override readonly name = 'CountRead'
+  readonly field: string
+
+  constructor(field: string) {
+    super('no error of the program: the check begins anew, with a count that is read')
+    this.field = field
+  }
+}
+
 /** A thread is started for which there is no record: everything begins again, with one more. */
 export class ThreadsNeeded extends Error {
   override readonly name = 'ThreadsNeeded'

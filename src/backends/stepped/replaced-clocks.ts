@@ -1,6 +1,7 @@
-// Other clocks in the place of those of the process. This file imports nothing: check() calls a setup with it, too.
+// Other clocks, and other chance, in the place of those of the process. This file imports nothing: check() calls a
+// setup with it, too.
 
-/** When clocks began, in milliseconds: of `Date.now()`, and of `performance.now()` and `process.hrtime()`. */
+/** What clocks tell, in milliseconds: `Date.now()`, and `performance.now()` and `process.hrtime()`. */
 export interface Begin {
   readonly date: number
   readonly performance: number
@@ -10,6 +11,7 @@ const BILLION = BigInt(1e9)
 const { process } = globalThis
 const dateNow = Date.now
 const performanceNow = performance.now.bind(performance)
+const { random } = Math
 const replaced: [holder: object, key: string, property: PropertyDescriptor | undefined][] = []
 
 /** What the clocks of the process tell. */
@@ -17,17 +19,65 @@ export function beginNow(): Begin {
   return { date: dateNow(), performance: performanceNow() }
 }
 
-/** From here on, until restoreClocks(), a clock tells how far `elapsed` says that it has moved, in milliseconds. */
-export function replaceClocks({ date, performance: begun }: Begin, elapsed: () => number): void {
-  const now = (): bigint => BigInt(Math.round((begun + elapsed()) * 1e6))
+/**
+ * From here on, until restoreClocks(), clocks tell what `now` says; null for the time of the process, as long as a
+ * program that has kept one of these functions is not at work.
+ */
+export function replaceClocks(now: () => Begin | null): void {
+  const told = (): Begin => now() ?? beginNow()
+  const nanoseconds = (): bigint => BigInt(Math.round(told().performance * 1e6))
   const hrtime = (since?: readonly [number, number]): [number, number] => {
-    const nanoseconds =
-      now() - (since === undefined ? BigInt(0) : BigInt(since[0]) * BILLION + BigInt(since[1]))
-    return [Number(nanoseconds / BILLION), Number(nanoseconds % BILLION)]
+    const passed =
+      nanoseconds() - (since === undefined ? BigInt(0) : BigInt(since[0]) * BILLION + BigInt(since[1]))
+    return [Number(passed / BILLION), Number(passed % BILLION)]
   }
-  put(Date, 'now', () => date + elapsed())
-  put(performance, 'now', () => begun + elapsed())
-  put(process, 'hrtime', Object.assign(hrtime, { bigint: now }))
+  put(Date, 'now', () => told().date)
+  put(performance, 'now', () => told().performance)
+  put(process, 'hrtime', Object.assign(hrtime, { bigint: nanoseconds }))
+}
+
+/**
+ * From here on, until restoreClocks(), `Math.random()` and `crypto` go by `draw`, which gives whole numbers from 0 to
+ * 2^32 - 1; null as for clocks.
+ */
+export function replaceChance(draw: () => number | null): void {
+  const fill = (bytes: Uint8Array): boolean => {
+    for (let at = 0; at < bytes.length; at += 4) {
+      const word = draw()
+      if (word === null) return false
+      for (let byte = 0; byte < 4 && at + byte < bytes.length; byte++) bytes[at + byte] = word >>> (byte * 8)
+    }
+    return true
+  }
+  put(Math, 'random', () => {
+    const high = draw()
+    return high === null ? random() : (high * 2 ** 21 + (draw()! >>> 11)) / 2 ** 53
+  })
+  const { crypto } = globalThis
+  if (crypto === undefined) return
+  const { getRandomValues, randomUUID } = crypto
+  put(crypto, 'getRandomValues', (array: Uint8Array) => {
+    // The engine says what it does not take.
+    getRandomValues.call(crypto, array)
+    fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))
+    return array
+  })
+  put(crypto, 'randomUUID', () => {
+    const bytes = new Uint8Array(16)
+    if (!fill(bytes)) return randomUUID.call(crypto)
+    bytes[6] = (bytes[6]! & 15) | 64
+    bytes[8] = (bytes[8]! & 63) | 128
+    const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    return text.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  })
+}
+
+/** The number `index`, from 0, of those that stream `stream` draws, a whole number from -1. */
+export function drawn(stream: number, index: number): number {
+  let mixed = (Math.imul(stream + 2, 0x9e3779b1) + Math.imul(index + 1, 0x85ebca6b)) | 0
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad)
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
+  return (mixed ^ (mixed >>> 15)) >>> 0
 }
 
 export function restoreClocks(): void {

@@ -2,10 +2,12 @@
 
 export type { Probe } from './emit.ts'
 export { steppedHost } from './host.ts'
+export { ALL_COUNT, addCounting, countedBy, setCounting, takeCountRead } from './counts.ts'
 export { FinerCellsNeeded, type MemoryMark, memory } from './memory.ts'
 export { CannotSave, SavedFields, rememberFields } from './private-state.ts'
 export {
   ChoicesNeeded,
+  CountRead,
   ScriptNeeded,
   type ScriptRequest,
   SteppingRefused,
@@ -28,6 +30,7 @@ export {
   leap,
   leaveClocks,
   newEnders,
+  drawsNumbers,
   readsClocks,
   refused,
   reportWrite,

@@ -1,6 +1,7 @@
 // Which declaration an identifier means: the scopes of a module.
 
 import { nameOf, patternNames } from './raw-tree.ts'
+import { type Reads, readsOf } from './variable-reads.ts'
 import { type FunctionNode, type Node, childrenOf, isFunction } from './syntax.ts'
 
 export interface Binding {
@@ -25,6 +26,7 @@ export interface Scopes {
   readonly atomics: ReadonlySet<Node>
   /** A name is assigned to that it does not declare. */
   readonly assignsGlobals: boolean
+  readonly reads: Reads
 }
 
 class Scope {
@@ -55,7 +57,8 @@ export function resolveScopes(program: Node, format: 'module' | 'commonjs'): Sco
   const top = new Scope(null, program, true)
   resolver.block(program, top)
   const { bindings, atomics, assignsGlobals } = resolver
-  return { bindings, topLevel: top.names, atomics, assignsGlobals }
+  const reads = readsOf(program, bindings)
+  return { bindings, topLevel: top.names, atomics, assignsGlobals, reads }
 }
 
 function beginsStrict(node: Node): boolean {

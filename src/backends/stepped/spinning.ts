@@ -1,9 +1,10 @@
 // Waiting for a change of what was read: pauses, turns of loops that change nothing, and event loops.
 
+import { readsClocks } from './clock.ts'
 import { noteRead, pauseDone } from './doing.ts'
 import { made } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
-import { current, mustStop, refuseToStop, scheduler, soloThread, state, stop } from './running.ts'
+import { current, mustStop, refuseToStop, scheduler, sites, soloThread, state, stop } from './running.ts'
 import { SHARED } from './tags.ts'
 import {
   enterLoop,
@@ -55,7 +56,9 @@ export function pause(site: number, turns?: number): unknown {
   if (thread === soloThread) return undefined
   if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false
-  return spin(thread, site, 0, thread.reads, false)
+  const sees = thread.clockLooks !== thread.pausedClock
+  thread.pausedClock = thread.clockLooks
+  return spin(thread, site, 0, thread.reads, false, sees)
 }
 
 /** Default: how often a thread goes on though it has read the same as before, if that may lead to something else. */
@@ -113,7 +116,7 @@ export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
     thread.readCells[0] = 0
     thread.array = nowhere
   }
-  return spin(thread, site, 0, thread.reads, false) as boolean
+  return spin(thread, site, 0, thread.reads, false, false) as boolean
 }
 
 /** What is read from here on is what idle() waits for a change of. */
@@ -121,7 +124,15 @@ export function beginLooking(): void {
   current.forgetReads()
 }
 
-function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {
+/** It `sees` its clock, which may have moved far at any moment: see leap(). Then it is not left for a later turn. */
+function spin(
+  thread: Thread,
+  site: number,
+  from: number,
+  to: number,
+  turns: boolean,
+  sees: boolean,
+): unknown {
   if (state.stopping) refuseToStop()
   thread.kind = PAUSE
   thread.site = site
@@ -132,12 +143,15 @@ function spin(thread: Thread, site: number, from: number, to: number, turns: boo
   thread.cells = 1
   thread.state = SPINNING
   thread.betweenTurns = turns
+  thread.seesTime = sees
+  if (sees) thread.isIdle = false
   return mustStop(thread) ? stop() : pauseDone(thread)
 }
 
 /** The next loop is entered. */
 export function loop(site: number): void {
   const turns = current.turns[site]
+  current.pausedClock = current.clockLooks
   if (turns !== undefined) enterLoop(turns)
 }
 
@@ -164,7 +178,10 @@ export function again(
   const from = isSameEpoch ? turns.from : 0
   const isSame = values === noValues || sameValues(turns.values, values)
   const isIdle = scheduler!.waitsAtOnce && isSame && turns.changes === changes && turns.looks !== looks
-  const repeats = !keeps && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
+  // What it sees of a clock is another then.
+  const hasMoved = thread.timeouts > turns.timeouts && readsClocks(sites)
+  const repeats =
+    !keeps && !hasMoved && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later.
   const mayBeLater = isIdle && turns.rescues === rescues
   turns.epoch = epoch
@@ -175,6 +192,9 @@ export function again(
   turns.rescues = rescues
   turns.values = values
   const isCounting = follows && turns.own !== own
+  noteTimeouts(thread, turns, isSame && !hasMoved && turns.own === own)
+  const sees = thread.clockLooks !== turns.clockLooks
+  turns.clockLooks = thread.clockLooks
   turns.own = own
   turns.vain = repeats && isCounting ? turns.vain + 1 : 0
   if (repeats && isCounting && turns.vain < turnsMax) return undefined
@@ -184,7 +204,20 @@ export function again(
   thread.isIdle = mayBeLater
   // It has paused in this turn, until something changed.
   thread.isStale = !hasRead
-  return spin(thread, site, from, reads, true)
+  return spin(thread, site, from, reads, true, sees)
+}
+
+/**
+ * In the turn that ends, `timeouts` of the thread passed and nothing came of it: it has changed nothing but that it
+ * waited, and so stands where it stood when the turn began. It might as well have begun the turn now.
+ */
+function noteTimeouts(thread: Thread, turns: ReturnType<Thread['turnsOf']>, isSame: boolean): void {
+  const { timeouts, sharedChanges } = thread
+  const passed = timeouts - turns.timeouts
+  // To wait is a change, of who waits.
+  if (isSame && passed > 0 && sharedChanges - turns.shared === passed) thread.vainTimeouts += passed
+  turns.timeouts = timeouts
+  turns.shared = sharedChanges
 }
 
 function sameValues(before: readonly unknown[], now: readonly unknown[]): boolean {

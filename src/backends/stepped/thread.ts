@@ -91,6 +91,10 @@ interface Turns {
   /** Changes of what is not shared, and how many turns in a row made some and read the same. */
   own: number
   vain: number
+  /** What it had changed in shared memory, how many time-outs of it had passed, and how often it saw its clock. */
+  shared: number
+  timeouts: number
+  clockLooks: number
   /** What the variables were that it hands from one turn to the next. */
   values: readonly unknown[]
 }
@@ -127,6 +131,7 @@ export function enterLoop(turns: Turns): void {
   turns.epoch = -1
   turns.changes = -1
   turns.vain = 0
+  turns.timeouts = Infinity
 }
 
 /** Reads that are remembered since a thread last changed something. */
@@ -177,11 +182,18 @@ export class Thread {
   waitCell = 0
   /** How often it went on without cause, because nothing else could. */
   rescues = 0
-  /** How often a time-out of it passed. */
+  /** How often a time-out of it passed, and how many of these came to nothing: see again() in spinning.ts. */
   timeouts = 0
+  vainTimeouts = 0
   /** How far its clock has moved, in milliseconds, and how often it has looked at it: see clock.ts. */
   elapsed = 0
   clockLooks = 0
+  /** How many random numbers it has drawn. */
+  draws = 0
+  /** Its looks at its clock when it last paused, or came to a loop. */
+  pausedClock = 0
+  /** It spins, and has looked at its clock since it last did: how far that has moved may end it. */
+  seesTime = false
   /** What it has changed, in shared memory or for itself: this moves at each change, while it does not run. */
   changes = 0
   /** Those of them that others see in shared memory, or by who waits. */
@@ -248,8 +260,12 @@ export class Thread {
     this.site = -1
     this.rescues = 0
     this.timeouts = 0
+    this.vainTimeouts = 0
     this.elapsed = 0
     this.clockLooks = 0
+    this.draws = 0
+    this.pausedClock = 0
+    this.seesTime = false
     this.sharedChanges = this.changes
     this.privateChanges = 0
     this.isIdle = false
@@ -313,8 +329,12 @@ export class Thread {
     this.waitCell = other.waitCell
     this.rescues = other.rescues
     this.timeouts = other.timeouts
+    this.vainTimeouts = other.vainTimeouts
     this.elapsed = other.elapsed
     this.clockLooks = other.clockLooks
+    this.draws = other.draws
+    this.pausedClock = other.pausedClock
+    this.seesTime = other.seesTime
     this.changes = other.changes
     this.sharedChanges = other.sharedChanges
     this.privateChanges = other.privateChanges
@@ -363,7 +383,20 @@ export class Thread {
     for (const site of this.loops) if (other.turns[site] === undefined) enterLoop(this.turns[site]!)
     for (const site of other.loops) {
       const turns = this.turnsOf(site)
-      const { epoch, before, from, changes, looks, rescues, own, vain, values } = other.turns[site]!
+      const {
+        epoch,
+        before,
+        from,
+        changes,
+        looks,
+        rescues,
+        own,
+        vain,
+        shared,
+        timeouts,
+        clockLooks,
+        values,
+      } = other.turns[site]!
       turns.epoch = epoch
       turns.before = before
       turns.from = from
@@ -372,6 +405,9 @@ export class Thread {
       turns.rescues = rescues
       turns.own = own
       turns.vain = vain
+      turns.shared = shared
+      turns.timeouts = timeouts
+      turns.clockLooks = clockLooks
       turns.values = values
     }
   }
@@ -382,7 +418,9 @@ export class Thread {
     if (known !== undefined) return known
     this.loops.push(site)
     const places = { epoch: -1, before: -1, from: 0, values: noValues }
-    const turns = { ...places, changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
+    const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
+    const waits = { shared: 0, timeouts: Infinity, clockLooks: 0 }
+    const turns = { ...places, ...counts, ...waits }
     this.turns[site] = turns
     return turns
   }

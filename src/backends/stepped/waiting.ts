@@ -1,5 +1,6 @@
 // Which loops can only wait.
 
+import type { ProgramModule } from './program.ts'
 import type { Binding, Scopes } from './scope.ts'
 import { type Node, childrenOf, isFunction } from './syntax.ts'
 
@@ -15,32 +16,45 @@ const COMPARED_MAX = 4
 /**
  * What a loop takes from one turn to the next. If that is nothing, and what it reads from shared memory is the same as
  * before, so is the next turn. One that counts its turns, or goes through a list, takes variables over; what it counts
- * within a turn does not matter, nor what it sets before it leaves the loop, nor a count of its turns in the variable
- * `spins`. Where `compares`, variables that are only set, as in `while (value === null) value = take()`, are named.
+ * within a turn does not matter, nor a variable that nobody reads, nor what it sets before it leaves the loop, nor a
+ * count of its turns in the variable `spins`. Where `compares`, variables that are only set, as in `while (value ===
+ * null) value = take()`, are named.
  */
 export function carriedBy(
   loop: Node,
-  { bindings }: Scopes,
+  module: ProgramModule,
   spins: string | null,
   compares: boolean,
 ): Carried {
+  const { bindings } = module.scopes
   if (loop.type === 'ForOfStatement' || loop.type === 'ForInStatement') return 'variables'
   const isSpin = loop.type === 'ForStatement' && counts(loop.update, spins)
-  if (loop.type === 'ForStatement' && loop.update && !isSpin) return 'variables'
   const fresh = declaredInTurn(loop, bindings)
   // What a `for` begins with is done once, before the first turn.
   const parts =
     loop.type === 'ForStatement'
-      ? childrenOf(loop).filter((part) => part !== loop.init && part !== loop.update)
+      ? [loop.test, loop.body, isSpin ? null : loop.update].filter((part) => part != null)
       : childrenOf(loop)
   const { assigned, counted, hasProperties, isUnclear } = assignmentsIn(parts, loop, bindings)
   if (isUnclear) return 'variables'
-  const isSet = setFirst(parts, bindings)
-  const carried = [...assigned.keys()].filter((each) => !fresh.has(each) && isSet.get(each) !== true)
+  // After a `continue`, the end of a turn comes without what is set before it.
+  const skips = 'update' in loop && contains(loop, (node) => node.type === 'ContinueStatement')
+  const isSet = skips ? new Map<Binding, boolean>() : setFirst(parts, bindings)
+  const carried = [...assigned.keys()].filter(
+    (each) => !fresh.has(each) && isSet.get(each) !== true && !(compares && isUnread(each, module)),
+  )
   if (carried.length === 0) return hasProperties ? 'properties' : 'nothing'
   if (!compares || carried.length > COMPARED_MAX || carried.some((each) => counted.has(each)))
     return 'variables'
   return carried.map((each) => assigned.get(each)!)
+}
+
+/** Nobody reads anything of the variable. What `arguments` and `eval` read of it, nobody sees. */
+export function isUnread(binding: Binding, { scopes, program, text, format }: ProgramModule): boolean {
+  if (scopes.reads.read.has(binding) || !/^(variable|parameter)$/.test(binding.kind)) return false
+  // A script may have it on the global object.
+  if (binding.scope === program && format !== 'module') return false
+  return !/\beval\b/.test(text) && (binding.kind === 'variable' || !/\barguments\b/.test(text))
 }
 
 interface Assignments {

@@ -1,0 +1,102 @@
+// Time-outs that pass again and again. One that only has a thread wait again, as it stood, leaves nothing out; any
+// other is let pass so often, and what a further one would lead to is not called explored.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { type CheckOptions, checkFile, replayFile } from '../../src/check/index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'faultline-timeouts-'))
+after(() => rmSync(folder, { recursive: true }))
+let written = 0
+
+/** A thread that does `waits`, beside one that ends its wait. */
+function fileOf(waits: string, wakes = 'Atomics.store(cells, 0, 1); Atomics.notify(cells, 0)'): string {
+  const file = join(folder, `program-${++written}.mjs`)
+  writeFileSync(
+    file,
+    `export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(16)),
+  threads: [${waits}, (cells) => { ${wakes} }],
+}
+const giveUp = () => { throw new Error('it gave up') }`,
+  )
+  return file
+}
+
+const explored = (waits: string, options: CheckOptions = {}) => checkFile(fileOf(waits), options)
+
+describe('time-outs', () => {
+  for (const [what, waits] of Object.entries({
+    'of a thread that waits again':
+      '(cells) => { while (Atomics.load(cells, 0) === 0) Atomics.wait(cells, 0, 0, 10) }',
+    'within a call, in a loop of two waits': `(cells) => {
+      const sleep = (index) => Atomics.wait(cells, index, 0, 10)
+      for (;;) { if (Atomics.load(cells, 0) === 1) return; sleep(1); sleep(0) }
+    }`,
+    'of a thread that gives up after the first':
+      "(cells) => { while (Atomics.load(cells, 0) === 0) if (Atomics.wait(cells, 0, 0, 10) === 'timed-out') return }",
+    'of a thread that gives up after the fifth':
+      '(cells) => { for (let n = 0; n < 5 && Atomics.load(cells, 0) === 0; n++) Atomics.wait(cells, 0, 0, 10) }',
+  }))
+    it(`leave nothing out: ${what}`, async () => {
+      for (const options of [{}, { workers: 2 }, { bound: 2 }]) {
+        const { verdict, complete, timeouts, leftTimeout } = await explored(waits, options)
+        assert.deepEqual([verdict, complete, timeouts, leftTimeout], ['pass', true, null, undefined])
+      }
+    })
+
+  for (const [what, waits] of Object.entries({
+    'counts them in a loop':
+      '(cells) => { for (let n = 0; Atomics.load(cells, 0) === 0; n++) if (n === 3) giveUp(); else Atomics.wait(cells, 0, 0, 10) }',
+    'counts them in a field': `(cells) => {
+      const tries = { n: 0 }
+      while (Atomics.load(cells, 0) === 0) if (tries.n++ === 3) giveUp(); else Atomics.wait(cells, 0, 0, 10)
+    }`,
+    'waits three times': `(cells) => {
+      for (const cell of [1, 2, 3]) Atomics.wait(cells, cell, 0, 10)
+      if (Atomics.load(cells, 0) === 0) giveUp()
+    }`,
+    'looks at a clock': `(cells) => {
+      const end = Date.now() + 25
+      while (Atomics.load(cells, 0) === 0) if (Date.now() > end) giveUp(); else Atomics.wait(cells, 0, 0, 10)
+    }`,
+    'has timers': `async (cells) => {
+      for (const time of [1, 2, 3]) await new Promise((resolve) => setTimeout(resolve, time))
+      if (Atomics.load(cells, 0) === 0) giveUp()
+    }`,
+  }))
+    it(`are let pass more often where a thread ${what}`, async () => {
+      const file = fileOf(waits)
+      const { failure } = await checkFile(file)
+      assert.match(failure!.message, /it gave up/)
+      assert.deepEqual((await replayFile(file, failure!.token!)).failure?.schedule, failure!.schedule)
+    })
+
+  it('that have changed shared memory are not for nothing: another thread counts them', async () => {
+    const waits =
+      '(cells) => { while (Atomics.load(cells, 0) === 0) { Atomics.wait(cells, 0, 0, 10); Atomics.add(cells, 1, 1) } }'
+    const wakes =
+      'if (Atomics.load(cells, 1) === 5) giveUp(); Atomics.store(cells, 0, 1); Atomics.notify(cells, 0)'
+    assert.match((await checkFile(fileOf(waits, wakes))).failure!.message, /it gave up/)
+  })
+
+  it('that are left out are told, with the place, until the call accepts that', async () => {
+    const waits =
+      '(cells) => { for (let n = 0; n < 40 && Atomics.load(cells, 0) === 0; n++) Atomics.wait(cells, 0, 0, 10) }'
+    const { verdict, complete, timeouts, leftTimeout } = await explored(waits)
+    assert.deepEqual([verdict, complete, timeouts], ['incomplete', false, 16])
+    assert.match(leftTimeout!, /mjs:3 .*Atomics\.wait\(cells, 0, 0, 10\)/)
+    for (const workers of [1, 2]) {
+      const accepted = await explored(waits, { timeouts: 2, workers })
+      assert.deepEqual([accepted.verdict, accepted.complete, accepted.timeouts], ['pass', true, 2])
+    }
+    const none = await explored('(cells) => { if (Atomics.wait(cells, 0, 0, 10) !== "ok") giveUp() }', {
+      timeouts: 0,
+      maxSteps: 50,
+    })
+    assert.equal(none.timeouts, 0)
+  })
+})
