@@ -16,7 +16,8 @@ test('who asked before the lock was given back waited for it, though it is told 
   const { linux, locks } = events.summary()
   const { count, total } = linux.lockWaitNs.writers
   assert.deepEqual([count, total, linux.lockAcquisitions.writers], [1, 220, 2])
-  assert.deepEqual(locks.matrix, [{ heldBy: 'mprotect', waitedBy: 'munmap', waits: 1, waitedNs: 220 }])
+  const wait = { owner: '', heldBy: 'mprotect', waitedBy: 'munmap', waits: 1, waitedNs: 220 }
+  assert.deepEqual(locks.matrix, [wait])
 })
 
 test('a try that failed and what follows are one wait; a try that is given up is none', () => {

@@ -1,10 +1,10 @@
 // Where things happen: a number for each place of a program that the runtime reports.
 
 import { readFileSync } from 'node:fs'
-// As a whole: an older Node lacks names of it, and is to say so in words (see threads/node-version.ts).
+// These two as a whole: an older Node lacks names of them, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { getCallSites } from 'node:util'
+import * as util from 'node:util'
 import type { ProgramModule } from './program.ts'
 import { type Node, positionOf } from './syntax.ts'
 import { placeByMap } from './typescript.ts'
@@ -135,7 +135,7 @@ const toldPlaces = new Map<string, Site>()
 /** The innermost place of a stepped program on the stack; `otherwise` stands for a file where there is none. */
 export function currentPlace(what: string, otherwise: string): Site {
   for (const frames of FRAMES)
-    for (const { scriptName, lineNumber, columnNumber, functionName } of getCallSites(frames)) {
+    for (const { scriptName, lineNumber, columnNumber, functionName } of util.getCallSites(frames)) {
       if (!loadedTexts.has(scriptName)) continue
       const key = `${lineNumber}:${columnNumber} ${scriptName}`
       let place = toldPlaces.get(key)
