@@ -1,7 +1,7 @@
-// read and write, by way of the page cache (mm/filemap.c: generic_file_read_iter, generic_perform_write).
+// read and write through the page cache (mm/filemap.c: generic_file_read_iter, generic_perform_write).
 //
-// A place in a file is a number of bytes, up to 2^43. Writing holds the lock of the file (inode-lock.ts), so that it
-// meets no truncation; reading does not, and sees what is there page by page.
+// Offsets in a file are in bytes, up to 2^43. A write holds the lock of the inode (inode-lock.ts), which excludes
+// truncation; a read does not, and sees the file page by page.
 
 import { PAGE_SIZE, ZERO_FRAME } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
@@ -28,9 +28,9 @@ import { allocPage } from './reclaim.ts'
 import { END_OF_FILES, cutBack, extendCached, growFile } from './truncate.ts'
 
 /**
- * `pread`: reads `length` bytes from `offset` on into `target`, from its byte `start` on. Returns the bytes read, fewer
- * at the end of the file, or a negative errno when there are none because of it; -EFAULT where `target` is shorter by
- * then, as in {@link writeToFile}. May sleep.
+ * `pread`: reads `length` bytes at `offset` into `target`, from its byte `start` on. Returns how many bytes it read,
+ * fewer at the end of the file; a negative errno if an error came before the first; -EFAULT if `target` has become too
+ * short, as in {@link writeToFile}. May sleep.
  */
 export function readFromFile(
   cpu: Task,
@@ -73,7 +73,7 @@ export function readFromFile(
   return length
 }
 
-/** `shmem_file_read_iter`: reading what is known to be a hole does not make a page of it. */
+/** `shmem_file_read_iter`: a read of a known hole allocates no page. */
 function isHole(cpu: Task, file: number, index: number): boolean {
   const maybe = (cpu.heap[file + File.flags] & FILE_HOST) === 0 || isHostHole(cpu, file, index)
   return maybe && loadPage(cpu, file, index) === 0
@@ -81,8 +81,8 @@ function isHole(cpu: Task, file: number, index: number): boolean {
 
 /**
  * `pwrite`: writes `length` bytes of `source`, from its byte `start` on, at `offset`. A file that ends before grows
- * first if it may; else -EFBIG. -EFAULT where `source` is shorter by then: what the host does meanwhile may run code of
- * the program. Returns the bytes written, or a negative errno when there are none because of it. May sleep.
+ * first if it may, else -EFBIG. -EFAULT if `source` has become too short: the host may run code of the program
+ * meanwhile. Returns how many bytes it wrote, or a negative errno if an error came before the first. May sleep.
  */
 export function writeToFile(
   cpu: Task,
@@ -102,8 +102,8 @@ export function writeToFile(
 }
 
 /**
- * Returns the bytes written, or a negative errno when there are none because of it. Where it is not all, `cpu.ioError`
- * is why. The inode is locked.
+ * Returns how many bytes it wrote, or a negative errno if an error came before the first. If it did not write all,
+ * `cpu.ioError` says why. The inode is locked.
  */
 function writePages(
   cpu: Task,
@@ -128,9 +128,9 @@ function writePages(
 }
 
 /**
- * `write` with O_APPEND: writes all of `source` at the end of the file, which grows by it; of two CPUs that append, one
- * comes after the other. `cpu.appendedAt` is where, in bytes. Returns 0; a negative errno, and the file is as it was;
- * or, where it could not be cut off again, the errno of that. May sleep.
+ * `write` with O_APPEND: appends all of `source` to the file. CPUs that append take turns. `cpu.appendedAt` is the
+ * offset, in bytes. Returns 0; or a negative errno with the file unchanged; or, if the new part could not be cut off
+ * again, the errno of that. May sleep.
  */
 export function appendToFile(cpu: Task, file: number, source: Uint8Array): number {
   const { heap } = cpu
@@ -171,15 +171,15 @@ function writePage(
     return -EFAULT
   }
   copyToFrame(cpu, frame, within, source, start, length)
-  // Marked after the copy: a write-back in between may have cleared an earlier mark, and missed what was just written.
+  // Marked after the copy: a write-back in between may have cleared an earlier mark, and missed these bytes.
   setPageDirty(cpu, frame, PG_REFERENCED)
   putPage(cpu, frame)
   return 0
 }
 
 /**
- * What a page contained need not be read when all of it is written. Returns false, and has done nothing, when the page
- * is there already and was read, or `source` is not any more.
+ * Puts a page that is overwritten whole into the cache without reading it first. Returns false, and does nothing, if
+ * the page is in the cache and up to date, or if `source` has become too short.
  */
 export function addWholePage(
   cpu: Task,
@@ -204,7 +204,7 @@ export function addWholePage(
   return added
 }
 
-/** The same for a page that could not be read, which stays in the cache. */
+/** Does the same for a page that is in the cache because reading it has failed. */
 function replaceUnread(cpu: Task, file: number, index: number, source: Uint8Array, start: number): boolean {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return false
@@ -212,7 +212,7 @@ function replaceUnread(cpu: Task, file: number, index: number, source: Uint8Arra
     putPage(cpu, frame)
     return false
   }
-  // Who reads it has it locked.
+  // A CPU that reads it has locked it.
   lockPage(cpu, frame)
   const unread =
     isPageOf(cpu, frame, file, index) &&

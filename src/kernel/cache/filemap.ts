@@ -1,7 +1,6 @@
 // The page cache: bringing pages of files in (mm/filemap.c, mm/shmem.c).
 //
-// A page enters the cache locked and not up to date. It is unlocked when its content is there, or when reading it has
-// failed; then it stays, not up to date, and the next CPU that wants it tries again. All of this may sleep.
+// Pages of files of the host are read in read-pages.ts. All of this may sleep.
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { clearFrame } from '../machine/sectors.ts'
@@ -21,12 +20,12 @@ import { readAhead } from './readahead.ts'
 import { allocPage } from './reclaim.ts'
 
 /**
- * The page `index` of a file, up to date, with a reference on it, for a call that wants `pages` pages from there on.
- * Returns 0 when that is not possible; `cpu.ioError` is a negative errno then, and 0 behind the end of the file.
+ * The page `index` of a file, up to date and with a reference, for a call that needs `pages` pages from there on.
+ * Returns 0 on failure; `cpu.ioError` is then a negative errno, or 0 behind the end of the file.
  */
 export function getFilePage(cpu: Task, file: number, index: number, pages = 1): number {
   for (;;) {
-    // Asked in each turn: the file may become shorter, and what is brought in beyond its end is thrown away again.
+    // Checked in each turn: the file may shrink, and a page brought in beyond its end is dropped again.
     if (index >= Atomics.load(cpu.heap, file + File.pages)) {
       cpu.ioError = 0
       return 0
@@ -39,7 +38,7 @@ export function getFilePage(cpu: Task, file: number, index: number, pages = 1): 
       unlockPage(cpu, frame)
       if (error === 0) return frame
       putPage(cpu, frame)
-      // The page is not part of the file any more: reclaim or truncation was faster.
+      // The page no longer belongs to the file: reclaim or truncation was faster.
       if (error > 0) continue
       cpu.ioError = error
       return 0
@@ -52,8 +51,8 @@ export function getFilePage(cpu: Task, file: number, index: number, pages = 1): 
 }
 
 /**
- * The page is not in the cache: brings it in. `pages` and `vmFlags` are those of {@link readAhead}. Returns 0, also if
- * somebody else did, or a negative errno.
+ * Brings in a page that is not in the cache. `pages` and `vmFlags` are those of {@link readAhead}. Returns 0, also if
+ * another CPU brought it in, or a negative errno.
  */
 export function bringIn(cpu: Task, file: number, index: number, pages: number, vmFlags: number): number {
   const entry = loadPage(cpu, file, index)
@@ -68,7 +67,7 @@ export function bringIn(cpu: Task, file: number, index: number, pages: number, v
 // ---------------------------------------------------------------------------------------------------------------------
 // Files of memory
 
-/** A hole becomes a page of zeros. Returns 0 or -ENOMEM. */
+/** Fills a hole with a page of zeros. Returns 0 or -ENOMEM. */
 function addZeroPage(cpu: Task, file: number, index: number): number {
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_UPTODATE | PG_REFERENCED)
   if (frame === 0) return -ENOMEM
@@ -80,7 +79,7 @@ function addZeroPage(cpu: Task, file: number, index: number): number {
   return added < 0 ? -ENOMEM : 0
 }
 
-/** `shmem_swapin`. Returns 0, also when the page is not in that slot any more, or a negative errno. */
+/** `shmem_swapin`. Returns 0, also if the page is no longer in that slot, or a negative errno. */
 export function swapInFilePage(cpu: Task, file: number, index: number, slot: number): number {
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_REFERENCED)
   if (frame === 0) return -ENOMEM
@@ -93,8 +92,8 @@ export function swapInFilePage(cpu: Task, file: number, index: number, slot: num
 }
 
 /**
- * Takes a reference on the slot, so that it is not used again and the area is not given up: what is read from it is the
- * page, if the tree says so before and after. Returns false when the tree does not have the slot any more.
+ * Takes a reference on the slot, so that it is not reused and the area is not released: what is read from it is the
+ * page if the tree has the slot before and after. Returns false if the tree no longer has the slot.
  */
 function pinSwapEntry(cpu: Task, file: number, index: number, slot: number): boolean {
   spinLock(cpu, file + File.lock)
@@ -104,7 +103,7 @@ function pinSwapEntry(cpu: Task, file: number, index: number, slot: number): boo
   return present
 }
 
-/** Reads the slot, and puts the frame in its place if it is still there. Returns 0 or a negative errno. */
+/** Reads the slot, and replaces it in the tree by the frame if it is still there. Returns 0 or a negative errno. */
 function readSwapEntry(cpu: Task, file: number, index: number, slot: number, frame: number): number {
   countVmEvent(cpu, VmEvent.pgmajfault)
   cpu.ioFrames[0] = frame

@@ -1,13 +1,13 @@
 // The flusher: a thread that writes files back while programs compute (fs/fs-writeback.c, wb_do_writeback).
 //
-// It comes when its period is over, when many pages have become dirty since it last came, or when it is asked. In
-// periods it writes what has been dirty for long; otherwise everything. It promises nothing: a page that it has written
-// is safe only when a synchronisation says so, which then finds little to do. Here is what it does in the kernel, a
-// part of a file at a time, so that it can be stopped in between; the thread is the backend's.
+// It runs when its period is over, when many pages have become dirty since its last run, or on request. After a period
+// it writes what has been dirty for long; otherwise everything. It guarantees nothing: a page is safe only after a
+// synchronisation, which then finds little to do. This file is the flusher's part in the kernel. It handles part of a
+// file at a time, so that the flusher can be stopped in between; the thread belongs to the backend.
 //
-// It takes the mark off a file before it begins with it (`dirtiedWhen`), and only then looks for dirty pages: whoever
-// makes one dirty or writable marks the file first or has the page table or the page locked, for which the flusher
-// waits, or comes back.
+// The flusher clears the mark of a file (`dirtiedWhen`) before it looks for dirty pages. A CPU that makes a page dirty
+// or writable marks the file first, or has the page table or the page locked: the flusher waits for that lock, or looks
+// again later.
 
 import { Header } from '../machine/header.ts'
 import { markFileDirty } from '../memory/dirty.ts'
@@ -19,7 +19,7 @@ import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { cleanMappings } from '../tables/rmap.ts'
 import { WB_SYNC_NONE, writeBackPages } from './writeback.ts'
 
-/** `MAX_WRITEBACK_PAGES`: how much of a file is looked at before another has its turn. */
+/** `MAX_WRITEBACK_PAGES`: how many pages of a file it looks at before the next file has its turn. */
 const WRITEBACK_PAGES = 1024
 
 /** Values of `flusherWake`: there is something to do; the flusher must end. */
@@ -31,37 +31,37 @@ export function advanceWriteback(cpu: Task): void {
   Atomics.add(cpu.heap, Header.writebackPeriod, 1)
 }
 
-/** Whether so much has become dirty that all is to be written, and not only what has been dirty for long. */
+/** Whether so many pages are dirty that the flusher writes all, and not only those that have been dirty for long. */
 export function isOverBackground(cpu: Task): boolean {
   const { heap } = cpu
   const limit = Atomics.load(heap, Header.dirtyBackground)
   return limit !== 0 && Atomics.load(heap, Header.dirtied) >= limit
 }
 
-/** `writeback_sb_inodes` begins, from the first file on; with all of them, what is dirty is counted anew. */
+/** Begins `writeback_sb_inodes` at the first file. With `all`, the count of dirty pages begins anew. */
 export function beginWriteback(cpu: Task, all: boolean): void {
   cpu.walkFile = 0
   if (all) Atomics.store(cpu.heap, Header.dirtied, 0)
 }
 
 /**
- * `writeback_sb_inodes`, one turn: writes a part of the next file that is due, or of the same one again. Returns false
- * when there is no other. Errors are left to those who synchronise the file. May sleep.
+ * `writeback_sb_inodes`, one turn: writes part of the next file that is due, or more of the current one. Returns false
+ * if no file is left. Leaves errors to those who synchronise the file. May sleep.
  */
 export function writeBackSome(cpu: Task, all: boolean): boolean {
   const file = nextDueFile(cpu, all)
   if (file === 0) return false
   if (writePart(cpu, file)) cpu.walkFile--
-  // `inode_sync_complete`: from here on it may be freed.
+  // `inode_sync_complete`: from here on the file may be freed.
   Atomics.store(cpu.heap, file + File.underWriteback, 0)
   Atomics.notify(cpu.heap, file + File.underWriteback)
   return true
 }
 
 /**
- * The file with the lowest number above `cpu.walkFile` that is due; its number becomes that. It is marked as being
- * written (I_SYNC), which keeps it from being freed, as no reference does: who closes it last need not wait for this
- * CPU to let go. 0 if there is none.
+ * The due file with the lowest number above `cpu.walkFile`, which becomes its number; 0 if there is none. Marks the
+ * file as being written (I_SYNC), which keeps it from being freed. A reference is not taken, so the CPU that closes the
+ * file last need not wait for this one.
  */
 function nextDueFile(cpu: Task, all: boolean): number {
   const { heap } = cpu
@@ -92,13 +92,13 @@ function isDue(cpu: Task, file: number, all: boolean): boolean {
   return all || age >= heap[Header.dirtyExpire]
 }
 
-/** Returns whether there is more of the file. Only the flusher comes here. */
+/** Returns whether there is more of the file. Only the flusher calls this. */
 function writePart(cpu: Task, file: number): boolean {
   const { heap } = cpu
   const first = heap[file + File.writebackIndex]
   if (first === 0) Atomics.store(heap, file + File.dirtiedWhen, 0)
   const end = Math.min(first + WRITEBACK_PAGES, Atomics.load(heap, file + File.pages))
-  // What only others can reach is left to them, and is no error.
+  // A file that only other threads can reach is left to them, without an error.
   if (openOnHost(cpu, file) !== 0) {
     markFileDirty(cpu, file)
     return false

@@ -1,7 +1,7 @@
-// Files of the host: one struct for each, whoever opens it how often (fs/inode.c, iget5_locked).
+// Files of the host: one struct for each file, however often it is opened (fs/inode.c, iget5_locked).
 //
-// They are linked, from `fileList` on, for as long as somebody refers to them or something of them is not written. What
-// a file is known by, its device and inode, does not change; what it may be used for only grows.
+// They are on the list `fileList` as long as they have references or unwritten data. The identity of a file, its device
+// and inode, does not change; what the file may be used for only grows.
 
 import { Header } from '../machine/header.ts'
 import {
@@ -27,9 +27,9 @@ import { writeBackFile } from './writeback.ts'
 const IDENTITY_WORDS = 4
 
 /**
- * The file with that identity, with a reference on it; one that is not known yet gets a size of `pages` pages, of which
- * the last has `lastBytes` bytes, and is found at `path` (UTF-8, at most PATH_BYTES_MAX bytes) by the host. `writable`
- * says what it has been opened for. `flags` may be FILE_NO_FAULT_AROUND. Returns 0 when there is no memory.
+ * Returns the file with that identity, with a reference. A file that is new gets a size of `pages` pages, the last with
+ * `lastBytes` bytes; the host finds it at `path` (UTF-8, at most PATH_BYTES_MAX bytes). `writable` says whether it was
+ * opened for writing. `flags` may be FILE_NO_FAULT_AROUND. Returns 0 if there is no memory.
  */
 export function openHostFile(
   cpu: Task,
@@ -61,8 +61,8 @@ export function openHostFile(
 }
 
 /**
- * The file with that identity, with a reference on it, after making known that it may be written if `writable`. If
- * there is none, it is `fresh` from now on, which may be 0.
+ * Returns the file with that identity, with a reference, and notes that it may be written if `writable`. If there is
+ * none, `fresh`, which may be 0, becomes that file.
  */
 function findHostFile(cpu: Task, identity: Int32Array, writable: boolean, fresh: number): number {
   const { heap } = cpu
@@ -70,9 +70,9 @@ function findHostFile(cpu: Task, identity: Int32Array, writable: boolean, fresh:
   let file = heap[Header.fileList]
   while (file !== 0 && !hasIdentity(cpu, file, identity)) file = heap[file + File.nextFile]
   if (file !== 0) {
-    // The count may be 0: the file may be waiting to be buried, see task-work.ts.
+    // The count may be 0: the file may be on the list of the dead, see task-work.ts.
     Atomics.add(heap, file + File.refcount, 1)
-    // So the CPU that buries it sees that it was found, even if it has been given up again by then.
+    // So the CPU that buries it notices that it was found, even if it has been released again by then.
     if (heap[file + File.burial] === BURIAL_BEGUN) heap[file + File.burial] = BURIAL_NONE
     if (writable) Atomics.and(heap, file + File.flags, ~FILE_READ_ONLY)
   } else if (fresh !== 0) {
@@ -91,7 +91,7 @@ function hasIdentity(cpu: Task, file: number, identity: Int32Array): boolean {
   return true
 }
 
-/** A path in the heap, or 0. */
+/** A copy of a path in the heap, or 0. */
 function createPath(cpu: Task, bytes: Uint8Array): number {
   const path = slabAlloc(cpu, CACHE_PATH)
   if (path === 0) return 0
@@ -105,7 +105,8 @@ function createPath(cpu: Task, bytes: Uint8Array): number {
 }
 
 /**
- * The file of the host with the lowest number above `cpu.walkFile`, which becomes its number, with a reference; or 0.
+ * The file of the host with the lowest number above `cpu.walkFile`, with a reference, or 0. `cpu.walkFile` becomes its
+ * number.
  */
 function nextHostFile(cpu: Task): number {
   const { heap } = cpu
@@ -124,8 +125,8 @@ function nextHostFile(cpu: Task): number {
 }
 
 /**
- * `sync`: writes back what is dirty of every file, and makes it safe. Returns 0 or the first negative errno; who has
- * the file open is told of it all the same.
+ * `sync`: writes back the dirty pages of every file and makes them safe. Returns 0 or the first negative errno; those
+ * who have the file open get the error nevertheless.
  */
 export function syncAllFiles(cpu: Task): number {
   let error = 0
@@ -139,7 +140,7 @@ export function syncAllFiles(cpu: Task): number {
 }
 
 /**
- * Writes back what is dirty of one file, if it is still the one of that number, and makes it safe. Returns 0 or a
+ * Writes back the dirty pages of one file and makes them safe, if the file still has that generation. Returns 0 or a
  * negative errno.
  */
 export function syncFileOfGeneration(cpu: Task, wanted: number, generation: number): number {

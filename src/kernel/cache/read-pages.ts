@@ -1,7 +1,8 @@
 // Reading pages of files of the host into the page cache (mm/filemap.c).
 //
-// A page enters the cache locked and not up to date. It is unlocked when its content is there, or when reading it has
-// failed; then it stays, not up to date, and the next CPU that wants it tries again. All of this may sleep.
+// A page enters the cache locked and not up to date. It is unlocked when its content is there, or when reading has
+// failed. Then it stays in the cache, not up to date, and the next CPU that needs it tries again. All of this may
+// sleep.
 
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { File, addManyToPageCache, bytesInPage, deleteFromPageCache, isHostHole } from '../memory/file.ts'
@@ -21,7 +22,7 @@ import { EIO, ENOMEM } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
 import { allocPage } from './reclaim.ts'
 
-/** A frame that is this CPU's alone gets one reference and flags. Returns it. */
+/** Gives a frame that only this CPU has one reference and these flags. Returns it. */
 export function freshPage(cpu: Task, frame: number, flags: number): number {
   if (frame === 0) return 0
   const page = pageStruct(cpu, frame)
@@ -33,8 +34,8 @@ export function freshPage(cpu: Task, frame: number, flags: number): number {
 }
 
 /**
- * Truncation may have looked before the page was there: then this CPU has to take it out. The page has been locked
- * since before it entered the cache, so that nobody has mapped it.
+ * If truncation looked before the page was in the cache, this CPU has to take it out. The page has been locked since
+ * before it entered the cache, so no CPU has mapped it.
  */
 export function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
   if (index < Atomics.load(cpu.heap, file + File.pages)) return
@@ -43,8 +44,8 @@ export function dropIfTruncated(cpu: Task, file: number, index: number, frame: n
 }
 
 /**
- * Makes the content of a page that the caller has locked be there. Returns 0, a negative errno, or 1 when the page does
- * not belong to that place of the file any more.
+ * Reads a page that the caller has locked, if it is not up to date. Returns 0, a negative errno, or 1 if the page no
+ * longer belongs to that place of the file.
  */
 export function readLockedPage(cpu: Task, file: number, index: number, frame: number): number {
   if (!isPageOf(cpu, frame, file, index)) return 1
@@ -55,9 +56,9 @@ export function readLockedPage(cpu: Task, file: number, index: number, frame: nu
 }
 
 /**
- * Reads the pages from `start` on, at most READAHEAD_PAGES, up to `end` or the first that is there already, with one
- * request. `marker` gets PG_READAHEAD, see readahead.ts. Returns 0 or a negative errno, which concerns the page `needed`;
- * where a request for several has failed, it may be because of another: who needs the page reads it alone then.
+ * Reads at most READAHEAD_PAGES pages from `start` on, up to `end` or the first page that is in the cache, with one
+ * request. The page `marker` gets PG_READAHEAD, see readahead.ts. Returns 0 or a negative errno that concerns the page
+ * `needed`. A request for several pages may fail because of another one: the caller then reads `needed` alone.
  */
 export function readRun(
   cpu: Task,
@@ -74,7 +75,7 @@ export function readRun(
   const added = entered < 0 ? -1 - entered : entered
   const short = entered < 0 || (added === taken && taken < wanted)
   const error = short && start + added >= needed ? -ENOMEM : 0
-  // As dropIfTruncated() does: these have been locked since before they entered the cache, too.
+  // As in dropIfTruncated(): these pages, too, were locked before they entered the cache.
   const within = Math.max(0, Atomics.load(cpu.heap, file + File.pages) - start)
   const count = Math.min(added, within)
   for (let n = count; n < added; n++) {
@@ -101,9 +102,9 @@ export function readRun(
 }
 
 /**
- * Puts frames for `wanted` pages from `start` on into `cpu.ioFrames`, locked. Only for the page `needed` others have to
- * leave memory. All count as used: else reclaim, which finds them mapped nowhere yet, would take what is read ahead
- * before what was used once. Returns how many it found.
+ * Puts locked frames for `wanted` pages from `start` on into `cpu.ioFrames`. Reclaims memory only for the page
+ * `needed`. All count as used: otherwise reclaim would take pages just read ahead, which no entry maps yet, before
+ * pages that were used once. Returns how many frames it found.
  */
 function takeFrames(cpu: Task, start: number, wanted: number, needed: number): number {
   const { ioFrames } = cpu
@@ -112,7 +113,7 @@ function takeFrames(cpu: Task, start: number, wanted: number, needed: number): n
     const free = start + taken === needed ? allocPage(cpu) : allocZoneFrame(cpu)
     const frame = freshPage(cpu, free, PG_LOCKED | PG_REFERENCED)
     if (frame === 0) break
-    // In their order, as the host reads into frames that follow each other as into one: they often come the last first.
+    // Sorted, as the host reads into adjacent frames as into one buffer. Frames often come in descending order.
     let place = taken
     for (; place > 0 && ioFrames[place - 1] > frame; place--) ioFrames[place] = ioFrames[place - 1]
     ioFrames[place] = frame
@@ -120,15 +121,13 @@ function takeFrames(cpu: Task, start: number, wanted: number, needed: number): n
   return taken
 }
 
-/** Reads `count` pages into `cpu.ioFrames`, as far as the host keeps any. Returns bytes or a negative errno. */
+/** Reads `count` pages into `cpu.ioFrames`, as far as the host has any. Returns bytes or a negative errno. */
 function readPages(cpu: Task, file: number, start: number, count: number): number {
   const kept = Math.min(count, Atomics.load(cpu.heap, file + File.hostPages) - start)
   return kept > 0 ? readFromHost(cpu, file, start, cpu.ioFrames, kept) : 0
 }
 
-/**
- * `read` bytes of a page have come, or it is a negative errno. What is not of the file is zeros. Returns 0 or -errno.
- */
+/** `read` bytes of a page have arrived, or it is a negative errno. Zeros the rest of the page. Returns 0 or -errno. */
 function finishRead(cpu: Task, file: number, index: number, frame: number, read: number): number {
   if (read < 0) return read
   const expected = bytesInPage(cpu, file, index)

@@ -1,15 +1,15 @@
 // Read-ahead (mm/readahead.c, and do_sync_mmap_readahead and do_async_mmap_readahead of mm/filemap.c, Linux 6.12).
 //
-// A file has a window, the pages that were read last, and the number of those at its end that nobody had asked for yet
-// when they were read. The first of these is marked (PG_readahead): who finds it moves the window on, before a page is
-// missed. The window begins with a few pages, and doubles up to READAHEAD_PAGES. A fault that misses a page reads what
-// is around it, unless faults of the file miss far more often than they find their page, or the program has said how it
-// goes about it (MADV_RANDOM, MADV_SEQUENTIAL).
+// A file has a window, the pages that were read last, and the number of pages at its end that nobody had requested when
+// they were read. The first of these is marked (PG_readahead): a CPU that finds the mark moves the window on, before a
+// page is missed. The window begins with a few pages, and doubles up to READAHEAD_PAGES. A fault that misses a page
+// reads the pages around it, unless faults on the file miss far more often than they hit, or the program has given
+// advice (MADV_RANDOM, MADV_SEQUENTIAL).
 //
-// Here the window belongs to the file, not to who has opened it: several threads that scan one file disturb each other,
-// as threads that share a descriptor do in Linux. Its words are read and written one by one; if those of two threads
-// mix, too much or too little is read. The host does what it is asked for before it returns, so that to read before
-// pages are missed hides no time: it saves faults, and reads more pages with a request.
+// Here the window belongs to the file, not to the open file: threads that scan one file disturb each other, as threads
+// that share a descriptor do in Linux. Its words are read and written one by one; if those of two threads mix, too much
+// or too little is read. The host finishes each request before it returns, so reading ahead hides no latency: it saves
+// faults, and reads more pages with one request.
 
 import { FILE_HOST, File, loadPage } from '../memory/file.ts'
 import { zonesFree } from '../memory/node.ts'
@@ -18,18 +18,18 @@ import { VM_RAND_READ, VM_SEQ_READ } from '../vma/vma.ts'
 import { readRun } from './read-pages.ts'
 import { balance } from './reclaim.ts'
 
-/** `MMAP_LOTSAMISS`: after so many misses more than hits, pages around a fault are not worth reading. */
+/** `MMAP_LOTSAMISS`: with so many more misses than hits, the pages around a fault are not worth reading. */
 const MMAP_LOTSAMISS = 100
-/** More are not counted, so that a file is read ahead again when it is used in another way. */
+/** The count stops here, so that a file is read ahead again when its use changes. */
 const MMAP_MISS_MAX = 10 * MMAP_LOTSAMISS
 
-/** The window: its size in the low half of a word, and how many pages of it are behind the marker in the high half. */
+/** The window: the low half of a word is its size, the high half how many of its pages follow the marker. */
 const ASYNC_SHIFT = 16
 
 /**
- * The page `index` of a file of the host is missing: reads it, and what is worth reading with it. `vmFlags` are those of
- * the mapping, 0 for a call, which wants `pages` pages. Returns 0, also when somebody else brought the page in, or it
- * was not read after all; or a negative errno.
+ * Reads the missing page `index` of a file of the host, and others that are worth reading with it. `vmFlags` are those
+ * of the mapping, or 0 for a call, which needs `pages` pages. Returns 0, also if another CPU brought the page in, or if
+ * it was not read after all; or a negative errno.
  */
 export function readAhead(cpu: Task, file: number, index: number, pages: number, vmFlags: number): number {
   if ((vmFlags & VM_RAND_READ) !== 0 || !hasRoom(cpu)) return readRun(cpu, file, index, index + 1, index)
@@ -40,7 +40,7 @@ export function readAhead(cpu: Task, file: number, index: number, pages: number,
   return readWindow(cpu, file, start, READAHEAD_PAGES, READAHEAD_PAGES / 4, index)
 }
 
-/** `page_cache_sync_ra`: the pages from `index` on are wanted, of which the first is missing. Returns 0 or -errno. */
+/** `page_cache_sync_ra`: the pages from `index` on are needed, and the first is missing. Returns 0 or -errno. */
 function syncReadAhead(cpu: Task, file: number, index: number, pages: number): number {
   const wanted = Math.min(pages, READAHEAD_PAGES)
   const since = index - Atomics.load(cpu.heap, file + File.raPrevious)
@@ -48,19 +48,19 @@ function syncReadAhead(cpu: Task, file: number, index: number, pages: number): n
     const size = initialWindow(wanted)
     return readWindow(cpu, file, index, size, size > wanted ? size - wanted : size >> 1, index)
   }
-  // The pages before this one tell whether somebody has come along here.
+  // The cached pages before this one show whether the file is read in order.
   let history = 0
   while (history < READAHEAD_PAGES && history < index && loadPage(cpu, file, index - history - 1) > 0)
     history++
   if (history <= wanted) return readWindow(cpu, file, index, wanted, 0, index)
-  // It has come from the beginning of the file: most likely it goes on to the end.
+  // All pages from the beginning of the file are cached: most likely it will be read to the end.
   const traces = history === index ? 2 * history : history
   return readWindow(cpu, file, index, Math.min(traces + wanted, READAHEAD_PAGES), 1, index)
 }
 
 /**
- * `page_cache_async_ra`: who has found the marker at `index`, has taken it off, and wants `pages` pages from there on,
- * reads the next window.
+ * `page_cache_async_ra`: reads the next window. The caller has found the marker at `index`, has cleared it, and needs
+ * `pages` pages from there on.
  */
 export function asyncReadAhead(cpu: Task, file: number, index: number, pages: number): void {
   const { heap } = cpu
@@ -74,7 +74,7 @@ export function asyncReadAhead(cpu: Task, file: number, index: number, pages: nu
     readWindow(cpu, file, start + size, next, next, -1)
     return
   }
-  // The window is somewhere else by now: the next one begins at the first page that is missing, if that is near.
+  // The window has moved elsewhere: the next one begins at the first missing page, if that is near.
   let missing = index + 1
   while (missing <= index + READAHEAD_PAGES && loadPage(cpu, file, missing) > 0) missing++
   if (missing > index + READAHEAD_PAGES) return
@@ -96,8 +96,8 @@ function nextWindow(size: number): number {
 }
 
 /**
- * `do_page_cache_ra`: reads what is missing of the `size` pages from `start` on, of which the last `behind` are behind
- * the marker; 0: without one. Returns 0, or a negative errno of the page `needed`.
+ * `do_page_cache_ra`: reads the missing ones of the `size` pages from `start` on. The last `behind` of them follow the
+ * marker; 0: no marker. Returns 0, or a negative errno of the page `needed`.
  */
 function readWindow(
   cpu: Task,
@@ -111,7 +111,7 @@ function readWindow(
   const pages = Atomics.load(heap, file + File.pages)
   const end = Math.min(start + size, pages)
   const marker = behind === 0 ? -1 : start + size - behind
-  // Where the file ends before the marker, nothing goes on from here.
+  // If the file ends before the marker, there is nothing to read on from it.
   if (marker >= 0 && marker < pages) {
     Atomics.store(heap, file + File.raStart, start)
     Atomics.store(heap, file + File.raWindow, size | (behind << ASYNC_SHIFT))
@@ -119,7 +119,9 @@ function readWindow(
   return readMissing(cpu, file, start, end, needed, marker)
 }
 
-/** Reads what is missing of [start, end), with a request for each run. Returns 0, or -errno of the page `needed`. */
+/**
+ * Reads the missing pages of [start, end), with one request for each run. Returns 0, or -errno of the page `needed`.
+ */
 function readMissing(
   cpu: Task,
   file: number,
@@ -143,7 +145,7 @@ function readMissing(
   return error
 }
 
-/** `force_page_cache_readahead`: brings the pages [first, end) in as far as frames are free. */
+/** `force_page_cache_readahead`: reads the pages [first, end) as long as frames are free. */
 export function forceReadAhead(cpu: Task, file: number, first: number, end: number): void {
   const stop = Math.min(end, Atomics.load(cpu.heap, file + File.pages))
   if ((cpu.heap[file + File.flags] & FILE_HOST) === 0) return
@@ -152,18 +154,18 @@ export function forceReadAhead(cpu: Task, file: number, first: number, end: numb
   }
 }
 
-/** The most pages that one window may leave of those that are free: those who need a page come first. */
+/** With fewer free frames than this, nothing is read ahead: CPUs that need a page come first. */
 const FREE_FRAMES_MIN = 4 * READAHEAD_PAGES
 
-/** Whether there is room for pages that nobody has asked for, and for which no others need leave memory. */
+/** Whether there are free frames for pages that nobody has requested, without reclaim. */
 function hasFreeFrames(cpu: Task): boolean {
   return zonesFree(cpu.heap) >= FREE_FRAMES_MIN
 }
 
 /**
- * The same, but where frames are freed before they are used up, others leave memory for a window. Only one CPU at a
- * time sees to that: when each that reads freed frames for itself, eight of them took half as long again for a page, as
- * all wait for each other's flushes.
+ * The same, but if frames are reclaimed before they are used up, reclaim makes room for a window. Only one CPU at a
+ * time does so: when each reader freed frames for itself, eight of them took half as long again per page, as all waited
+ * for each other's flushes.
  */
 function hasRoom(cpu: Task): boolean {
   if (hasFreeFrames(cpu)) return true
@@ -172,7 +174,7 @@ function hasRoom(cpu: Task): boolean {
   return zonesFree(cpu.heap) >= READAHEAD_PAGES
 }
 
-/** `mmap_miss`: a fault did not find its page. Returns how many more did not than did. */
+/** `mmap_miss`: a fault did not find its page. Returns how many more faults missed than hit. */
 function countMiss(cpu: Task, file: number): number {
   const word = file + File.mmapMiss
   const misses = Atomics.load(cpu.heap, word)
@@ -180,7 +182,7 @@ function countMiss(cpu: Task, file: number): number {
   return misses + 1
 }
 
-/** Faults have found `hits` pages. Only files of the host are ever missed. */
+/** Faults have found `hits` pages. Only files of the host can miss. */
 export function countHits(cpu: Task, file: number, hits: number): void {
   const word = file + File.mmapMiss
   const misses = Atomics.load(cpu.heap, word)

@@ -1,4 +1,4 @@
-// Taking one page out of its cache, with what it contains (mm/vmscan.c, shrink_page_list and __remove_mapping).
+// Taking one page out of its cache and freeing it (mm/vmscan.c, shrink_page_list and __remove_mapping).
 
 import { Header } from '../machine/header.ts'
 import { FILE_HOST, File, deleteCleanFromPageCache, deleteFromPageCache } from '../memory/file.ts'
@@ -20,8 +20,8 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { writeLockedPage, writeLockedPages } from './writeback.ts'
 
 /**
- * Takes the page out of memory if nobody but its cache and the caller refers to it; the caller's reference is given up.
- * Writes it first if need be, and so may sleep. Returns whether its frame is free now.
+ * Frees the page if only its cache and the caller refer to it, and drops the caller's reference. Writes a dirty page
+ * first, and so may sleep. Returns whether its frame is free now.
  */
 export function reclaimPage(cpu: Task, frame: number): boolean {
   if (!tryLockPage(cpu, frame)) {
@@ -36,17 +36,17 @@ export function reclaimPage(cpu: Task, frame: number): boolean {
 }
 
 /**
- * `__remove_mapping` of many. Of the first `cpu.clockCount` of `cpu.clockFrames`, all locked and with a reference of
- * the caller, frees those that are clean pages of files of the host which nobody else refers to. The others are
- * unlocked, and the first `cpu.clockCount` then. Returns how many were freed.
+ * `__remove_mapping` of many pages. The first `cpu.clockCount` of `cpu.clockFrames` are locked, and the caller has a
+ * reference on each. Frees those that are clean pages of files of the host without other references. Unlocks the others
+ * and moves them to the front; `cpu.clockCount` is their number then. Returns how many it freed.
  */
 export function freeCleanPages(cpu: Task): number {
   const { clockFrames, clockCount, reclaimFrames } = cpu
   let top = clockCount
   let run = 0
   let runFile = 0
-  // The last first: who then reads pages that follow each other gets the first frame first, so that frames which follow
-  // each other go on doing so, and are read into with one buffer.
+  // The last first: a CPU that then reads adjacent pages gets the first frame first, so that adjacent frames stay
+  // adjacent and are read with one buffer.
   for (let n = clockCount - 1; n >= 0; n--) {
     const frame = clockFrames[n]
     const file = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping)
@@ -73,8 +73,9 @@ function isHostFile(cpu: Task, file: number): boolean {
 }
 
 /**
- * Those of the first `count` of `cpu.reclaimFrames`, pages of one file, that nobody else refers to and that are clean
- * leave its tree and are free. The others come before `top` in `cpu.clockFrames`. Returns where these begin.
+ * Of the first `count` of `cpu.reclaimFrames`, pages of one file, takes those that are clean and have no other
+ * references out of its tree, and frees them. Puts the others before `top` in `cpu.clockFrames`. Returns where these
+ * begin.
  */
 function freeRun(cpu: Task, file: number, count: number, top: number): number {
   const { clockFrames, reclaimFrames } = cpu
@@ -89,7 +90,7 @@ function freeRun(cpu: Task, file: number, count: number, top: number): number {
 }
 
 /**
- * Writes the dirty pages among the first `count` of `frames`, with one request for each run of pages that lie together
+ * Writes the dirty pages among the first `count` of `frames`, with one request for each run of pages that are adjacent
  * on disk. The caller has references. A page that could not be written is still dirty when `reclaimPage` looks at it.
  */
 export function writeCold(cpu: Task, frames: Int32Array, count: number): void {
@@ -114,7 +115,7 @@ export function writeCold(cpu: Task, frames: Int32Array, count: number): void {
   if (run !== 0) finishRun(cpu, runFile, runStart, run)
 }
 
-/** Locks a dirty page whose only references are those of its cache and of the caller. Returns the file it goes to. */
+/** Locks a dirty page to which only its cache and the caller refer. Returns the file that it is written to. */
 function lockIfDirty(cpu: Task, frame: number): number {
   const page = pageStruct(cpu, frame)
   if ((pageFlags(cpu, frame) & PG_DIRTY) === 0 || Atomics.load(cpu.heap, page + Page.refcount) !== 2) return 0
@@ -127,7 +128,7 @@ function lockIfDirty(cpu: Task, frame: number): number {
   return 0
 }
 
-/** The page of its file, or of the swap area, that a locked page is. */
+/** The number of a locked page within its file or the swap area. */
 function placeOnDisk(cpu: Task, frame: number): number {
   const slot = swapCacheSlot(cpu, frame)
   return slot !== 0 ? slot - 1 : Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.index)
@@ -152,7 +153,7 @@ function writeSwapPages(cpu: Task, slot: number, count: number): number {
   return error
 }
 
-/** Anonymous and in no cache: MADV_FREE gave it up. */
+/** The page is anonymous and in no cache: MADV_FREE gave it up. */
 function putIsLast(cpu: Task, frame: number): boolean {
   const page = pageStruct(cpu, frame)
   const last = Atomics.load(cpu.heap, page + Page.refcount) === 1
@@ -176,7 +177,7 @@ function reclaimFilePage(cpu: Task, frame: number, file: number): boolean {
   return freeFrozen(cpu, frame)
 }
 
-/** A page of a file of memory is nowhere else: it goes to the swap area, and the tree of the file gets the slot. */
+/** Writes a page of a memory file to the swap area, and puts the slot into the tree of the file. */
 function swapOutFilePage(cpu: Task, frame: number, file: number): boolean {
   const slot = allocSwapSlot(cpu, 1, file, 0)
   if (slot === 0) return giveUp(cpu, frame)
@@ -200,7 +201,7 @@ function reclaimSwapCachePage(cpu: Task, frame: number): boolean {
   if (dirty && swapCount(cpu, slot) === 0) clearPageFlags(cpu, frame, PG_DIRTY)
   else if (dirty && writeSwapPages(cpu, slot, 1) !== 0) return giveUp(cpu, frame)
   if (!freezeIfClean(cpu, frame)) {
-    // A fault may have mapped the page meanwhile, and a program written to it: what is on disk may be out of date.
+    // A fault may have mapped the page meanwhile, and a program written to it: the content on disk may be stale.
     if (dirty) setPageFlags(cpu, frame, PG_DIRTY)
     return giveUp(cpu, frame)
   }

@@ -1,18 +1,18 @@
-// Getting memory back (mm/vmscan.c), by a clock with two hands.
+// Reclaiming memory (mm/vmscan.c), by a clock with two hands.
 //
-// One hand goes over the page tables of all address spaces: an entry that was used since it last came loses its
-// accessed bit, any other loses its page, which is then only in a cache: in that of its file, or in the swap cache. The
-// other goes over all frames and takes out of the caches what nobody refers to, writing it first where it is dirty.
-// There is no thread for this: who needs a frame and finds none turns the hands (direct reclaim). In a machine that is
-// large enough, one CPU at a time does so before that, when few frames are left: what kswapd does, in the thread that
-// has used them up, while others live on what is left.
+// One hand goes over the page tables of all address spaces: it clears the accessed bit of an entry that was used since
+// its last visit, and unmaps the page of any other. That page is then only in a cache: in that of its file, or in the
+// swap cache. The other hand goes over all frames, and takes pages without other references out of the caches; it
+// writes dirty ones first. There is no thread for this: a CPU that needs a frame and finds none turns the hands (direct
+// reclaim). In a machine that is large enough, one CPU at a time does so earlier, when few frames are left: what kswapd
+// does, in the thread that used the frames up, while other threads use those that are left.
 //
-// Reclaim looks at a page table as a speculative fault does, without the mmap lock: inside a window in which no table
-// can be freed, and by try-lock of its lock. A locked table that has an entry is in use, and stays while it is locked,
-// since it has to be empty before it is freed. Reclaim flushes what it has taken out from all TLBs before it unlocks
-// the table. Linux collects such flushes, and code that looks at entries has to ask whether one is pending
-// (flush_tlb_batched_pending, 3ea277194daa). Here no code meets an entry whose old translation another CPU may still
-// use without holding the mmap lock. docs/memory.md says what relies on that.
+// Reclaim looks at a page table without the mmap lock, as a speculative fault does: inside a window in which no table
+// can be freed, and with a try-lock of the table. A locked table that has an entry is in use, and stays while it is
+// locked, since a table must be empty before it is freed. Reclaim flushes what it has unmapped from all TLBs before it
+// unlocks the table. Linux batches such flushes, and code that looks at entries must ask whether one is pending
+// (flush_tlb_batched_pending, 3ea277194daa). Here code that looks at entries without the mmap lock never finds a page
+// unmapped that a CPU can still reach by an old translation. docs/memory.md says what relies on that.
 
 import { flushTlbOfOthers } from '../machine/calls.ts'
 import { disableInterrupts, enableInterrupts, flushTlb, isInKernel, perCpuBase } from '../machine/cpu.ts'
@@ -65,30 +65,30 @@ import { freeCleanPages, reclaimPage, writeCold } from './reclaim-page.ts'
 
 /** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
 const RECLAIM_FRAMES = 32
-/** Frames that the second hand passes at a time. */
+/** How many frames the second hand passes at a time. */
 const FRAMES_AT_A_TIME = 256
 
 /**
- * `alloc_page(GFP_HIGHUSER_MOVABLE)`: a frame, contents undefined, for which others may have to leave memory. May sleep
- * where that is allowed; elsewhere it only looks. Returns 0 when none can be had. No spinlock is held.
+ * `alloc_page(GFP_HIGHUSER_MOVABLE)`: a frame with undefined content, for which other pages may have to leave memory.
+ * Sleeps only if the caller may. Returns 0 if there is none. The caller holds no spinlock.
  */
 export function allocPage(cpu: Task): number {
   return hasFramesInFront(cpu) ? allocFrame(cpu) : allocPageSlow(cpu)
 }
 
-/** `__alloc_pages_slowpath`: this CPU has none in front of the zones. */
+/** `__alloc_pages_slowpath`: the list of this CPU is empty. */
 function allocPageSlow(cpu: Task): number {
   if (cpu.lowFrames !== 0 && maySleep(cpu)) balance(cpu)
   for (let retries = 0; ; retries++) {
-    // As in Linux, what other CPUs keep in front of the zones is asked for only where reclaim has freed nothing: to
-    // call them and to wait for their answers costs more.
+    // As in Linux, the frames in the lists of other CPUs are requested only if reclaim has freed nothing: calling those
+    // CPUs and waiting for their answers costs more.
     const frame = canReclaim(cpu) ? allocZoneFrame(cpu) : allocFrame(cpu)
     if (frame !== 0) return frame
     if (!maySleep(cpu)) return allocFrame(cpu)
     if (cpu.lowFrames !== 0 && waitForBalance(cpu)) continue
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
-    // Other CPUs may have freed frames, too.
+    // Other CPUs may have freed frames.
     if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) {
       retries = 0
       continue
@@ -107,19 +107,19 @@ function maySleep(cpu: Task): boolean {
 }
 
 /**
- * `wakeup_kswapd` and `balance_pgdat`: where fewer frames are free than the low watermark, frees some until it is the
- * high one, unless another CPU is at it. No spinlock is held. May sleep.
+ * `wakeup_kswapd` and `balance_pgdat`: if fewer frames are free than the low watermark, frees some up to the high one,
+ * unless another CPU does so already. The caller holds no spinlock. May sleep.
  */
 export function balance(cpu: Task): void {
   const { heap } = cpu
   if (zonesFree(heap) >= cpu.lowFrames || !canReclaim(cpu)) return
   const balancing = Atomics.load(heap, Header.balancingCpu)
-  // One whose thread has died there has left its number behind.
+  // A CPU whose thread died while it balanced has left its number behind.
   if (balancing !== 0 && balancing !== cpu.id + 1 && isInKernel(heap, perCpuBase(heap, balancing - 1))) return
   if (Atomics.compareExchange(heap, Header.balancingCpu, balancing, cpu.id + 1) !== balancing) return
   downRead(cpu, Header.reclaimLock)
   while (zonesFree(heap) < cpu.highFrames && turnHands(cpu, RECLAIM_FRAMES) !== 0) {
-    // What was freed is in front of the zone.
+    // The freed frames are in the list of this CPU.
     drainAllPcp(cpu)
     Atomics.notify(heap, Header.balancingCpu)
   }
@@ -130,7 +130,7 @@ export function balance(cpu: Task): void {
 
 /**
  * `throttle_direct_reclaim`: no frame is left, and another CPU is freeing some: sleeps until it has. A CPU that sleeps
- * is outside, so that nobody waits for it to flush its TLB. Returns false where nobody is at it.
+ * is outside the kernel, so no CPU waits for it to flush its TLB. Returns false if no CPU is freeing frames.
  */
 function waitForBalance(cpu: Task): boolean {
   const balancing = Atomics.load(cpu.heap, Header.balancingCpu)
@@ -141,27 +141,27 @@ function waitForBalance(cpu: Task): boolean {
 }
 
 /**
- * This CPU could free nothing; but others that reclaim may just be at work on all that could leave. Waits for them, and
- * tries once more while nobody else does (`oom_lock`).
+ * This CPU could free nothing, but other CPUs that reclaim may hold all pages that could leave. Waits for them, and
+ * tries once more while no other CPU reclaims (`oom_lock`).
  */
 function allocAlone(cpu: Task): number {
   if (!canReclaim(cpu)) return allocFrame(cpu)
   downWrite(cpu, Header.reclaimLock)
   let frame = allocFrame(cpu)
-  // Other CPUs may be faster to take what is freed.
+  // Other CPUs may take the freed frames first.
   while (frame === 0 && turnHands(cpu, RECLAIM_FRAMES) !== 0) frame = allocFrame(cpu)
   upWrite(cpu, Header.reclaimLock)
   return frame
 }
 
-/** `MAX_RECLAIM_RETRIES`: how often one waits for others when nothing could be freed. */
+/** `MAX_RECLAIM_RETRIES`: how often a CPU waits for others if it could free nothing. */
 const MAX_RECLAIM_RETRIES = 16
 /** How long each time, in milliseconds (`congestion_wait`). */
 const RECLAIM_WAIT_MS = 5
 
 /**
- * `should_reclaim_retry`: other CPUs in the kernel may have locked pages that could leave memory, for as long as the
- * host reads or writes them, even if they do not reclaim.
+ * `should_reclaim_retry`: other CPUs in the kernel, even if they do not reclaim, may have locked pages that could leave
+ * memory, for as long as the host reads or writes them.
  */
 function shouldReclaimRetry(cpu: Task, retries: number): boolean {
   if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
@@ -180,11 +180,14 @@ export function tryToFreePages(cpu: Task): number {
   return freed
 }
 
-/** Turns the hands until about `wanted` frames are free. Returns how many were freed. The lock of reclaim is held. */
+/**
+ * Turns the hands until about `wanted` frames are free. Returns how many it freed. The caller holds the lock of
+ * reclaim.
+ */
 function turnHands(cpu: Task, wanted: number): number {
   const { heap } = cpu
   const revolution = Atomics.load(heap, Header.clockRevolutions)
-  // The first passage spares what was used; at the third, everything has been unmapped and passed once since.
+  // The first pass spares pages that were used; by the third, every page has been unmapped and visited since.
   const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
   let freed = 0
   for (let passage = 0; freed < wanted; passage++) {
@@ -197,7 +200,7 @@ function turnHands(cpu: Task, wanted: number): number {
   return freed
 }
 
-/** Whether there is anything that could leave memory. */
+/** Whether there are pages that could leave memory. */
 function canReclaim(cpu: Task): boolean {
   const { heap } = cpu
   return (
@@ -210,7 +213,7 @@ function canReclaim(cpu: Task): boolean {
 // ---------------------------------------------------------------------------------------------------------------------
 // The hand that goes over frames
 
-/** Moves on over some frames. Returns how many were freed. */
+/** Advances the hand over some frames. Returns how many it freed. */
 export function shrinkCaches(cpu: Task): number {
   const { heap } = cpu
   const frameCount = heap[Header.frameCount]
@@ -224,7 +227,7 @@ export function shrinkCaches(cpu: Task): number {
   return freed
 }
 
-/** Only its cache refers to the page, as far as can be seen. */
+/** As far as can be seen without a lock, only its cache refers to the page. */
 function isCachedOnly(cpu: Task, frame: number): boolean {
   const page = pageStruct(cpu, frame)
   if (Atomics.load(cpu.heap, page + Page.refcount) !== 1) return false
@@ -232,7 +235,7 @@ function isCachedOnly(cpu: Task, frame: number): boolean {
   return cached || (Atomics.load(cpu.heap, page + Page.flags) & PG_SWAPCACHE) !== 0
 }
 
-/** Takes the page out of its cache unless it was used since the hand last came. Returns whether it did. */
+/** Takes the page out of its cache unless it was used since the hand's last visit. Returns whether it did. */
 function reclaimUnused(cpu: Task, frame: number): boolean {
   if (!refcountIncNotZero(cpu, pageStruct(cpu, frame) + Page.refcount)) return false
   if ((pageFlags(cpu, frame) & PG_REFERENCED) !== 0) {
@@ -246,7 +249,7 @@ function reclaimUnused(cpu: Task, frame: number): boolean {
 // ---------------------------------------------------------------------------------------------------------------------
 // The hand that goes over page tables
 
-/** Moves on over some pages of some address space. Returns how many frames were freed. */
+/** Advances the hand over some pages of one address space. Returns how many frames it freed. */
 function ageMappings(cpu: Task): number {
   const mm = nextChunk(cpu)
   if (mm === 0) return 0
@@ -258,8 +261,8 @@ function ageMappings(cpu: Task): number {
 }
 
 /**
- * Takes the pages of [start, end), all of one table and at most `cpu.clockPages`, out of memory: those that were not
- * used since the hand last came, or all. Returns how many frames were freed.
+ * Unmaps and frees pages of [start, end), which are of one table and at most `cpu.clockPages`: those that were not used
+ * since the hand's last visit, or `all`. Returns how many frames it freed.
  */
 function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
   reclaimStart(cpu, mm)
@@ -270,13 +273,13 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
   const { clockFrames, clockCount } = cpu
   writeCold(cpu, clockFrames, clockCount)
   for (let n = clockCount - 1; n >= 0; n--) {
-    // The reference of the entry that is gone becomes this CPU's.
+    // The reference of the entry that was removed becomes this CPU's.
     if (reclaimPage(cpu, clockFrames[n])) freed++
   }
   return freed
 }
 
-/** `madvise_pageout`: takes what is mapped in [start, end) out of memory, as far as nothing else refers to it. */
+/** `madvise_pageout`: unmaps and frees the pages of [start, end), unless something else refers to them. */
 export function pageOutRange(cpu: Task, mm: number, start: number, end: number): void {
   downRead(cpu, Header.reclaimLock)
   for (let page = nextTable(cpu, mm, start); page < end; page = nextTable(cpu, mm, page)) {
@@ -289,7 +292,7 @@ export function pageOutRange(cpu: Task, mm: number, start: number, end: number):
 
 /**
  * Finds the next pages that have a table, sets `cpu.clockPage` to the first of them and the hand behind them. Returns
- * their address space with a reference on it, 0 when there is none.
+ * their address space with a reference, or 0 if there is none.
  */
 function nextChunk(cpu: Task): number {
   const { heap } = cpu
@@ -312,14 +315,14 @@ function nextChunk(cpu: Task): number {
     heap[Header.clockGeneration] = heap[mm + Mm.generation]
     heap[Header.clockPage] = Math.min(cpu.clockPage + cpu.clockPages, TASK_SIZE)
   } else {
-    // There is nothing to turn round: that was a revolution.
+    // There is no address space to visit: that counts as a revolution.
     Atomics.add(heap, Header.clockRevolutions, 1)
   }
   spinUnlock(cpu, Header.mmListLock)
   return mm
 }
 
-/** The address space with that number, else the first. The list is locked. */
+/** The address space with that generation, else the first. The list is locked. */
 function mmOfGeneration(cpu: Task, generation: number): number {
   const { heap } = cpu
   for (let mm = heap[Header.mmList]; mm !== 0; mm = heap[mm + Mm.nextMm]) {
@@ -336,7 +339,7 @@ function nextTable(cpu: Task, mm: number, page: number): number {
   return next
 }
 
-/** From here to {@link endWindow} no page table is freed, see mmu-gather.ts. */
+/** No page table is freed from here to {@link endWindow}, see mmu-gather.ts. */
 function beginWindow(cpu: Task): void {
   if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) rcuReadLock(cpu)
   else disableInterrupts(cpu)
@@ -348,8 +351,9 @@ function endWindow(cpu: Task): void {
 }
 
 /**
- * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came, and flushes
- * them; their frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had.
+ * Unmaps the pages of [start, end), all of one table, that were not used since the hand's last visit, or `all`, and
+ * flushes their translations. Leaves their frames in `cpu.clockFrames`, locked, each with the reference that its entry
+ * had.
  */
 function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
   const counts = cpu.clockCounts
@@ -357,7 +361,7 @@ function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boole
   cpu.clockCount = 0
   beginWindow(cpu)
   const table = findPteTable(cpu, mm, start)
-  // A try: the holder may be waiting for this CPU to flush its TLB (race R11).
+  // Only a try: the holder may be waiting for this CPU to flush its TLB (race R11).
   const locked = table !== 0 && spinTryLock(cpu, table + PageTable.ptl)
   if (locked) for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), all)
   if (cpu.clockCount === 0) {
@@ -365,11 +369,11 @@ function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boole
     endWindow(cpu)
     return
   }
-  // From here on the lock keeps the table, as entries were found in it. In the window no answer can be waited for.
+  // From here on the lock keeps the table, as it has entries. Inside the window, this CPU could not wait for answers.
   endWindow(cpu)
-  // Flushed with the table locked, since code that finds the page gone does not flush. Else mprotect could return while
-  // another CPU still writes to the page; or a CPU could read a page that MADV_FREE gave up, after another has stored
-  // to the page in its place.
+  // Flushed with the table locked, since code that finds the page missing does not flush. Otherwise mprotect could
+  // return while another CPU can still write to the page; or a CPU could read a page that MADV_FREE gave up, after
+  // another CPU has stored to the page that took its place.
   flushAllCpus(cpu, mm)
   spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < counts.length; kind++) addMmCounter(cpu, mm, kind, counts[kind])
@@ -384,10 +388,10 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
     return
   }
   const frame = entry >>> PTE_FRAME_SHIFT
-  // Pages are pinned with the table locked: one that is not pinned now will not be before its entry is gone.
+  // Pages are pinned with the table locked: a page that is not pinned now cannot be before its entry is gone.
   if (isPinned(cpu, frame)) return
-  // The page stays locked until no CPU has its old translation. Else what a CPU still writes could be missed by a
-  // write-back, which would take the page for clean, or by a fault that copies the page.
+  // The page stays locked until no CPU has its old translation. Otherwise a write-back, which takes the page for clean,
+  // or a fault that copies the page could miss what a CPU still writes.
   if (!tryLockPage(cpu, frame)) return
   const isFile = Atomics.load(heap, pageStruct(cpu, frame) + Page.mapping) !== 0
   const unmapped = isFile
@@ -401,14 +405,14 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
   cpu.clockFrames[cpu.clockCount++] = frame
 }
 
-/** Returns false when the entry has changed: the hardware has just used it. */
+/** Returns false if the entry has changed: the hardware has just used it. */
 function unmapFilePage(cpu: Task, address: number, entry: number, frame: number): boolean {
   if (Atomics.compareExchange(cpu.heap, address, entry, 0) !== entry) return false
   if ((entry & PTE_DIRTY) !== 0) setPageDirty(cpu, frame)
   return true
 }
 
-/** The entry becomes one of the swap area. Returns false when the hardware has just used it, or no slot is free. */
+/** Replaces the entry by one of the swap area. Returns false if the hardware has just used it, or no slot is free. */
 function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number): boolean {
   const { heap } = cpu
   const given = (pageFlags(cpu, frame) & PG_LAZYFREE) !== 0
@@ -426,12 +430,12 @@ function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number
     cpu.clockCounts[MM_SWAPENTS]++
     return true
   }
-  // The page stays, and its slot with it: the next turn of the hand finds it, or whoever frees the page.
+  // The page stays, and its slot with it: the next turn of the hand finds it, or the CPU that frees the page.
   freeSwapSlot(cpu, slot)
   return false
 }
 
-/** No CPU, this one included, keeps a translation of `mm`. All of it: the table may have moved since it was found. */
+/** Flushes `mm` from all CPUs, this one included; all of it, as the table may have moved since it was found. */
 function flushAllCpus(cpu: Task, mm: number): void {
   flushTlb(cpu)
   flushTlbOfOthers(cpu, mm + Mm.cpuMask, mm + Mm.pgd, 0, TASK_SIZE)

@@ -1,5 +1,5 @@
-// What a call does at its end, where nothing is held: grace periods go on, and files that nobody refers to any more are
-// buried (kernel/task_work.c, delayed fput).
+// What a call does at its end, when it holds nothing: it advances grace periods, and buries files without references
+// (kernel/task_work.c, delayed fput).
 
 import { Header } from '../machine/header.ts'
 import { sleepWhile } from '../machine/sleep.ts'
@@ -11,7 +11,7 @@ import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { truncateInodePages } from './truncate.ts'
 import { writeBackFile } from './writeback.ts'
 
-/** The end of every call that may free something. */
+/** Ends every call that may free something. */
 export function finishCall(cpu: Task): void {
   gracePoll(cpu)
   runTaskWork(cpu)
@@ -25,7 +25,7 @@ export function runTaskWork(cpu: Task): void {
   }
 }
 
-/** Takes the first file off the list of the dead, with a reference on it, unless somebody has found it again since. */
+/** Takes the first file off the list of the dead, with a reference, unless it has been found again since. */
 function claimDeadFile(cpu: Task): number {
   const { heap } = cpu
   spinLock(cpu, Header.fileListLock)
@@ -42,12 +42,12 @@ function claimDeadFile(cpu: Task): number {
 
 /**
  * `iput_final`: writes back what is dirty, and frees the file. A file that cannot be written stays, with its pages,
- * until it is opened or synchronised again: nothing that was written is thrown away.
+ * until it is opened or synchronised again: nothing that was written is lost.
  */
 function buryFile(cpu: Task, file: number): void {
   const onHost = (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
   const saved = !onHost || writeBackFile(cpu, file) === 0
-  // Nobody maps the file. Only a CPU that finds it by its inode can make a page dirty now, and that CPU marks it as
+  // Nothing maps the file. Only a CPU that finds it by its inode can make a page dirty now, and that CPU marks it as
   // found.
   if (!abandonFile(cpu, file, saved)) return
   waitForWriteback(cpu, file)
@@ -63,8 +63,8 @@ function waitForWriteback(cpu: Task, file: number): void {
 }
 
 /**
- * Drops the reference of the burial. Returns whether the file is to be freed: then nobody can find it any more. One
- * that was found meanwhile may have been written to: when it was given up again, its burial begins anew.
+ * Drops the reference of the burial. Returns whether the file is to be freed: then no CPU can find it any more. A file
+ * that was found meanwhile may have been written to: when it is released again, its burial begins anew.
  */
 function abandonFile(cpu: Task, file: number, saved: boolean): boolean {
   const { heap } = cpu

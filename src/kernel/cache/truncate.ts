@@ -1,10 +1,10 @@
 // Making a file shorter or longer, under its mappings (mm/truncate.c).
 //
-// The size changes first. A fault looks at it with its page locked. A CPU that brings a page in looks at it again after
-// the page has entered the cache, and drops the page if it lies beyond the end: so pages that the walk here does not
-// find are dropped as well. Pages are unmapped three times: all of them before the walk, for speed; one by one in the
-// walk, for as long as a page is still mapped; and all once more at the end, for the private copies that were made
-// meanwhile. Two changes of the size exclude each other (inode-lock.ts).
+// The size changes first. A fault checks it with its page locked. A CPU that brings a page in checks it again after the
+// page has entered the cache, and drops the page if it lies beyond the end: so pages that the walk here does not find
+// are dropped as well. Pages are unmapped three times: all of them before the walk, for speed; one by one in the walk,
+// if they are mapped still; and all once more at the end, for private copies made meanwhile. Two changes of the size
+// exclude each other (inode-lock.ts).
 
 import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
@@ -31,13 +31,13 @@ import { unmapMappingRange } from '../tables/rmap.ts'
 import { zeroFrom } from './read-pages.ts'
 import { noteHostChange } from './writeback.ts'
 
-/** More pages than a file can have. */
+/** More pages than any file can have. */
 export const END_OF_FILES = 2 ** 31 - 1
 
 /**
- * `ftruncate`: gives the file `pages` pages, of which the last has `lastBytes` bytes. Returns 0 or a negative errno:
- * -EINVAL for a file that was opened for reading, or an error of the host, for a file that it keeps. Then the size is
- * as it was, but what was to be cut off is left only as far as it was on disk. May sleep.
+ * `ftruncate`: gives the file `pages` pages, the last with `lastBytes` bytes. Returns 0; -EINVAL for a file that was
+ * opened read-only; or an error of the host, if that keeps the file. Then the size is unchanged, but of the part to be
+ * cut off only what was on disk is left. May sleep.
  */
 export function truncateFile(cpu: Task, file: number, pages: number, lastBytes: number): number {
   if ((Atomics.load(cpu.heap, file + File.flags) & FILE_READ_ONLY) !== 0) return -EINVAL
@@ -53,11 +53,11 @@ export function truncateFile(cpu: Task, file: number, pages: number, lastBytes: 
 const SIZE_TURNS = 100
 
 /**
- * `i_size_read`, in bytes: what an append has made the file longer by is all there then. (In Linux the size says so of
- * each page as it is written.) Waits for whoever changes the size or writes; may sleep.
+ * `i_size_read`, in bytes: everything that an append has added by then is there. (Linux raises the size with each page
+ * written.) Waits for CPUs that change the size or write. May sleep.
  */
 export function readFileSize(cpu: Task, file: number): number {
-  // A CPU that appends all the time releases the lock between two appends, and has it again before a sleeper wakes.
+  // A CPU that keeps appending releases the lock between two appends, and takes it again before a sleeper wakes.
   for (let turn = 0; !tryLockInode(cpu, file); turn++) {
     if (turn === SIZE_TURNS) {
       lockInode(cpu, file)
@@ -72,8 +72,8 @@ export function readFileSize(cpu: Task, file: number): number {
 }
 
 /**
- * Makes a file longer that ends before that size, if it may be; else returns -EFBIG. Returns 0 or a negative errno. The
- * caller has locked the inode. May sleep.
+ * Makes a file longer that is shorter than that, if it may grow; else returns -EFBIG. Returns 0 or a negative errno.
+ * The caller has locked the inode. May sleep.
  */
 export function growFile(
   cpu: Task,
@@ -87,19 +87,19 @@ export function growFile(
 }
 
 /**
- * Makes a file longer of which all that is new is about to be written: the host hears of it with the pages, and what a
- * mapping has written behind the old end is overwritten. The inode is locked.
+ * Makes a file longer whose new part is about to be written whole: the host gets the new size with the pages, and what
+ * a mapping has written behind the old end is overwritten. The inode is locked.
  */
 export function extendCached(cpu: Task, file: number, pages: number, lastBytes: number): void {
   setSize(cpu, file, pages, lastBytes)
 }
 
-/** Gives a file back the size that it had before. The inode is locked. Returns 0 or a negative errno. May sleep. */
+/** Gives a file its previous size back. The inode is locked. Returns 0 or a negative errno. May sleep. */
 export function cutBack(cpu: Task, file: number, pages: number, lastBytes: number): number {
   return shrink(cpu, file, pages, lastBytes)
 }
 
-/** -1 when the file ends before that size, 0 when it has it, 1 when it is longer. The inode is locked. */
+/** -1 if the file is shorter than that, 0 if it has that size, 1 if it is longer. The inode is locked. */
 function endsBefore(cpu: Task, file: number, pages: number, lastBytes: number): number {
   const { heap } = cpu
   const difference = heap[file + File.pages] - pages
@@ -109,7 +109,7 @@ function endsBefore(cpu: Task, file: number, pages: number, lastBytes: number): 
 function extend(cpu: Task, file: number, pages: number, lastBytes: number): number {
   const { heap } = cpu
   const oldPages = heap[file + File.pages]
-  // Zeros follow what was the end: a mapping may have written behind it.
+  // Zeros the rest of the old last page: a mapping may have written behind the end.
   if (oldPages !== 0) zeroTail(cpu, file, oldPages - 1, heap[file + File.lastBytes])
   const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
   if (error === 0) setSize(cpu, file, pages, lastBytes)
@@ -125,7 +125,7 @@ function shrink(cpu: Task, file: number, pages: number, lastBytes: number): numb
   truncateInodePages(cpu, file, pages)
   unmapMappingRange(cpu, file, pages, END_OF_FILES)
   if (pages !== 0) zeroTail(cpu, file, pages - 1, lastBytes)
-  // The host's file is cut last: a write-back that had begun before would make it longer again.
+  // The host's file is cut last: a write-back that began before would make it longer again.
   const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
   if (error !== 0) setSize(cpu, file, oldPages, oldLast)
   else if (Atomics.load(heap, file + File.hostPages) > pages)
@@ -137,7 +137,10 @@ function isOnHost(cpu: Task, file: number): boolean {
   return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
 }
 
-/** `i_size_write`. The two words are not changed together: who reads them meanwhile may see the last page as full. */
+/**
+ * `i_size_write`. The two words do not change together: a CPU that reads them meanwhile may take the last page for
+ * full.
+ */
 function setSize(cpu: Task, file: number, pages: number, lastBytes: number): void {
   Atomics.store(cpu.heap, file + File.pages, pages)
   Atomics.store(cpu.heap, file + File.lastBytes, lastBytes)
@@ -150,7 +153,7 @@ export function truncateInodePages(cpu: Task, file: number, first: number): void
   }
 }
 
-/** Returns false when somebody was faster and the place has to be looked at again. */
+/** Returns false if another CPU was faster, and the caller has to look at that place again. */
 function dropPage(cpu: Task, file: number, index: number): boolean {
   const entry = loadPage(cpu, file, index)
   if (entry === 0) return true
@@ -163,8 +166,7 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
   if (frame === 0) return false
   lockPage(cpu, frame)
   const present = isPageOf(cpu, frame, file, index)
-  // Else the page is still mapped, or another CPU looks at it and has a reference for a moment. A pin only keeps the
-  // frame.
+  // Otherwise the page is still mapped, or another CPU has a reference for a moment. A pin keeps only the frame.
   const unused = unpinnedCount(cpu, frame) === 2
   if (present && unused) {
     clearPageFlags(cpu, frame, PG_DIRTY)
@@ -173,21 +175,21 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
   }
   unlockPage(cpu, frame)
   if (present && !unused) {
-    // With the page unlocked: a fault takes the lock of the page with the mmap lock held.
+    // With the page unlocked, as a fault locks the page while it holds the mmap lock.
     unmapMappingRange(cpu, file, index, index + 1)
-    // The CPU that still has a reference may have unmapped the page too, and be waiting for this one to flush its TLB.
+    // The CPU that still has a reference may have unmapped the page as well, and wait for this one to flush its TLB.
     if (unpinnedCount(cpu, frame) > 2) cpuRelax(cpu)
   }
   putPage(cpu, frame)
   return present && unused
 }
 
-/** `truncate_pagecache`: the bytes of a page behind the end are zeros. */
+/** `truncate_pagecache`: zeros the bytes of a page behind the end. */
 function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return
   lockPage(cpu, frame)
-  // A page that is read later gets its zeros then.
+  // A page that is read later is zeroed then.
   if (isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_UPTODATE) !== 0) {
     zeroFrom(cpu, frame, bytes)
     setPageDirty(cpu, frame)
@@ -196,7 +198,7 @@ function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
   putPage(cpu, frame)
 }
 
-/** The new size has to be made safe like what is written. */
+/** Sets the size of the host's file, which has to be made safe as data is. */
 function resizeOnHost(cpu: Task, file: number, pages: number, lastBytes: number): number {
   const error = truncateOnHost(cpu, file, pages, lastBytes)
   noteHostChange(cpu, file)

@@ -1,9 +1,9 @@
 // Writing dirty pages back to the host (mm/page-writeback.c, mm/filemap.c file_write_and_wait_range).
 //
-// A page is dirty when its flag or an entry that maps it says so. Write-back first moves the dirty bits of entries to
-// the pages (rmap.ts). Then it locks each dirty page, marks it clean, and writes it: a program that writes to the page
+// A page is dirty if its flag or an entry that maps it says so. Write-back first moves the dirty bits of entries to the
+// pages (rmap.ts). Then it locks each dirty page, marks it clean, and writes it. A program that writes to the page
 // meanwhile makes an entry dirty again, which the next write-back finds. A page that cannot be written is marked dirty
-// again, and the file remembers the error until all were told that have it open (sync/errseq.ts).
+// again, and the file remembers the error until all who have it open have received it (sync/errseq.ts).
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { markFileDirty, setPageDirty } from '../memory/dirty.ts'
@@ -30,7 +30,7 @@ import { advanceNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { cleanMappings } from '../tables/rmap.ts'
 
-/** `WB_SYNC_NONE` and `WB_SYNC_ALL`: whether a page that another CPU is writing is waited for. */
+/** `WB_SYNC_NONE` and `WB_SYNC_ALL`: whether to wait for a page that another CPU is writing. */
 export const WB_SYNC_NONE = 0
 const WB_SYNC_ALL = 1
 
@@ -39,21 +39,21 @@ function recordError(cpu: Task, file: number, error: number): void {
   errseqSet(cpu, file + File.writeError, error)
 }
 
-/** The host was given something of the file: it has to be made safe. */
+/** The host got data of the file, which has to be made safe. */
 export function noteHostChange(cpu: Task, file: number): void {
   spinLock(cpu, file + File.lock)
   advanceNumber(cpu.heap, file + File.hostChanges)
   spinUnlock(cpu, file + File.lock)
 }
 
-/** Writes a dirty page that the caller has locked. Returns 0 or a negative errno; then the page is dirty still. */
+/** Writes a dirty page that the caller has locked. Returns 0, or a negative errno with the page still dirty. */
 export function writeLockedPage(cpu: Task, file: number, frame: number): number {
   cpu.reclaimFrames[0] = frame
   const index = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.index)
   return writeLockedPages(cpu, file, index, cpu.reclaimFrames, 1)
 }
 
-/** Writes pages that follow each other, all locked. Returns 0 or a negative errno; then they are dirty still. */
+/** Writes adjacent pages, all locked. Returns 0, or a negative errno with the pages still dirty. */
 export function writeLockedPages(
   cpu: Task,
   file: number,
@@ -63,11 +63,11 @@ export function writeLockedPages(
 ): number {
   for (let n = 0; n < count; n++) clearPageFlags(cpu, frames[n], PG_DIRTY)
   const last = bytesInPage(cpu, file, index + count - 1)
-  // The page lies beyond the end: truncation is about to throw it away.
+  // The page lies beyond the end: truncation is about to drop it.
   if (last === 0 && count === 1) return 0
   growHostPages(cpu, file, index + count)
   const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
-  // Noted before the pages are unlocked: a synchronisation waits for that.
+  // Noted before the pages are unlocked, which a synchronisation waits for.
   noteHostChange(cpu, file)
   if (error === 0) {
     for (let n = 0; n < count; n++) countVmEvent(cpu, VmEvent.pgpgout)
@@ -79,8 +79,8 @@ export function writeLockedPages(
 }
 
 /**
- * `write_cache_pages`: writes back the dirty pages of [first, end). Returns 0, or the first negative errno; the others
- * were tried too.
+ * `write_cache_pages`: writes back the dirty pages of [first, end). Returns 0, or the first negative errno after it has
+ * tried the others, too.
  */
 export function writeBackPages(cpu: Task, file: number, first: number, end: number, mode: number): number {
   let error = 0
@@ -104,18 +104,18 @@ export function writeBackPages(cpu: Task, file: number, first: number, end: numb
   return error
 }
 
-/** The page with a reference, locked, if it is dirty; else 0. */
+/** Returns the page with a reference, locked, if it is dirty; else 0. */
 function lockDirtyPage(cpu: Task, file: number, index: number, mode: number): number {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return 0
   if (mode === WB_SYNC_NONE && mustComeBack(cpu, frame)) {
-    // The flusher has taken the mark off the file, and nobody else need put it on again.
+    // The flusher has cleared the mark of the file, and no other CPU is bound to set it again.
     markFileDirty(cpu, file)
     putPage(cpu, frame)
     return 0
   }
-  // A page that is locked may be one that another CPU is just writing, and has marked clean. Waits for that CPU, as the
-  // page has to be safe when the call returns (filemap_fdatawait_range).
+  // Another CPU may be writing a locked page that it has marked clean. Waits for that CPU, as the page has to be safe
+  // when the call returns (filemap_fdatawait_range).
   if ((pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) {
     lockPage(cpu, frame)
     const within = index < Atomics.load(cpu.heap, file + File.pages)
@@ -127,8 +127,8 @@ function lockDirtyPage(cpu: Task, file: number, index: number, mode: number): nu
 }
 
 /**
- * Whether the flusher has to look at the page another time: it is pinned, so that its holder may write to it at any
- * time (`folio_maybe_dma_pinned`); or locked, and whoever has it locked may be about to make it writable.
+ * Whether the flusher has to look at the page again: it is pinned, so that its holder may write to it at any time
+ * (`folio_maybe_dma_pinned`); or another CPU has locked it, and may be about to make it writable.
  */
 function mustComeBack(cpu: Task, frame: number): boolean {
   return isPinned(cpu, frame) || (pageFlags(cpu, frame) & PG_LOCKED) !== 0
@@ -157,7 +157,7 @@ function writeBackRange(cpu: Task, file: number, first: number, end: number): nu
   return failed
 }
 
-/** Has the host make safe what it was given, unless somebody else has: then nothing has to be opened for it. */
+/** Makes the host's data safe, unless another CPU has: then the file need not be opened for it. */
 function syncChanges(cpu: Task, file: number): number {
   const { heap } = cpu
   spinLock(cpu, file + File.lock)
@@ -169,8 +169,7 @@ function syncChanges(cpu: Task, file: number): number {
   if (safe) return 0
   const failed = syncOnHost(cpu, file)
   if (failed !== 0) return failed
-  // Of two CPUs at once, the one that has seen fewer changes may come last: then the host synchronises once more than
-  // needed.
+  // Of two CPUs, the one that has seen fewer changes may finish last: then the host synchronises once more than needed.
   spinLock(cpu, file + File.lock)
   heap[file + File.hostChangesSafe] = changes
   heap[file + File.hostChangesSafeHigh] = changesHigh
@@ -179,8 +178,8 @@ function syncChanges(cpu: Task, file: number): number {
 }
 
 /**
- * The host could not make safe what it was given, and may have dropped it: an operating system may report that only
- * once. Nobody knows which pages it has dropped, so all pages of the file that are in memory become dirty again.
+ * The host could not make its data safe, and may have dropped it; an operating system may report that only once. Nobody
+ * knows which pages it has dropped, so all cached pages of the file become dirty again.
  */
 function redirtyPages(cpu: Task, file: number): void {
   const end = Atomics.load(cpu.heap, file + File.pages)
@@ -195,8 +194,8 @@ function redirtyPages(cpu: Task, file: number): void {
 }
 
 /**
- * `vfs_fsync_range`, for who has mapped the file: returns when what was written to the pages [first, end) before is
- * safe. Returns 0, or the negative errno of a write-back that failed now, or earlier and was not told of here yet.
+ * `vfs_fsync_range`, for a mapping of the file: returns when what was written to the pages [first, end) before is safe.
+ * Returns 0, or the negative errno of a write-back that failed now, or earlier without being reported here.
  */
 export function syncFileRange(cpu: Task, file: number, first: number, end: number): number {
   if (Atomics.load(cpu.heap, file + File.refcount) <= 0) return -EBADF
@@ -205,12 +204,12 @@ export function syncFileRange(cpu: Task, file: number, first: number, end: numbe
   return error !== 0 ? error : earlier
 }
 
-/** What {@link syncFileRange} does, and tells nobody: who asked for it looks for errors afterwards. */
+/** Does what {@link syncFileRange} does, without reporting errors: the caller asks for them afterwards. */
 export function writeFileRange(cpu: Task, file: number, first: number, end: number): number {
   return writeBackRange(cpu, file, first, end)
 }
 
-/** `fsync`, of what was opened under that number: as {@link syncFileRange}, all of it. */
+/** `fsync` of the open file with that number: as {@link syncFileRange}, for the whole file. */
 export function syncOpenFile(cpu: Task, file: number, open: number, generation: number): number {
   const error = writeBackFile(cpu, file)
   const earlier = checkOpenError(cpu, file, open, generation)

@@ -10,12 +10,12 @@ import { findVma, vmStartGap } from '../vma/vma-tree.ts'
 import { VM_LOCKED, VM_READ, VM_WRITE, Vma } from '../vma/vma.ts'
 import { mmapRegion, munmapLocked } from './mmap.ts'
 
-/** The start of the heap, a page number; 0 while none was set. */
+/** The first page of the heap; 0 while none was set. */
 export function startOfHeap(cpu: Task, mm: number): number {
   return cpu.heap[mm + Mm.startBrk]
 }
 
-/** Says where the heap begins, as exec does. It is empty then. */
+/** Sets where the heap begins, as exec does. The heap is empty then. */
 export function setStartOfHeap(cpu: Task, mm: number, page: number): void {
   mmapWriteLock(cpu, mm)
   cpu.heap[mm + Mm.startBrk] = page
@@ -28,10 +28,7 @@ export function heapBytes(cpu: Task, mm: number): number {
   return cpu.heap[mm + Mm.brkBytes] >>> 0
 }
 
-/**
- * Makes the heap `bytes` bytes long. Returns the size that it has then: when it cannot, the old one, as the system
- * call does.
- */
+/** Makes the heap `bytes` bytes long. Returns its size afterwards: the old one if the call fails, as in Linux. */
 export function brk(cpu: Task, mm: number, bytes: number): number {
   mmapWriteLock(cpu, mm)
   const old = heapBytes(cpu, mm)
@@ -39,12 +36,12 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
   const oldEnd = start + Math.ceil(old / 4096)
   const newEnd = start + Math.ceil(bytes / 4096)
   let downgraded = false
-  // check_data_rlimit(): asked of the very byte, also where nothing is mapped for it.
+  // check_data_rlimit() compares bytes, so it can refuse a call that maps no page.
   let done = start !== 0 && newEnd <= TASK_SIZE && bytes <= limitBytes(cpu, mm, RLIMIT_DATA)
   if (done && newEnd > oldEnd) {
     done = growHeap(cpu, mm, oldEnd, newEnd)
   } else if (done && newEnd < oldEnd) {
-    // Since 6.1, Linux does not take back a heap of which the program has unmapped this part.
+    // Since 6.1, Linux refuses to shrink a heap if the program has unmapped this part itself.
     const first = findVma(cpu, mm, newEnd)
     done = first !== 0 && cpu.heap[first + Vma.vmStart] < oldEnd
     const result = done ? munmapLocked(cpu, mm, newEnd, oldEnd, true) : 0
@@ -60,12 +57,12 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
   return done ? bytes : old
 }
 
-/** `do_brk_flags`: anonymous memory from `start` to `end`, unless something is in the way. */
+/** `do_brk_flags`: maps anonymous memory from `start` to `end`, unless another mapping is in the way. */
 function growHeap(cpu: Task, mm: number, start: number, end: number): boolean {
   const { heap } = cpu
   const next = findVma(cpu, mm, start)
   if (next !== 0 && Math.min(heap[next + Vma.vmStart], vmStartGap(cpu, next)) < end + 1) return false
-  // Also where the heap would only get longer.
+  // Linux checks this even if the heap only extends its VMA.
   if (heap[mm + Mm.mapCount] > heap[mm + Mm.maxMapCount]) return false
   const flags = VM_READ | VM_WRITE | heap[mm + Mm.defFlags]
   if (!mlockFutureOk(cpu, mm, flags, end - start)) return false

@@ -1,10 +1,11 @@
-// Which pages differ between two address spaces that are copies of one: what has changed from one snapshot to the next.
+// Which pages differ between two address spaces that are copies of one: what changed from one snapshot to the next.
 //
-// Linux marks what a program writes (Documentation/admin-guide/mm/soft-dirty.rst), at a fault for each page. Here both
-// copies are there, and what neither has written is one frame, or one slot of the swap area, in both.
+// Linux marks what a program writes (Documentation/admin-guide/mm/soft-dirty.rst), with a fault for each page. Here
+// both copies exist, and a page that neither has written is the same frame, or the same slot of the swap area, in both.
 //
-// Both mmap locks are held for reading, and both tables locked, the lower address first: nobody else holds two of
-// address spaces that others can reach. A locked table keeps its frames and slots, so that none becomes another page's.
+// Both mmap locks are held for reading and both tables are locked, the lower address first. No other code holds two
+// mmap locks of address spaces that other threads can reach. A locked table keeps its frames and slots, so none of them
+// is reused meanwhile.
 
 import { PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_SWAP, PageTable } from '../machine/pte.ts'
 import { isFilePage } from '../memory/page.ts'
@@ -21,10 +22,10 @@ import { VM_SHARED, Vma, linearPageIndex } from '../vma/vma.ts'
 export const CHANGED_PAGES_MAX = 512
 
 /**
- * Looks from page `start` on at what is mapped privately in `mm`, up to the end of a table or a mapping, and sets
- * `changed[n]` where page n + `start` is not what it is in `since`; where nothing is mapped there, it counts as zeros.
- * Returns the page to go on at, TASK_SIZE at the end. What it passes over beyond the CHANGED_PAGES_MAX pages of
- * `changed` has not changed.
+ * Compares the private pages of `mm`, from page `start` on, with those of `since`, up to the end of a table or a
+ * mapping. Sets `changed[n]` if page `start` + n differs; a page that is not mapped in `since` counts as zeros. Returns
+ * the page to continue at, TASK_SIZE at the end. If it advances by more than the CHANGED_PAGES_MAX pages of `changed`,
+ * the pages beyond these have not changed.
  */
 export function changedPages(
   cpu: Task,
@@ -62,7 +63,7 @@ function lookAt(cpu: Task, mm: number, since: number, start: number, changed: Ui
   return stop
 }
 
-/** Where neither has a page of its own, both show the same: zeros, or the same page of a file. */
+/** If neither has a page of its own, both show the same content: zeros, or the same page of a file. */
 function isBackedAlike(cpu: Task, vma: number, old: number, page: number): boolean {
   const { heap } = cpu
   const file = heap[vma + Vma.vmFile]
@@ -96,7 +97,7 @@ function compareTables(
   return stop
 }
 
-/** The entry without its flags but PTE_SWAP; 0 where the page is not the address space's own. */
+/** The entry without its flags, except PTE_SWAP; 0 if the address space has no page of its own there. */
 function entryOf(cpu: Task, table: number, page: number): number {
   const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
   if ((entry & PTE_SWAP) !== 0) return (entry & (-1 << PTE_FRAME_SHIFT)) | PTE_SWAP
@@ -104,7 +105,7 @@ function entryOf(cpu: Task, table: number, page: number): number {
   return entry & (-1 << PTE_FRAME_SHIFT)
 }
 
-/** One is a slot of the swap area, and the other the frame that the swap cache has for it. */
+/** One is a slot of the swap area, and the other is the frame that the swap cache has for it. */
 function isSamePage(cpu: Task, one: number, other: number): boolean {
   if (one === 0 || other === 0 || ((one ^ other) & PTE_SWAP) === 0) return false
   const [slot, frame] = (one & PTE_SWAP) !== 0 ? [one, other] : [other, one]

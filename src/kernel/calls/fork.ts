@@ -1,10 +1,10 @@
 // fork: a copy of an address space, whose private pages are shared until one side writes (kernel/fork.c dup_mmap,
 // mm/memory.c copy_page_range).
 //
-// The entries of private mappings lose their write permission on both sides. fork flushes the parent's TLBs once, at
-// the end. Until then it holds the mmap lock for write, and every design keeps its faults away: a thread with an old
-// translation can still write to a page while a fault of another copies it, and that write would be lost (race R1,
-// invariant I9).
+// fork removes the write permission from the entries of private mappings on both sides. It flushes the parent's TLBs
+// once, at the end. Until then it holds the mmap lock for write, and every design keeps faults out: otherwise a thread
+// with an old translation could write to a page while a fault of another thread copies it, and that write would be lost
+// (race R1, invariant I9).
 
 import { allocPage } from '../cache/reclaim.ts'
 import { finishCall } from '../cache/task-work.ts'
@@ -61,20 +61,21 @@ import {
 import { createMm, destroyMm, joinMm } from './mm-lifecycle.ts'
 
 /**
- * Makes an address space with the mappings and contents of `parent`. It has no users yet. Returns 0 when there is no
- * memory for it, or the OOM reaper has taken pages of the parent; then nothing is left of it, and the parent is as it
- * was, but for faults that it will take again.
+ * Makes an address space with the mappings and contents of `parent`, without users. Returns 0 if there is no memory for
+ * it, or if the OOM reaper has taken pages of the parent. Then no child is left, and the parent is unchanged, except
+ * that some of its next writes fault.
  */
 export function forkMm(cpu: Task, parent: number): number {
   const { heap } = cpu
   const child = createMm(cpu, heap[parent + Mm.maxMapCount], limitPages(cpu, parent, RLIMIT_STACK))
   if (child === 0) return 0
   mmapWriteLock(cpu, parent)
-  // Nobody else knows the child; its lock is taken for the assertions that ask for it (`mmap_write_lock_nested`).
+  // No other thread knows the child. Its lock is taken only for the assertions that check it
+  // (`mmap_write_lock_nested`).
   mmapWriteLock(cpu, child)
   const copied = dupMmap(cpu, parent, child)
   mmapWriteUnlock(cpu, child)
-  // Also where there was no memory: entries were write-protected by then.
+  // Also after a failure, as entries are write-protected by then.
   flushTlbMm(cpu, parent, 0, TASK_SIZE)
   cpu.design.forkEnd(cpu, parent)
   mmapWriteUnlock(cpu, parent)
@@ -86,10 +87,10 @@ export function forkMm(cpu: Task, parent: number): number {
   return copied ? child : 0
 }
 
-/** `dup_mmap`. Returns false when there is no memory, or the OOM reaper has been in the parent. */
+/** `dup_mmap`. Returns false if there is no memory, or if the OOM reaper has taken pages of the parent. */
 function dupMmap(cpu: Task, parent: number, child: number): boolean {
   const { heap } = cpu
-  // MMF_UNSTABLE: the child would read zeros in the place of what was reaped, without an error.
+  // MMF_UNSTABLE: the child would read zeros in place of the reaped pages, without an error.
   if (!isStable(cpu, parent)) return false
   inheritLimits(cpu, parent, child)
   dupPkeys(cpu, parent, child)
@@ -108,7 +109,10 @@ function dupMmap(cpu: Task, parent: number, child: number): boolean {
   return true
 }
 
-/** The child's copy of a VMA, linked; 0 when there is no memory. The child does not inherit memory locks. */
+/**
+ * Links a copy of a VMA into the child. Returns it, or 0 if there is no memory. The child does not inherit memory
+ * locks.
+ */
 function dupVma(cpu: Task, vma: number, child: number): number {
   const { heap } = cpu
   const charge = (heap[vma + Vma.vmFlags] & VM_ACCOUNT) !== 0 ? vmaPages(cpu, vma) : 0
@@ -134,8 +138,8 @@ function dupVma(cpu: Task, vma: number, child: number): number {
 }
 
 /**
- * `copy_page_range`: what a fault can bring in again from a file is not copied. `copy` is the child's VMA. Returns
- * false when there is no memory for a page table or for the copy of a pinned page.
+ * `copy_page_range`: skips mappings whose pages a fault can bring in again from a file. `copy` is the child's VMA.
+ * Returns false if there is no memory for a page table or for the copy of a pinned page.
  */
 function copyPageRange(cpu: Task, vma: number, copy: number, parent: number, child: number): boolean {
   const { heap } = cpu
@@ -175,7 +179,7 @@ function copyTables(
 }
 
 /**
- * `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. Returns where it
+ * `copy_pte_range`. No other thread can use the child's table; its lock is taken only for form. Returns where it
  * stopped: before a pinned page, or at the end.
  */
 function copyPteRange(
@@ -205,7 +209,7 @@ function copyPteRange(
       getPage(cpu, frame)
       counts[isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES]++
     }
-    // The child has not touched it.
+    // The child has not accessed the page yet.
     Atomics.store(heap, pteAddress(to, page), entry & ~(PTE_ACCESSED | PTE_LOCKED))
   }
   spinUnlock(cpu, to + PageTable.ptl)
@@ -215,8 +219,8 @@ function copyPteRange(
 }
 
 /**
- * `page_needs_cow_for_dma`: parent and child cannot share a pinned anonymous page until one of them writes, since the
- * holder of the pin writes without a fault. While the mmap lock is held for write, nobody pins another page.
+ * `page_needs_cow_for_dma`: parent and child cannot share a pinned anonymous page until one of them writes, because the
+ * holder of the pin writes without a fault. While the mmap lock is held for write, no thread can pin another page.
  */
 function needsCopyNow(cpu: Task, entry: number): boolean {
   if ((entry & (PTE_SWAP | PTE_SPECIAL)) !== 0 || entry === 0) return false
@@ -225,8 +229,8 @@ function needsCopyNow(cpu: Task, entry: number): boolean {
 }
 
 /**
- * `copy_present_page`: the child gets a copy of a pinned page at once, and the parent's entry stays as it is. Does
- * nothing if the page is not pinned any more. Returns how many pages were copied, or -ENOMEM.
+ * `copy_present_page`: gives the child a copy of a pinned page at once; the parent's entry stays as it is. Does nothing
+ * if the page is no longer pinned. Returns how many pages it copied, or -ENOMEM.
  */
 function copyPinnedPage(
   cpu: Task,
@@ -242,7 +246,7 @@ function copyPinnedPage(
   spinLock(cpu, from + PageTable.ptl)
   const entry = Atomics.load(heap, pteAddress(from, page))
   const pinned = needsCopyNow(cpu, entry)
-  // The lock keeps the page in its entry, and the entry keeps the page.
+  // The lock of the table keeps the entry, and the entry keeps the page.
   if (pinned) copyFrame(cpu, frame, entry >>> PTE_FRAME_SHIFT)
   spinUnlock(cpu, from + PageTable.ptl)
   if (!pinned) {
@@ -258,7 +262,7 @@ function copyPinnedPage(
   return 1
 }
 
-/** `ptep_set_wrprotect`: the hardware may set the dirty bit until that very moment. Returns the entry as it is then. */
+/** `ptep_set_wrprotect`: the hardware may set the dirty bit until the exchange. Returns the new entry. */
 function writeProtect(cpu: Task, address: number): number {
   const { heap } = cpu
   for (;;) {

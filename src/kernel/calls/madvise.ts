@@ -74,7 +74,7 @@ export const MADV = {
   'dontneed-locked': 24,
 } as const
 
-/** Advice that is a flag of the VMA: what it clears and what it sets. */
+/** Advice that changes flags of the VMA: the flags that it clears and sets. */
 const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>> = {
   [MADV.normal]: [VM_RAND_READ | VM_SEQ_READ, 0],
   [MADV.random]: [VM_SEQ_READ, VM_RAND_READ],
@@ -92,10 +92,10 @@ const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>
 }
 
 /**
- * Advises on the pages [start, end). Advice applies to what is mapped; if something is not, the result is -ENOMEM all
- * the same. Advice that is a flag of the VMA ends with -EAGAIN where a split finds no memory or would exceed
- * maxMapCount. Pages that are locked stay what they are: advice to let them go ends with -EINVAL at the first of them.
- * `willneed` brings pages into the caches of file and swap area, as far as frames are free.
+ * Advises on the pages [start, end). The advice applies to all mappings in the range; if part of the range is not
+ * mapped, the result is -ENOMEM nevertheless. Advice that changes flags of a VMA fails with -EAGAIN if a split finds no
+ * memory or exceeds maxMapCount. Advice that drops pages, or allows reclaim to drop them, fails with -EINVAL at the
+ * first locked mapping. `willneed` reads pages into the page cache or the swap cache as long as frames are free.
  */
 export function madvise(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   if (start === end) return 0
@@ -112,8 +112,8 @@ export function madvise(cpu: Task, mm: number, start: number, end: number, advic
 }
 
 /**
- * Advice on pages. Holds the lock of the VMA, where the design has one and all pages are in that VMA; no lock, where
- * the design can do without; else the mmap lock for reading, so that such calls run beside faults.
+ * Advice on pages. Holds the lock of the VMA if the design has one and the VMA contains all pages; no lock if the
+ * design can do without; otherwise the mmap lock for reading. So these calls run beside faults.
  */
 function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   let page = start
@@ -133,12 +133,12 @@ function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice
   return result
 }
 
-/** Advises without a lock for as long as the VMA stands. Returns the page up to which it has advised. */
+/** Advises without a lock, as long as the VMA does not change. Returns the page up to which it has advised. */
 function adviseUnlocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   const { fault } = cpu
   if (!cpu.design.entriesChangeBegin(cpu, mm, start, end)) return start
   let page = start
-  // Advice that fails is left to the locked path.
+  // If the advice would fail, the locked path says so.
   if (advice === MADV.free) {
     if (fault.vmFile === 0 && (fault.vmFlags & VM_LOCKED) === 0)
       page = agePages(cpu, mm, start, end, true, fault)
@@ -151,7 +151,7 @@ function adviseUnlocked(cpu: Task, mm: number, start: number, end: number, advic
   return page
 }
 
-/** `get_lock_mode`: MADVISE_VMA_READ_LOCK, as of Linux 6.17. */
+/** `get_lock_mode`: the advice needs only MADVISE_VMA_READ_LOCK, as in Linux 6.17. */
 function vmaLockSuffices(advice: number): boolean {
   return advice === MADV.dontneed || advice === MADV['dontneed-locked'] || advice === MADV.free
 }
@@ -183,7 +183,7 @@ function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: num
   return result
 }
 
-/** `madvise_vma_behavior`, of advice on pages: [start, end) of one VMA. */
+/** `madvise_vma_behavior`, for advice on pages: [start, end) of one VMA. */
 function advisePages(cpu: Task, mm: number, vma: number, start: number, end: number, advice: number): number {
   const { heap } = cpu
   if (advice === MADV['dontneed-locked']) {
@@ -191,7 +191,7 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
     return 0
   }
   if (advice === MADV.willneed) return willNeed(cpu, mm, vma, start, end)
-  // can_madv_lru_vma(): the rest takes pages away, or says that they may go.
+  // can_madv_lru_vma(): the advice below drops pages, or allows reclaim to drop them.
   if ((heap[vma + Vma.vmFlags] & VM_LOCKED) !== 0) return -EINVAL
   if (advice === MADV.dontneed) zapVmaRange(cpu, vma, start, end)
   else if (advice === MADV.cold) agePages(cpu, mm, start, end, false)
@@ -204,11 +204,11 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
 }
 
 /**
- * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bit in the entries of
- * [start, end), as if nobody had used the pages for long, and the dirty bit if what they hold does not matter any more.
- * A write sets the dirty bit again, except through a translation in which it is set already: these are flushed before
- * the call returns, also if another call has cleared the bit, or has taken the page, and has not flushed yet (Linux
- * 99baac21e458). Returns as `zapRange`.
+ * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bits in the entries of
+ * [start, end), so that the pages look long unused, and with `gone` also the dirty bits, as their content no longer
+ * matters. A later write sets the dirty bit again, but not through a translation that has it set already. The function
+ * flushes these translations before it returns, even if another call cleared the bit, or took the page, and has not
+ * flushed yet (Linux 99baac21e458). Returns what `zapRange` does.
  */
 function agePages(
   cpu: Task,
@@ -219,7 +219,8 @@ function agePages(
   seen?: FaultContext,
 ): number {
   let flush = false
-  // Without a lock, there was no observer to tell. One that is registered meanwhile must not hear of an end (race R18).
+  // A call without a lock had no observer to notify. An observer that registers meanwhile must not get an end without a
+  // beginning (race R18).
   const isTold = gone && seen === undefined
   if (isTold) invalidateRangeStart(cpu, mm, start, end)
   let page = start
@@ -239,7 +240,7 @@ function agePages(
   return page
 }
 
-/** The table is locked, and unlocked here. */
+/** The caller has locked the table; this function unlocks it. */
 function agePtes(cpu: Task, mm: number, table: number, start: number, end: number, gone: boolean): number {
   const { heap } = cpu
   const bits = gone ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED
@@ -256,7 +257,7 @@ function agePtes(cpu: Task, mm: number, table: number, start: number, end: numbe
     }
     if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & PTE_SPECIAL) !== 0) continue
     if (gone && !markLazyFree(cpu, entry >>> PTE_FRAME_SHIFT)) continue
-    // Only the hardware can change the entry meanwhile, and only by setting these bits.
+    // Now only the hardware can change the entry, and it only sets these bits.
     if ((Atomics.and(heap, address, ~bits) & bits) !== 0) changed++
   }
   spinUnlock(cpu, table + PageTable.ptl)
@@ -265,8 +266,8 @@ function agePtes(cpu: Task, mm: number, table: number, start: number, end: numbe
 }
 
 /**
- * `mark_page_lazyfree`: the program does not need what the page holds, nor its slot in the swap area. Returns false,
- * with the page as it was, when others refer to it too, or have it locked.
+ * `mark_page_lazyfree`: the program needs neither the content of the page nor its slot in the swap area. Returns false
+ * and leaves the page as it was if there are other references to it, or another CPU has locked it.
  */
 function markLazyFree(cpu: Task, frame: number): boolean {
   if (!tryLockPage(cpu, frame)) return false
@@ -282,8 +283,8 @@ function markLazyFree(cpu: Task, frame: number): boolean {
 }
 
 /**
- * `madvise_willneed`: errors of the disk are left to the faults that meet them. The mmap lock is given up meanwhile, so
- * that the VMA has to be looked up again.
+ * `madvise_willneed`: ignores errors of the disk; faults on these pages report them. It gives up the mmap lock
+ * meanwhile, so the caller must look up the VMA again.
  */
 function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number): number {
   const { heap } = cpu
@@ -318,7 +319,7 @@ function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: 
       (heap[vma + Vma.vmFile] !== 0 || (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0)
     )
       return -EINVAL
-    // ksm_madvise() passes over shared memory without a word.
+    // ksm_madvise() ignores shared memory without an error.
     const ignored = set === VM_MERGEABLE && (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
     const newFlags = ignored ? heap[vma + Vma.vmFlags] : (heap[vma + Vma.vmFlags] & ~clear) | set
     if (updateVmaFlags(cpu, mm, vma, page, stop, newFlags) < 0) return -EAGAIN
@@ -328,8 +329,8 @@ function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: 
 }
 
 /**
- * `madvise_update_vma`: the pages [start, end) of `vma` get `newFlags`; merges with neighbours that become alike,
- * else splits.
+ * `madvise_update_vma`: gives the pages [start, end) of `vma` the flags `newFlags`. Merges with neighbours that become
+ * alike, or splits.
  */
 function updateVmaFlags(
   cpu: Task,

@@ -13,8 +13,8 @@ import { findVma } from '../vma/vma-tree.ts'
 import { Vma, linearPageIndex } from '../vma/vma.ts'
 
 /**
- * Sets `resident[n]` to 1 when page `start` + n is in memory: mapped, or in the page cache of the mapped file.
- * Returns 0, or -ENOMEM at the first page that is not part of a mapping.
+ * Sets `resident[n]` to 1 if page `start` + n is in memory: mapped, or in the page cache of the mapped file. Returns 0,
+ * or -ENOMEM at the first page that is not mapped.
  */
 export function mincore(cpu: Task, mm: number, start: number, end: number, resident: Uint8Array): number {
   const { heap } = cpu
@@ -37,8 +37,8 @@ export function mincore(cpu: Task, mm: number, start: number, end: number, resid
 }
 
 /**
- * The same where the design can tell of the pages of one mapping without the mmap lock: with their table locked, for as
- * long as the mapping stands. Returns the page up to which it has told.
+ * Does the same without the mmap lock if the design allows it, for pages of one mapping: under the lock of their table,
+ * as long as the mapping does not change. Returns the first page that it did not handle.
  */
 function mincoreUnlocked(cpu: Task, mm: number, start: number, end: number, resident: Uint8Array): number {
   const { fault } = cpu
@@ -47,7 +47,7 @@ function mincoreUnlocked(cpu: Task, mm: number, start: number, end: number, resi
   while (page < end) {
     const table = findPteTable(cpu, mm, page)
     const stop = nextToWalk(cpu, mm, table, page, end)
-    // Where there is no table to lock, nothing keeps the file.
+    // Without a table to lock, nothing keeps the file.
     if (table === 0 && fault.vmFile !== 0) break
     if (table === 0 ? !stillStands(cpu, fault) : !lockStanding(cpu, table, fault)) break
     for (; page < stop; page++) {
@@ -60,7 +60,7 @@ function mincoreUnlocked(cpu: Task, mm: number, start: number, end: number, resi
   return page
 }
 
-/** The page is in memory: by its entry in `table`, or as the page `index` of `file`; either may be 0 for none. */
+/** Whether the page is in memory: by its entry in `table`, or as page `index` of `file`. Either may be 0 for none. */
 function isInMemory(cpu: Task, table: number, page: number, file: number, index: number): boolean {
   const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
   if ((entry & (PTE_PRESENT | PTE_PROTNONE)) !== 0) return true

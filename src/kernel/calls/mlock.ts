@@ -1,8 +1,7 @@
 // mlock, munlock, mlockall: keeping pages in memory (mm/mlock.c of Linux 5.12).
 //
-// A flag says that a mapping is locked, and so does each entry of its pages, for reclaim, which looks at entries and
-// not at mappings. The call brings the pages in afterwards, when it has given up the mmap lock; it may still fail
-// there.
+// A flag marks a mapping as locked, and a bit marks each entry of its pages, because reclaim looks at entries and not
+// at mappings. The call brings the pages in after it has released the mmap lock, and can still fail then.
 
 import { finishCall } from '../cache/task-work.ts'
 import { mmPopulate } from '../fault/populate.ts'
@@ -24,9 +23,9 @@ export const MCL_FUTURE = 2
 export const MCL_ONFAULT = 4
 
 /**
- * `do_mlock`: locks the pages [start, end) and brings them in, or with `onFault` only those that are there or will be.
- * Returns 0, -EPERM where nothing may be locked, -ENOMEM where that is too much or something is not mapped or has no
- * page, -EAGAIN when there was no memory for the pages.
+ * `do_mlock`: locks the pages [start, end) and brings them in; with `onFault`, locks only the pages that are present or
+ * will be. Returns 0; -EPERM if nothing may be locked; -ENOMEM if the limit is exceeded, or a page is not mapped or
+ * cannot be brought in; -EAGAIN if there was no memory for the pages.
  */
 export function mlock(cpu: Task, mm: number, start: number, end: number, onFault: boolean): number {
   const flags = onFault ? VM_LOCKED | VM_LOCKONFAULT : VM_LOCKED
@@ -36,14 +35,14 @@ export function mlock(cpu: Task, mm: number, start: number, end: number, onFault
   mmapWriteUnlock(cpu, mm)
   if (result === 0) {
     const error = mmPopulate(cpu, mm, start, end, false)
-    // __mlock_posix_error_return(): what POSIX has for each.
+    // __mlock_posix_error_return() translates these errors for POSIX.
     if (error !== 0) result = error === -ENOMEM ? -EAGAIN : -ENOMEM
   }
   finishCall(cpu)
   return result
 }
 
-/** `munlock`: the pages [start, end) may go again. Returns 0, or -ENOMEM where something is not mapped. */
+/** `munlock`: unlocks the pages [start, end). Returns 0, or -ENOMEM if a page is not mapped. */
 export function munlock(cpu: Task, mm: number, start: number, end: number): number {
   mmapWriteLock(cpu, mm)
   const result = applyVmaLockFlags(cpu, mm, start, end, 0)
@@ -53,8 +52,8 @@ export function munlock(cpu: Task, mm: number, start: number, end: number): numb
 }
 
 /**
- * `mlockall`: locks what is mapped (MCL_CURRENT), what will be (MCL_FUTURE) or both. Returns 0, -EINVAL, -EPERM where
- * nothing may be locked, -ENOMEM where it is too much.
+ * `mlockall`: locks what is mapped (MCL_CURRENT), what will be mapped (MCL_FUTURE), or both. Returns 0, -EINVAL, -EPERM
+ * if nothing may be locked, or -ENOMEM if the limit is exceeded.
  */
 export function mlockall(cpu: Task, mm: number, flags: number): number {
   if (flags === 0 || flags === MCL_ONFAULT || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) {
@@ -72,7 +71,7 @@ export function mlockall(cpu: Task, mm: number, flags: number): number {
   return result
 }
 
-/** `munlockall`: unlocks what is mapped, and what will be. */
+/** `munlockall`: unlocks all mappings, and those to come. */
 export function munlockall(cpu: Task, mm: number): void {
   mmapWriteLock(cpu, mm)
   applyMlockallFlags(cpu, mm, 0)
@@ -80,7 +79,7 @@ export function munlockall(cpu: Task, mm: number): void {
   finishCall(cpu)
 }
 
-/** `can_do_mlock` and the limit: pages of the range that are locked already do not count twice. */
+/** `can_do_mlock` and the limit: pages of the range that are already locked do not count twice. */
 function mayLock(cpu: Task, mm: number, start: number, end: number): number {
   if (limitBytes(cpu, mm, RLIMIT_MEMLOCK) === 0) return -EPERM
   const limit = limitPages(cpu, mm, RLIMIT_MEMLOCK)
@@ -89,7 +88,7 @@ function mayLock(cpu: Task, mm: number, start: number, end: number): number {
   return locked - lockedPagesOf(cpu, mm, start, end) <= limit ? 0 : -ENOMEM
 }
 
-/** `count_mm_mlocked_page_nr`: the pages of [start, end) that belong to locked mappings. */
+/** `count_mm_mlocked_page_nr`: how many pages of [start, end) belong to locked mappings. */
 function lockedPagesOf(cpu: Task, mm: number, start: number, end: number): number {
   const { heap } = cpu
   let pages = 0
@@ -102,7 +101,7 @@ function lockedPagesOf(cpu: Task, mm: number, start: number, end: number): numbe
   return pages
 }
 
-/** `apply_vma_lock_flags`: where a page is not mapped, the pages before it have changed all the same. */
+/** `apply_vma_lock_flags`: stops at a page that is not mapped; the pages before it keep their new flags. */
 function applyVmaLockFlags(cpu: Task, mm: number, start: number, end: number, flags: number): number {
   const { heap } = cpu
   for (let page = start; page < end;) {
@@ -116,7 +115,7 @@ function applyVmaLockFlags(cpu: Task, mm: number, start: number, end: number, fl
   return 0
 }
 
-/** `apply_mlockall_flags`: errors of single mappings are ignored. */
+/** `apply_mlockall_flags`: ignores errors of single mappings. */
 function applyMlockallFlags(cpu: Task, mm: number, flags: number): void {
   const { heap } = cpu
   const onFault = (flags & MCL_ONFAULT) !== 0 ? VM_LOCKONFAULT : 0
@@ -130,12 +129,12 @@ function applyMlockallFlags(cpu: Task, mm: number, flags: number): void {
   }
 }
 
-/** `mlock_fixup`: the pages [start, end) of `vma` get the lock flags `flags`. Returns 0 or -ENOMEM. */
+/** `mlock_fixup`: gives the pages [start, end) of `vma` the lock flags `flags`. Returns 0 or -ENOMEM. */
 function mlockFixup(cpu: Task, mm: number, vma: number, start: number, end: number, flags: number): number {
   const { heap } = cpu
   const oldFlags = heap[vma + Vma.vmFlags]
   const newFlags = (oldFlags & ~VM_LOCKED_MASK) | flags
-  // Memory of the kernel's own cannot be locked, and does not count.
+  // Mappings of the kernel's own cannot be locked, and do not count.
   if (newFlags === oldFlags || (oldFlags & VM_SPECIAL) !== 0) return 0
   const target = modifyVma(cpu, mm, vma, start, end, newFlags)
   if (target < 0) return target
@@ -153,8 +152,8 @@ function mlockFixup(cpu: Task, mm: number, vma: number, start: number, end: numb
 }
 
 /**
- * Marks the entries of [start, end) as locked or not. No translation becomes wrong by it, so that none is flushed. The
- * mmap lock is held for write.
+ * Marks the entries of [start, end) as locked or unlocked. No translation becomes wrong, so it flushes nothing. The
+ * caller holds the mmap lock for write.
  */
 export function changeLockedEntries(
   cpu: Task,
@@ -180,7 +179,7 @@ function changeLockedPtes(cpu: Task, table: number, start: number, end: number, 
       const entry = Atomics.load(heap, address)
       const wanted = locked ? entry | PTE_LOCKED : entry & ~PTE_LOCKED
       if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || wanted === entry) break
-      // The hardware may set the accessed and dirty bits meanwhile, which must not get lost.
+      // The hardware may set the accessed and dirty bits meanwhile; they must not get lost.
       if (Atomics.compareExchange(heap, address, entry, wanted) === entry) break
     }
   }

@@ -37,8 +37,8 @@ import { vmacacheBegin, vmacacheEnd } from '../vma/vmacache.ts'
 import { munmapLocked } from './mmap.ts'
 
 /**
- * `mm_alloc`: an empty address space without users. `stackLimit` is in pages; the other limits are those that a Linux
- * without settings gives. Returns 0 when there is no memory.
+ * `mm_alloc`: makes an empty address space without users. `stackLimit` is in pages; the other limits are the defaults
+ * of Linux. Returns 0 if there is no memory.
  */
 export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): number {
   const { heap } = cpu
@@ -83,7 +83,7 @@ function forgetMm(cpu: Task, mm: number): void {
   spinUnlock(cpu, Header.mmListLock)
 }
 
-/** Whether there is an address space of that number at `wanted`, which may be any number. */
+/** Whether `wanted`, which may be any number, is the address of an address space with that generation. */
 export function isMm(cpu: Task, wanted: number, generation: number): boolean {
   const { heap } = cpu
   spinLock(cpu, Header.mmListLock)
@@ -100,7 +100,7 @@ export function joinMm(cpu: Task, mm: number): void {
   Atomics.add(cpu.heap, mm + Mm.users, 1)
 }
 
-/** This thread does not use the mm any more. It keeps no translation, so that nobody has to tell it of changes. */
+/** This thread stops using the mm. It keeps no translation of it, so no CPU has to notify it of changes. */
 export function leaveMm(cpu: Task, mm: number): void {
   syncMmRss(cpu)
   flushTlb(cpu)
@@ -125,7 +125,7 @@ export function destroyMm(cpu: Task, mm: number): void {
   finishCall(cpu)
 }
 
-/** This thread is going away: it leaves every address space, and what its CPU kept in reserve goes back. */
+/** This thread ends: its CPU leaves every address space and returns what it kept in reserve. */
 export function retireCpu(cpu: Task): void {
   const { heap } = cpu
   futexExit(cpu)

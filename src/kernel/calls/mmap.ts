@@ -69,13 +69,13 @@ export function mmap(
   const locked = ((vmFlags | cpu.heap[mm + Mm.defFlags]) & VM_LOCKED) !== 0
   mmapWriteUnlock(cpu, mm)
   if (ownFile) putFile(cpu, backing)
-  // What cannot be brought in now is no error of the call.
+  // Pages that cannot be brought in now are no error of the call.
   if (page >= 0 && (locked || (mapFlags & MAP_POPULATE) !== 0)) mmPopulate(cpu, mm, page, page + pages, true)
   finishCall(cpu)
   return page
 }
 
-/** `struct mmap_state`: the mapping that is to be made; `page` is where, or near where. */
+/** `struct mmap_state`: the mapping to make; `page` is its place, or a hint. */
 interface NewMapping {
   readonly page: number
   readonly pages: number
@@ -102,22 +102,22 @@ function mmapLocked(cpu: Task, mm: number, map: NewMapping, mapFlags: number): n
   let flags = vmFlags | (pkey << VM_PKEY_SHIFT) | heap[mm + Mm.defFlags]
   if (!mlockFutureOk(cpu, mm, flags, pages)) return -EAGAIN
   if ((vmFlags & VM_NO_MAYWRITE) !== 0 && (vmFlags & VM_WRITE) !== 0) return -EACCES
-  // Only private anonymous memory can be a stack. Asked after the place, as do_mmap() does.
+  // Only private anonymous memory can be a stack. do_mmap() checks this after it has found a place.
   if ((flags & VM_GROWSDOWN) !== 0 && file !== 0) return -EINVAL
   if (!honoursNoReserve(cpu)) flags &= ~VM_NORESERVE
-  // A file of this mapping's own holds nothing that could be written out: it counts by its whole size.
+  // Shared anonymous memory cannot be written out to a file of the host: it counts by its whole size.
   const ownFile = file !== 0 && (heap[file + File.flags] & FILE_SHARED_ANONYMOUS) !== 0
   if (ownFile && (flags & VM_NORESERVE) === 0 && !accountFile(cpu, file)) return -ENOMEM
   return mmapRegion(cpu, mm, { page, pages, vmFlags: flags, file, pgoff: file === 0 ? page : map.pgoff })
 }
 
-/** `mmap_region`: [page, page + pages) becomes a mapping of these properties; what was there goes away. */
+/** `mmap_region`: makes [page, page + pages) a mapping with these properties, and removes what was mapped there. */
 export function mmapRegion(cpu: Task, mm: number, map: NewMapping): number {
   const { heap } = cpu
   const { page, pages, file, pgoff } = map
   const end = page + pages
   const accountable = isAccountable(map.vmFlags)
-  // Memory of the kernel's own cannot be locked.
+  // Mappings of the kernel's own cannot be locked.
   const lockable = (map.vmFlags & VM_SPECIAL) === 0 ? map.vmFlags : map.vmFlags & ~VM_LOCKED_MASK
   const vmFlags = accountable ? lockable | VM_ACCOUNT : lockable
   const error = replaceRange(cpu, mm, page, end, vmFlags)
@@ -137,7 +137,7 @@ export function mmapRegion(cpu: Task, mm: number, map: NewMapping): number {
   return page
 }
 
-/** A VMA of its own for what merges with no other. Returns 0 when there is no memory. */
+/** Links a new VMA for a mapping that merges with no other. Returns 0 if there is no memory. */
 function linkNewVma(cpu: Task, mm: number, { start, end, vmFlags, file, pgoff }: VmaMerge): number {
   const { heap } = cpu
   const vma = allocVmaToLink(cpu, mm, start)
@@ -151,9 +151,9 @@ function linkNewVma(cpu: Task, mm: number, { start, end, vmFlags, file, pgoff }:
 }
 
 /**
- * `__mmap_prepare`: asks whether there may be a mapping [page, end) with these flags, commits its memory, and takes
- * away what is there. As in Linux since 6.12, what is there stays where the answer is no, perhaps in more pieces. The
- * place for the mapping is left where findVmaLinks() leaves it. Returns 0 or a negative errno.
+ * `__mmap_prepare`: checks whether a mapping [page, end) with these flags is allowed, commits its memory, and removes
+ * what is mapped there. As in Linux since 6.12, what is mapped there stays if a check fails, though it may be split.
+ * Leaves the place in the tree where findVmaLinks() leaves it. Returns 0 or a negative errno.
  */
 function replaceRange(cpu: Task, mm: number, page: number, end: number, vmFlags: number): number {
   const { heap } = cpu
@@ -174,7 +174,7 @@ function replaceRange(cpu: Task, mm: number, page: number, end: number, vmFlags:
   if ((vmFlags & VM_ACCOUNT) !== 0) {
     const more = end - page - accounted
     if (more !== 0 && !vmEnoughMemory(cpu, more)) return -ENOMEM
-    // munmapLocked() below gives up what the old mappings have committed; the new mapping takes that over.
+    // munmapLocked() below uncommits the memory of the old mappings; the new mapping takes it over.
     accountMemory(cpu, accounted)
   }
   if (free) return 0
@@ -188,12 +188,12 @@ function isAccountable(vmFlags: number): boolean {
   return (vmFlags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE
 }
 
-/** munmap: takes away whatever is mapped in [start, end). Returns 0 or a negative errno. */
+/** munmap: removes all mappings of [start, end). Returns 0 or a negative errno. */
 export function munmap(cpu: Task, mm: number, start: number, end: number): number {
   if (start > TASK_SIZE || end > TASK_SIZE || start >= end) return -EINVAL
   mmapWriteLock(cpu, mm)
   const result = munmapLocked(cpu, mm, start, end, true)
-  // A result of 1 says that the lock was downgraded.
+  // Result 1: the lock was downgraded.
   if (result === 1) mmapReadUnlock(cpu, mm)
   else mmapWriteUnlock(cpu, mm)
   finishCall(cpu)
@@ -201,8 +201,8 @@ export function munmap(cpu: Task, mm: number, start: number, end: number): numbe
 }
 
 /**
- * `__do_munmap`: with the mmap lock held for write. When it may, it keeps the lock only for reading while it tears
- * down the pages, since the VMAs are out of the tree by then. Returns 1 when it did, 0 when not, or a negative errno.
+ * `__do_munmap`: the caller holds the mmap lock for write. With `mayDowngrade`, it downgrades the lock before it frees
+ * the pages, as the VMAs are out of the tree by then. Returns 1 if it did, 0 if not, or a negative errno.
  */
 export function munmapLocked(
   cpu: Task,
@@ -220,9 +220,9 @@ export function munmapLocked(
   const previous = cpu.detachedPrevious
   const next = cpu.detachedNext
   const accounted = cpu.detachedAccounted
-  // A write-back finds the entries of a file through the VMAs in the trees of all address spaces. (In Linux, a VMA
-  // stays in the tree of its file until its pages are gone.) It must not miss what is written until then, and so has to
-  // wait.
+  // Write-back finds the entries of a file through the VMAs in the trees of all address spaces. (In Linux, a VMA stays
+  // in the tree of its file until its pages are unmapped.) It must not miss writes until then, so the lock stays held
+  // for write, and write-back waits for it.
   const downgrades = mayDowngrade && !cpu.detachedWrites
   cpu.design.rangeChanging(cpu, mm, start, end)
   if (downgrades) mmapWriteDowngrade(cpu, mm)
@@ -236,11 +236,11 @@ export function munmapLocked(
   return downgrades ? 1 : 0
 }
 
-/** Splits the VMAs that reach over `start` and `end`. */
+/** Splits the VMAs that extend across `start` and `end`. */
 function splitEdges(cpu: Task, mm: number, first: number, start: number, end: number): number {
   const { heap } = cpu
   if (heap[first + Vma.vmStart] < start) {
-    // A hole in the middle makes one more VMA than there was.
+    // A hole in the middle adds one VMA.
     const makesHole = end < heap[first + Vma.vmEnd]
     if (makesHole && heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount]) return -ENOMEM
     const error = splitVmaUnlimited(cpu, first, start, false)
@@ -252,9 +252,9 @@ function splitEdges(cpu: Task, mm: number, first: number, start: number, end: nu
 }
 
 /**
- * `detach_vmas_to_be_unmapped`: takes the VMAs of [start, end) out of the mm and returns them as a list. Their
- * neighbours are left in `cpu.detachedPrevious` and `cpu.detachedNext`, how many of their pages are committed in
- * `cpu.detachedAccounted`, and whether a file is written through one of them in `cpu.detachedWrites`.
+ * `detach_vmas_to_be_unmapped`: removes the VMAs of [start, end) from the mm and returns them as a list. Leaves their
+ * neighbours in `cpu.detachedPrevious` and `cpu.detachedNext`, the number of their committed pages in
+ * `cpu.detachedAccounted`, and whether one of them can write to a file in `cpu.detachedWrites`.
  */
 function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
   const { heap } = cpu
@@ -282,7 +282,7 @@ function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
   return list
 }
 
-/** `unmap_region`: the pages of detached VMAs, and the page tables that nothing else uses. */
+/** `unmap_region`: frees the pages of detached VMAs, and the page tables that no other VMA uses. */
 function unmapRegion(
   cpu: Task,
   mm: number,

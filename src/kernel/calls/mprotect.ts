@@ -44,8 +44,9 @@ import {
 } from '../vma/vma.ts'
 
 /**
- * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped or
- * that may not become data, or -EACCES at the first that may not become writable; what is before it has changed.
+ * Gives the pages [start, end) the access flags `access`. Returns 0; -ENOMEM at the first page that is not mapped, or
+ * where a limit of data or of committed memory is exceeded; -EACCES at the first page that may not become writable. The
+ * pages before it have changed.
  */
 export function mprotect(cpu: Task, mm: number, start: number, end: number, access: number): number {
   if (start === end) return 0
@@ -55,7 +56,7 @@ export function mprotect(cpu: Task, mm: number, start: number, end: number, acce
   cpu.writableCount = 0
   const result = mprotectLocked(cpu, mm, start, end, access)
   mmapWriteUnlock(cpu, mm)
-  // Locked pages that can be written now get copies of their own, lest the first write has to wait for one.
+  // Locked pages that become writable get copies of their own now, so that the first write to them does not wait.
   for (let range = 0; range < cpu.writableCount; range++) {
     const { writableRanges } = cpu
     mmPopulate(cpu, mm, writableRanges[2 * range], writableRanges[2 * range + 1], true, VM_LOCKED)
@@ -79,7 +80,7 @@ function mprotectLocked(cpu: Task, mm: number, start: number, end: number, acces
   }
 }
 
-/** `mprotect_fixup`: the pages [start, end) of `vma`; merges with neighbours that become alike, splits off the rest. */
+/** `mprotect_fixup`: the pages [start, end) of `vma`. Merges with neighbours that become alike, or splits. */
 function mprotectFixup(
   cpu: Task,
   mm: number,
@@ -119,15 +120,16 @@ function mprotectFixup(
   const wasFixed = (oldFlags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED
   if (wasFixed && (newFlags & VM_WRITE) !== 0) {
     noteWritable(cpu, start, end)
-    // Linux brings them in already here, so that what follows finds an anon_vma, and joins accordingly.
+    // Linux brings the pages in already here, so the VMA has an anon_vma when the next one decides whether to merge
+    // with it.
     if ((newFlags & VM_LOCKONFAULT) === 0) anonVmaPrepare(cpu, target)
   }
   return 0
 }
 
 /**
- * Notes that the pages [start, end) are to be brought in. Where there are too many parts, the last reaches over what
- * lies between: what could be written before is copied there too, sooner than its first write would.
+ * Notes that the pages [start, end) are to be brought in. If there are too many ranges, the last one is extended over
+ * the gap: its writable pages are copied too, earlier than by their first write.
  */
 function noteWritable(cpu: Task, start: number, end: number): void {
   const { writableRanges, writableCount } = cpu
@@ -141,7 +143,10 @@ function noteWritable(cpu: Task, start: number, end: number): void {
   cpu.writableCount++
 }
 
-/** Whether the pages count against what may be committed: once they did, they do until nothing can be in them. */
+/**
+ * Whether the pages count as committed: from the first time that they are writable, until they are read-only and
+ * unused.
+ */
 function accountedFlags(oldFlags: number, newFlags: number, unused: boolean): number {
   if ((newFlags & VM_WRITE) !== 0) {
     const exempt = (oldFlags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) !== 0
@@ -150,14 +155,15 @@ function accountedFlags(oldFlags: number, newFlags: number, unused: boolean): nu
   return unused ? newFlags & ~VM_ACCOUNT : newFlags
 }
 
-/** `vma_set_page_prot`: a shared file that wants to know of the first write gets no write permission here. */
+/** `vma_set_page_prot`: entries of a shared file that has to notice the first write get no write permission. */
 function pageProt(cpu: Task, vmFlags: number, file: number): number {
   const notify = file !== 0 && (Atomics.load(cpu.heap, file + File.flags) & FILE_WRITE_NOTIFY) !== 0
   return vmGetPageProt(vmFlags) & (notify ? ~PTE_WRITE : ~0)
 }
 
 /**
- * `change_protection`: the entries of [start, end) get the permissions `prot`, and no CPU keeps an older translation.
+ * `change_protection`: gives the entries of [start, end) the permissions `prot`, and flushes older translations from
+ * all CPUs.
  */
 function changeProtection(cpu: Task, mm: number, start: number, end: number, prot: number): void {
   let changed = 0
@@ -186,7 +192,7 @@ function changePteRange(cpu: Task, table: number, start: number, end: number, pr
       const entry = Atomics.load(heap, address)
       const wanted = (entry & PTE_KEPT) | prot
       if ((entry & PTE_EXISTS) === 0 || wanted === entry) break
-      // The hardware may set the accessed and dirty bits meanwhile, which must not get lost.
+      // The hardware may set the accessed and dirty bits meanwhile; they must not get lost.
       if (Atomics.compareExchange(heap, address, entry, wanted) !== entry) continue
       changed++
       break

@@ -1,8 +1,9 @@
-// mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12; several at once, of 6.17).
+// mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12; several mappings in one call, as in
+// 6.17).
 //
-// Entries move from table to table with both tables locked, and the old translations are flushed before the locks are
-// released, so that nobody can use the old address once the new one works (CVE-2018-18281). Where a whole table moves,
-// it changes its place instead (HAVE_MOVE_PMD, since Linux 5.0).
+// Entries move from table to table under the locks of both tables, and the old translations are flushed before the
+// locks are released, so that no CPU can use the old address once the new one works (CVE-2018-18281). If all of a table
+// moves, the table itself gets the new place (HAVE_MOVE_PMD, since Linux 5.0).
 
 import { finishCall } from '../cache/task-work.ts'
 import { END_OF_FILES } from '../cache/truncate.ts'
@@ -42,7 +43,7 @@ export const MREMAP_MAYMOVE = 1
 export const MREMAP_FIXED = 2
 export const MREMAP_DONTUNMAP = 4
 
-/** `struct vma_remap_struct`: what is asked for. */
+/** `struct vma_remap_struct`: the request. */
 interface VmaRemap {
   /** The pages [page, page + oldPages) become [target, target + newPages). */
   readonly page: number
@@ -50,13 +51,13 @@ interface VmaRemap {
   readonly newPages: number
   /** MREMAP_*. */
   readonly flags: number
-  /** Counts with MREMAP_FIXED, until a place was found without. */
+  /** With MREMAP_FIXED; without, once a place was found. */
   readonly target: number
 }
 
 /**
- * Gives the mapping [page, page + oldPages) the size `newPages`; `target` counts with MREMAP_FIXED. Returns its first
- * page or a negative errno.
+ * Gives the mapping [page, page + oldPages) the size `newPages`, with MREMAP_FIXED at `target`. Returns its first page
+ * or a negative errno.
  */
 export function mremap(
   cpu: Task,
@@ -83,7 +84,7 @@ export function mremap(
   return result
 }
 
-/** `mremap_at`: in place where that is possible, else to any place. */
+/** `mremap_at`: resizes in place if possible, else moves to any free place. */
 function mremapAnywhere(cpu: Task, mm: number, { page, oldPages, newPages, flags }: VmaRemap): number {
   let vma = findVma(cpu, mm, page)
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
@@ -107,7 +108,7 @@ function mremapAnywhere(cpu: Task, mm: number, { page, oldPages, newPages, flags
   return moveVma(cpu, mm, vma, { page, oldPages, newPages, flags, target })
 }
 
-/** To a given place, from which whatever is there goes away first. */
+/** Moves to a given place, and first unmaps what is there. */
 function mremapTo(cpu: Task, mm: number, remap: VmaRemap): number {
   const { page, oldPages, newPages, target } = remap
   if (target > TASK_SIZE - newPages || target < MMAP_MIN) return -EINVAL
@@ -116,9 +117,9 @@ function mremapTo(cpu: Task, mm: number, remap: VmaRemap): number {
 }
 
 /**
- * `remap_move` (Linux 6.17): what keeps its size may be several VMAs, with holes between them and behind them, which
- * stay as large. Each is moved for itself: where one cannot be, those before it have been. What lies at the new place
- * goes away only where a VMA comes to lie.
+ * `remap_move` (Linux 6.17): a range that keeps its size may span several VMAs with holes, which stay as large. Each
+ * VMA is moved by itself: if one cannot be moved, those before it have been. The target is unmapped only where a VMA
+ * moves to.
  */
 function remapMove(cpu: Task, mm: number, { page, oldPages, flags, target }: VmaRemap): number {
   const { heap } = cpu
@@ -126,7 +127,7 @@ function remapMove(cpu: Task, mm: number, { page, oldPages, flags, target }: Vma
   let from = page
   for (let vma = findVma(cpu, mm, from); ; vma = findVma(cpu, mm, from)) {
     const start = vma === 0 ? end : Math.max(heap[vma + Vma.vmStart], from)
-    // What is asked for begins with a mapping.
+    // The range must begin with a mapping.
     if (from === page && start !== page) return -EFAULT
     if (start >= end) return target
     const part = Math.min(heap[vma + Vma.vmEnd], end) - start
@@ -138,12 +139,12 @@ function remapMove(cpu: Task, mm: number, { page, oldPages, flags, target }: Vma
   }
 }
 
-/** `mremap_to`, of a range that has to be in one VMA. */
+/** `mremap_to`, for a range within one VMA. */
 function mremapVmaTo(cpu: Task, mm: number, remap: VmaRemap): number {
   const { page, oldPages, newPages, flags, target } = remap
   const source = findVma(cpu, mm, page)
   if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
-  // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
+  // Checked first, as in Linux since 6.17: a call that fails here leaves the target alone.
   let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages), newPages)
   if (error < 0) return error
   error = munmapLocked(cpu, mm, target, target + newPages, false)
@@ -154,7 +155,7 @@ function mremapVmaTo(cpu: Task, mm: number, remap: VmaRemap): number {
   }
   const kept = Math.min(oldPages, newPages)
   const vma = findVma(cpu, mm, page)
-  // The target was the place of the original, which is gone: a twin was asked for there.
+  // With length 0, the target may have covered the original, which is unmapped now.
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
   const twice = (flags & MREMAP_DONTUNMAP) !== 0
   if (twice && !mayExpandVm(cpu, mm, cpu.heap[vma + Vma.vmFlags], kept)) return -ENOMEM
@@ -162,18 +163,18 @@ function mremapVmaTo(cpu: Task, mm: number, remap: VmaRemap): number {
 }
 
 /**
- * `check_prep_vma`: the range is in one VMA, of a kind that can be resized, and the limits allow its new size. The
- * pages that a locked mapping grows by are to be brought in.
+ * `check_prep_vma`: the range is in one VMA of a kind that can be resized, and the limits allow its new size. Notes
+ * whether the new pages must be brought in, as the mapping is locked.
  */
 function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): number {
   const { heap } = cpu
   const mm = heap[vma + Vma.vmMm]
   const vmFlags = heap[vma + Vma.vmFlags]
-  // Of length 0, a shared mapping is not moved but gets a twin.
+  // With length 0, a shared mapping is not moved but mapped a second time.
   if (oldPages === 0 && (vmFlags & VM_SHARED) === 0) return -EINVAL
   if (oldPages > heap[vma + Vma.vmEnd] - page) return -EFAULT
   if (oldPages === newPages) return 0
-  // A file cannot be that long.
+  // No file is that long.
   if (heap[vma + Vma.vmFile] !== 0 && linearPageIndex(cpu, vma, page) + newPages > END_OF_FILES)
     return -EINVAL
   if (!mlockFutureOk(cpu, mm, vmFlags, newPages - oldPages)) return -EAGAIN
@@ -182,17 +183,17 @@ function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, 
   return 0
 }
 
-/** `vma_expandable`: the range reaches the end of the VMA, and there is room behind. */
+/** `vma_expandable`: the range reaches the end of the VMA, and there is room behind it. */
 function canExpandInPlace(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): boolean {
   const { heap } = cpu
   const end = page + newPages
   if (page + oldPages !== heap[vma + Vma.vmEnd] || end > TASK_SIZE) return false
   const next = heap[vma + Vma.vmNext]
-  // The guard gap of a stack is not asked for.
+  // The guard gap of a stack is not considered here.
   return next === 0 || heap[next + Vma.vmStart] >= end
 }
 
-/** Makes the VMA end at `end`, for which there is room. Returns false where that is too much to be committed. */
+/** Extends the VMA to `end`, for which there is room. Returns false if that exceeds what may be committed. */
 function expandInPlace(cpu: Task, vma: number, end: number): boolean {
   const { heap } = cpu
   const mm = heap[vma + Vma.vmMm]
@@ -200,7 +201,7 @@ function expandInPlace(cpu: Task, vma: number, end: number): boolean {
   const flags = heap[vma + Vma.vmFlags]
   const pages = end - oldEnd
   if ((flags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(cpu, pages)) return false
-  // As vma_merge() would: with what follows, if it is the same.
+  // As vma_merge() does: with the VMA behind, if it is alike.
   const merged = mergeVma(cpu, mm, {
     previous: vma,
     start: oldEnd,
@@ -219,11 +220,11 @@ function expandInPlace(cpu: Task, vma: number, end: number): boolean {
   return true
 }
 
-/** `move_vma`: makes a VMA at the target, moves the entries there, and takes the old range away. */
+/** `move_vma`: makes a VMA at the target, moves the entries there, and unmaps the old range. */
 function moveVma(cpu: Task, mm: number, vma: number, remap: VmaRemap): number {
   const { heap } = cpu
   const { page: from, target: to } = remap
-  // Three more can be needed: two splits at the old place and the new one.
+  // Up to three more VMAs may be needed: two splits at the old place and the new VMA.
   if (heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount] - 3) return -ENOMEM
   cpu.design.mremapBegin(cpu, mm, from, to)
   const result = moveVmaLocked(cpu, mm, vma, remap)
@@ -231,7 +232,7 @@ function moveVma(cpu: Task, mm: number, vma: number, remap: VmaRemap): number {
   return result
 }
 
-/** Between the hooks of the design. */
+/** {@link moveVma} between the hooks of the design. */
 function moveVmaLocked(cpu: Task, mm: number, vma: number, remap: VmaRemap): number {
   const { heap } = cpu
   const { page: from, oldPages, newPages, target: to, flags } = remap
@@ -243,13 +244,13 @@ function moveVmaLocked(cpu: Task, mm: number, vma: number, remap: VmaRemap): num
     if (accounted) unaccountMemory(cpu, stays ? newPages : newPages - oldPages)
     return -ENOMEM
   }
-  // munmapLocked() below, of the old place or of the new one, gives this up again.
+  // munmapLocked() below, for the old or the new place, uncommits this again.
   if (accounted && !stays) accountMemory(cpu, oldPages)
   vmStatAccount(cpu, mm, vmFlags, newPages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += newPages
   cpu.design.rangeChanging(cpu, mm, from, from + oldPages)
   const moved = movePageTables(cpu, mm, from, to, oldPages)
-  // Where there is no memory for the tables, all entries move back; at their old place there are tables.
+  // If there is no memory for tables, all entries move back; the tables at their old place still exist.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
   else if (stays) forgetAnonVma(cpu, mm, from, oldPages)
   cpu.design.mremapMoved(cpu, mm, from, to)
@@ -265,8 +266,8 @@ function moveVmaLocked(cpu: Task, mm: number, vma: number, remap: VmaRemap): num
 }
 
 /**
- * Unlocks the VMA whose pages have moved away, also if it has other pages, which stay. Linux leaves those in the count
- * of locked pages.
+ * Unlocks the VMA whose pages have moved away, even if other pages of it stay. Linux leaves those in the count of
+ * locked pages.
  */
 function unlockSource(cpu: Task, mm: number, page: number): void {
   const { heap } = cpu
@@ -281,7 +282,7 @@ function unlockSource(cpu: Task, mm: number, page: number): void {
   cpu.design.vmaWriteEnd(cpu, source, VMA_PROTECT)
 }
 
-/** The pages [page, page + pages) have moved away. If they were a whole VMA, it gives up its anon_vma. */
+/** The pages [page, page + pages) have moved away. If they were a whole VMA, it drops its anon_vma. */
 function forgetAnonVma(cpu: Task, mm: number, page: number, pages: number): void {
   const { heap } = cpu
   const source = findVma(cpu, mm, page)
@@ -290,12 +291,12 @@ function forgetAnonVma(cpu: Task, mm: number, page: number, pages: number): void
   Atomics.store(heap, source + Vma.anonVma, 0)
 }
 
-/** `copy_vma`: a VMA [to, to + pages) with the properties that `vma` has at `from`, perhaps part of a neighbour. */
+/** `copy_vma`: makes a VMA [to, to + pages) with the properties that `vma` has at `from`, or extends a neighbour. */
 function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, pages: number): number {
   const { heap } = cpu
   const file = heap[vma + Vma.vmFile]
   const anonVma = Atomics.load(heap, vma + Vma.anonVma)
-  // Anonymous memory that was never touched has no tie to its old place.
+  // Anonymous memory without an anon_vma is not tied to its old place.
   const pgoff = file === 0 && anonVma === 0 ? to : linearPageIndex(cpu, vma, from)
   if (!findVmaLinks(cpu, mm, to, to + pages)) return 0
   const merged = mergeVma(cpu, mm, {
@@ -308,8 +309,8 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
     pgoff,
   })
   if (merged !== 0) {
-    // `dup_anon_vma`: the pages that move here refer to the anon_vma, and fork copies pages only of a VMA that has one.
-    // Where the merge has taken the old VMA in too, that one is freed, and the merged VMA has its anon_vma already.
+    // `dup_anon_vma`: the moved pages refer to the anon_vma, and fork copies pages only of VMAs that have one. If the
+    // merge took in the old VMA as well, that one is freed, and the merged VMA already has its anon_vma.
     if (anonVma !== 0 && Atomics.load(heap, merged + Vma.anonVma) === 0) {
       cpu.design.vmaWriteBegin(cpu, merged, VMA_ADJUST)
       anonVmaClone(cpu, merged, vma)
@@ -326,7 +327,7 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   return fresh
 }
 
-/** `move_page_tables`: returns how many pages it could move before there was no memory for a table. */
+/** `move_page_tables`: returns how many pages it moved before there was no memory for a table. */
 function movePageTables(cpu: Task, mm: number, from: number, to: number, pages: number): number {
   invalidateRangeStart(cpu, mm, from, from + pages)
   const moved = moveTables(cpu, mm, from, to, pages)
@@ -354,26 +355,26 @@ function moveTables(cpu: Task, mm: number, from: number, to: number, pages: numb
 }
 
 /**
- * `move_normal_pmd`: the table itself moves, with all its entries. Returns false if it must be done one by one.
+ * `move_normal_pmd`: moves the table itself, with all its entries. Returns false if the entries must be moved one by
+ * one.
  *
- * The locks of the upper levels do not keep away a fault that is in the table already: a speculative fault that holds
- * the lock of the table, and has looked at its count for the last time, would go on to change an entry, and to flush
- * it, at a place where the entry is no more (race R4), as in the kernels for which the designs were written. Here
- * mremap locks the table too: a fault that has the lock is done before the table moves, and one that gets it later
- * finds the count changed.
+ * The locks of the upper levels do not keep out a fault that already uses the table. A speculative fault that has
+ * locked the table and checked its count for the last time would change an entry, and flush it, at an address where the
+ * entry no longer is (race R4), as in the kernels for which the designs were written. Here mremap also locks the table:
+ * a fault that holds the lock finishes before the table moves, and one that gets it later finds the count changed.
  */
 function moveNormalPmd(cpu: Task, mm: number, table: number, from: number, to: number): boolean {
   const locks = cpu.design.locksMovedTables
   if (locks) spinLock(cpu, table + PageTable.ptl)
   const moved = relinkPteTable(cpu, mm, from, to)
-  // Kamezawa, 18 December 2009: the VMA that the table remembers is the one at its old place.
+  // Kamezawa, 18 December 2009: the table remembers the VMA at its old place.
   if (moved) Atomics.store(cpu.heap, table + PageTable.vma, 0)
   if (moved) flushTlbMm(cpu, mm, from, from + 2 ** PMD_SHIFT)
   if (locks) spinUnlock(cpu, table + PageTable.ptl)
   return moved
 }
 
-/** `move_ptes`. Two tables are locked at a time only here and under the mmap write lock, so that no order is needed. */
+/** `move_ptes`. The mmap write lock keeps others that lock two tables out, so no order is needed. */
 function movePtes(
   cpu: Task,
   mm: number,

@@ -1,4 +1,4 @@
-// msync (mm/msync.c), and having it done by the flusher.
+// msync (mm/msync.c), by the calling thread or by the flusher.
 
 import { finishCall } from '../cache/task-work.ts'
 import { syncFileRange, writeFileRange } from '../cache/writeback.ts'
@@ -19,15 +19,15 @@ import { VM_LOCKED, VM_SHARED, Vma, linearPageIndex } from '../vma/vma.ts'
 export const MS_ASYNC = 1
 export const MS_INVALIDATE = 2
 export const MS_SYNC = 4
-/** Ours. MS_WRITE writes as MS_SYNC does, and tells no errors; MS_TELL tells them, and writes nothing. */
+/** Ours. MS_WRITE writes as MS_SYNC does but reports no errors; MS_TELL reports them and writes nothing. */
 const MS_WRITE = 8
 const MS_TELL = 16
 
 /**
- * Writes what was written to the shared file mappings of [start, end) back, with MS_SYNC; with MS_ASYNC has the flusher
- * do so soon, if there is one (Linux since 2.6.19 leaves it to its period). Returns 0; -ENOMEM when some page is not
- * mapped, though the others were done; -EBUSY for a locked page with MS_INVALIDATE; the errno of a write-back that
- * failed.
+ * Writes back the dirty pages of the shared file mappings in [start, end) with MS_SYNC; with MS_ASYNC asks the flusher,
+ * if there is one, to do so soon (Linux since 2.6.19 leaves it to the flusher's period). Returns 0; -ENOMEM if some
+ * page is not mapped, though the others are done; -EBUSY for a locked page with MS_INVALIDATE; or the errno of a
+ * write-back that failed.
  */
 export function msync(cpu: Task, mm: number, start: number, end: number, flags: number): number {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0) return -EINVAL
@@ -84,8 +84,8 @@ function syncMapping(cpu: Task, file: number, first: number, end: number, flags:
 // By the flusher
 
 /**
- * Asks the flusher for an msync of [start, end). Returns what `syncDone` of this CPU is when it is done, of which it
- * notifies. A CPU asks for one at a time.
+ * Requests an msync of [start, end) from the flusher. Returns the value that `syncDone` of this CPU will have when it
+ * is done; the flusher notifies waiters on that word. A CPU has one request at a time.
  */
 export function requestSync(cpu: Task, mm: number, start: number, end: number): number {
   const { heap, base } = cpu
@@ -98,7 +98,7 @@ export function requestSync(cpu: Task, mm: number, start: number, end: number): 
   return ticket
 }
 
-/** For the flusher: does what the CPU `id` has asked for. */
+/** For the flusher: performs the request of the CPU `id`. */
 export function serveSync(cpu: Task, id: number): void {
   const { heap } = cpu
   const base = perCpuBase(heap, id)
@@ -117,8 +117,8 @@ export function serveSync(cpu: Task, id: number): void {
 }
 
 /**
- * The end of {@link requestSync}, in the thread that has asked: what the msync comes to, and errors of write-backs
- * before. What was unmapped since it was done is no error.
+ * Ends {@link requestSync} in the thread that requested it. Returns the result of the msync, including errors of
+ * earlier write-backs. If a page was unmapped since then, that is no error.
  */
 export function finishSync(cpu: Task, mm: number): number {
   const { heap, base } = cpu

@@ -1,4 +1,4 @@
-// Taking a swap area into use, and out of it (mm/swapfile.c, swapon and swapoff).
+// swapon and swapoff: beginning and ending the use of a swap area (mm/swapfile.c).
 
 import { swapInFilePage } from '../cache/filemap.ts'
 import { finishCall, runTaskWork } from '../cache/task-work.ts'
@@ -29,8 +29,8 @@ import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { findPteTable, nextPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 
 /**
- * `swapon`: pages may leave memory for `slots` pages of `file`, on which the area takes a reference. Returns 0, -EINVAL
- * for a number of slots out of 1 to 2^20 - 1, -EBUSY when there is an area, -ENOMEM when the kernel heap is used up.
+ * `swapon`: uses `slots` pages of `file` as the swap area, and takes a reference on the file. Returns 0; -EINVAL unless
+ * there are 1 to 2^20 - 1 slots; -EBUSY if there is an area already; -ENOMEM if the kernel heap is used up.
  */
 export function swapOn(cpu: Task, file: number, slots: number): number {
   const { heap } = cpu
@@ -52,8 +52,8 @@ export function swapOn(cpu: Task, file: number, slots: number): number {
 }
 
 /**
- * `swapoff`: brings everything back into memory and gives the area up. Returns 0, -EINVAL when there is none, -ENOMEM
- * when memory does not suffice, -EIO when a page cannot be read: then the area stays in use.
+ * `swapoff`: brings all pages back into memory and releases the area. Returns 0; -EINVAL if there is none; -ENOMEM if
+ * memory does not suffice, or -EIO if a page cannot be read: then the area stays in use.
  */
 export function swapOff(cpu: Task): number {
   const { heap } = cpu
@@ -65,7 +65,7 @@ export function swapOff(cpu: Task): number {
   if (refused) return -EINVAL
   let result = tryToUnuse(cpu)
   spinLock(cpu, Header.swapLock)
-  // stopSwapOff() may have stopped it at the last moment.
+  // stopSwapOff() may have cancelled it at the last moment.
   if (result === 0 && !isSwapLeaving(cpu)) result = -ENOMEM
   Atomics.store(heap, Header.swapLeaving, SWAP_STAYS)
   if (result === 0) {
@@ -79,7 +79,7 @@ export function swapOff(cpu: Task): number {
   return result
 }
 
-/** `try_to_unuse`: as nothing goes to the area any more, each turn leaves fewer. Another CPU may stop it. */
+/** `try_to_unuse`: no page goes to the area any more, so each turn leaves fewer. Another CPU may cancel it. */
 function tryToUnuse(cpu: Task): number {
   const { heap } = cpu
   while (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) {
@@ -91,15 +91,15 @@ function tryToUnuse(cpu: Task): number {
     }
     const error = unuseSlots(cpu)
     if (error !== 0) return error
-    // Another CPU is at work on what is left, and may be waiting for this one to flush its TLB.
+    // Another CPU works on what is left, and may wait for this one to flush its TLB.
     if (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) cpuRelax(cpu)
   }
   return 0
 }
 
-/** `unuse_mm`: entries that refer to the area get their page back. */
+/** `unuse_mm`: gives entries that refer to the area their pages back. */
 function unuseMm(cpu: Task, mm: number): number {
-  // Some entries may stay: another CPU is at work on the page, or is just taking the mapping away.
+  // Some entries may stay: another CPU works on the page, or is about to unmap it.
   for (let page = 0; page < TASK_SIZE; page++) {
     mmapReadLock(cpu, mm)
     page = nextSwapEntry(cpu, mm, page)
@@ -111,7 +111,7 @@ function unuseMm(cpu: Task, mm: number): number {
   return 0
 }
 
-/** The first page from `page` on whose entry refers to the swap area, TASK_SIZE if none. */
+/** The first page from `page` on whose entry refers to the swap area, or TASK_SIZE. */
 function nextSwapEntry(cpu: Task, mm: number, page: number): number {
   for (let next = nextPteTable(cpu, mm, page); next < TASK_SIZE; next = nextPteTable(cpu, mm, next)) {
     const table = findPteTable(cpu, mm, next)
@@ -123,7 +123,7 @@ function nextSwapEntry(cpu: Task, mm: number, page: number): number {
   return TASK_SIZE
 }
 
-/** What is left: pages of files of memory, and pages in the cache that no entry refers to. */
+/** What is left: pages of memory files, and pages in the swap cache to which no entry refers. */
 function unuseSlots(cpu: Task): number {
   const slots = cpu.heap[Header.swapSlots]
   for (let slot = 1; slot <= slots; slot++) {
@@ -141,7 +141,7 @@ function unuseSlots(cpu: Task): number {
     unlockPage(cpu, frame)
     putPage(cpu, frame)
   }
-  // Files that nobody refers to any more give their slots back.
+  // Files without references return their slots.
   runTaskWork(cpu)
   return 0
 }

@@ -1,14 +1,15 @@
 // The end of a thread, seen from the others.
 //
-// A host can end a thread at any moment. If another thread knows beforehand, it orders the thread to stop: the thread
-// finishes what it has begun in the kernel, is refused at its next entry, and is outside, holding nothing, when the
-// host ends it. If nobody knows, it matters whether the thread was at work (see beginWork() of machine/cpu.ts). An
-// access without a fault changes nothing that would have to be set right, so that another thread can leave the kernel
-// in its place. In the middle of a fault or a call, the thread may have held anything, and nobody knows what it had
-// half done: the machine is lost, and every thread is told.
+// The host can end a thread at any moment. If another thread knows of it beforehand, it orders the thread to stop: the
+// thread finishes what it has begun in the kernel, cannot enter again, and is outside, holding nothing, when the host
+// ends it. Otherwise it matters whether the thread was at work (beginWork() in machine/cpu.ts). An access without a
+// fault changes nothing that needs repair, so another thread can leave the kernel in its place. In the middle of a
+// fault or a call, the thread may have held any lock and left anything half done: the machine is lost, and every thread
+// gets an error.
 //
-// A thread that finds another dead first takes its CPU, by the number of the dead thread, which the host never gives
-// again (claimDead()). So no two threads bury the same one, and nobody buries a thread that came to the CPU meanwhile.
+// A thread that finds another dead first claims its CPU, by the number that the host gave the dead thread and never
+// gives again (claimDead()). So no two threads bury the same one, and none buries a thread that has come to the CPU
+// since.
 
 import {
   CPU_FLUSH,
@@ -34,7 +35,7 @@ export const CPU_DEAD = 2
 export const CPU_LEAVING = 3
 export const CPU_COMING = 4
 
-/** Instead of the host's number of a thread: the CPU is nobody's. */
+/** Instead of the host's number of a thread: no thread has the CPU. */
 export const NO_THREAD = 0
 
 /** Orders the thread on the CPU at `base` to stop, for good. */
@@ -42,30 +43,30 @@ export function orderStop(heap: Int32Array, base: number): void {
   Atomics.or(heap, base, CPU_STOP)
 }
 
-/** Takes back an order that was meant for the thread before, which has left the CPU by itself. */
+/** Cancels an order that was meant for the previous thread, which has left the CPU by itself. */
 export function cancelStop(heap: Int32Array, base: number): void {
   Atomics.and(heap, base, ~CPU_STOP)
-  // Where the machine is lost, the bit says so.
+  // If the machine is lost, the bit says so.
   if (Atomics.load(heap, Header.lostCpu) !== 0) Atomics.or(heap, base, CPU_STOP)
   Atomics.notify(heap, base)
 }
 
 /**
- * Whether the thread on the CPU at `base`, which was ordered to stop, has done so: it is outside the kernel with
- * nothing undone, and whatever it does, it stays there.
+ * Whether the thread on the CPU at `base` has obeyed the order to stop: it is outside the kernel with nothing half
+ * done, and stays there whatever it does.
  */
 export function hasStopped(heap: Int32Array, base: number): boolean {
   const state = Atomics.load(heap, base)
   if ((state & CPU_INSIDE) !== 0 || Atomics.load(heap, base + PerCpu.asleep) !== 0) return false
-  // Between the two it may have come back from a sleep: then it has entered once more.
+  // Between the two loads it may have woken from a sleep: then it has entered once more.
   const news = CPU_FLUSH | CPU_INTERRUPT
   return (Atomics.load(heap, base) & ~news) === (state & ~news)
 }
 
 /**
- * The thread `heir` takes the CPU of `dead`, a fresh Task of it, whose thread the host called `thread` and has died. Of
- * several that find it dead only one does; and none, where a new thread has the CPU by now, since the host gives a
- * number once. Should the heir die in its turn, the CPU is one of those that it had.
+ * The thread `heir` claims the CPU of `dead`, a fresh Task of it, whose thread had the host's number `thread` and has
+ * died. Of several threads that find it dead, only one succeeds; none does if a new thread has the CPU already, as the
+ * host gives a number once. If the heir dies as well, this CPU is one of those that it had.
  */
 export function claimDead(dead: Task, thread: number, heir: number): boolean {
   const { heap, base } = dead
@@ -74,8 +75,8 @@ export function claimDead(dead: Task, thread: number, heir: number): boolean {
 }
 
 /**
- * The thread of `dead`, a fresh Task of its CPU, has died; the caller has the CPU. Leaves the kernel in its place, or
- * declares the machine lost, where the thread was at work. Returns whether the machine stands.
+ * The thread of `dead`, a fresh Task of its CPU, has died, and the caller has claimed the CPU. Leaves the kernel in its
+ * place, or declares the machine lost if the thread was at work. Returns whether the machine still works.
  */
 export function endStay(dead: Task): boolean {
   const { heap, base } = dead
@@ -91,9 +92,9 @@ export function endStay(dead: Task): boolean {
 }
 
 /**
- * Somebody who waits inside the kernel has found that the thread `thread` of `dead` has died: tells everybody where
- * that costs the machine, and has nobody wait for an answer of that CPU. The burial takes locks, which the caller may
- * hold, and is left to those who come from outside.
+ * A CPU that waits inside the kernel has found that the thread `thread` of `dead` has died. Declares the machine lost
+ * if that thread was at work, and keeps other CPUs from waiting for answers of that CPU. The burial takes locks, which
+ * the caller may hold, so a thread that comes from outside does it.
  */
 export function noticeDead(noticer: Task, dead: Task, thread: number): void {
   const heir = threadOf(noticer)
@@ -107,11 +108,11 @@ function threadOf(cpu: Task): number {
 }
 
 /**
- * The thread `thread` of `dead` has died. Gives back what its CPU kept, and the CPU; or declares the machine lost,
- * where the thread was at work, and throws CpuLostError.
+ * The thread `thread` of `dead` has died. Releases what its CPU kept, and the CPU; or declares the machine lost, if the
+ * thread was at work, and throws CpuLostError.
  *
- * `undertaker`, which is outside, is asleep in the kernel meanwhile: it has work undone until the burial is over, so
- * that who orders it to stop waits, and who finds it dead knows what that costs.
+ * `undertaker`, which is outside, counts as asleep in the kernel meanwhile: it has work undone until the burial is
+ * over. So a thread that orders it to stop waits, and one that finds it dead knows that the machine is lost.
  */
 export function buryCpu(undertaker: Task, dead: Task, thread: number): void {
   callEnter(undertaker)
@@ -119,7 +120,7 @@ export function buryCpu(undertaker: Task, dead: Task, thread: number): void {
   if (claimDead(dead, thread, threadOf(undertaker))) {
     Atomics.store(dead.heap, dead.base + PerCpu.online, CPU_DEAD)
     if (endStay(dead)) {
-      // The order was for the thread.
+      // The order was for the dead thread.
       cancelStop(dead.heap, dead.base)
       releaseCpu(dead)
     }
@@ -128,7 +129,7 @@ export function buryCpu(undertaker: Task, dead: Task, thread: number): void {
   callExit(undertaker)
 }
 
-/** Gives back what the CPU of `task`, which is outside, kept, and the CPU. */
+/** Releases what the CPU of `task`, which is outside, kept, and the CPU. */
 export function releaseCpu(task: Task): void {
   const { heap, base } = task
   callEnter(task)
@@ -139,8 +140,8 @@ export function releaseCpu(task: Task): void {
 }
 
 /**
- * This thread has the CPU of `task`, whose thread before has died: gives back what that one kept. Throws CpuLostError
- * where that one was at work.
+ * This thread has the CPU of `task`, whose previous thread has died. Releases what that thread kept. Throws
+ * CpuLostError if it was at work.
  */
 export function inheritCpu(task: Task): void {
   endStay(task)

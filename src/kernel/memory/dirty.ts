@@ -1,8 +1,8 @@
 // Which pages, and which files, have to be written back (mm/page-writeback.c, fs/fs-writeback.c).
 //
-// A page is dirty by its flag or by an entry that maps it. A file on disk says besides since when it may have dirty
-// pages: the flusher looks at no others. It is marked whenever one of its pages becomes dirty or writable, also where
-// the page was dirty before: the flusher may just be writing that.
+// The flag of a page, or an entry that maps it, says that the page is dirty. A file of the host also records since when
+// it may have dirty pages; the flusher looks at no other files. A file is marked whenever one of its pages becomes
+// dirty or writable, even if the page was dirty before, as the flusher may just be writing it.
 
 import { Header } from '../machine/header.ts'
 import type { Task } from '../mm/task.ts'
@@ -11,10 +11,10 @@ import { countVmEvent, ownVmEvent } from '../mm/vmstat.ts'
 import { FILE_HOST, File } from './file.ts'
 import { PG_DIRTY, Page, pageStruct } from './page.ts'
 
-/** `ratelimit_pages`: after how many pages that it has made dirty a CPU looks whether there are too many. */
+/** `ratelimit_pages`: a CPU checks for too many dirty pages after it has made so many dirty. */
 const RATELIMIT_PAGES = 32
 
-/** `set_page_dirty`: the caller has a reference on the page. `flags` are set besides. */
+/** `set_page_dirty`: the caller has a reference on the page. Sets `flags` as well. */
 export function setPageDirty(cpu: Task, frame: number, flags = 0): void {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
@@ -33,13 +33,16 @@ export function markFileDirty(cpu: Task, file: number): void {
   if (Atomics.load(heap, file + File.dirtiedWhen) === 0) storeDirtiedWhen(cpu, file, 0)
 }
 
-/** The file has had dirty pages for so many periods. 0 would say that it has none: no period has that number. */
+/**
+ * Stores that the file has had dirty pages for `periods` periods. 0 says that it has none, so no period has that
+ * number.
+ */
 function storeDirtiedWhen(cpu: Task, file: number, periods: number): void {
   const when = (Atomics.load(cpu.heap, Header.writebackPeriod) + 1 - periods) | 0
   Atomics.store(cpu.heap, file + File.dirtiedWhen, when === 0 ? -1 : when)
 }
 
-/** `account_page_dirtied` and `balance_dirty_pages_ratelimited`; nobody has to wait for the flusher, as there. */
+/** `account_page_dirtied` and `balance_dirty_pages_ratelimited`; unlike in Linux, no CPU waits for the flusher. */
 function accountPageDirtied(cpu: Task): void {
   const { heap } = cpu
   countVmEvent(cpu, VmEvent.nr_dirtied)
@@ -50,7 +53,7 @@ function accountPageDirtied(cpu: Task): void {
   if (dirtied >= limit) wakeFlusher(cpu)
 }
 
-/** Has the flusher, if there is one, write the file soon. */
+/** Asks the flusher, if there is one, to write the file soon. */
 export function expireFile(cpu: Task, file: number): void {
   const { heap } = cpu
   if (Atomics.load(heap, Header.flusherCpu) === 0 || Atomics.load(heap, file + File.dirtiedWhen) === 0) return
@@ -58,7 +61,7 @@ export function expireFile(cpu: Task, file: number): void {
   wakeFlusher(cpu)
 }
 
-/** `wb_start_background_writeback`: the flusher, if there is one, looks what there is to do. */
+/** `wb_start_background_writeback`: wakes the flusher, if there is one, to look for work. */
 export function wakeFlusher(cpu: Task): void {
   const { heap } = cpu
   if (Atomics.compareExchange(heap, Header.flusherWake, 0, 1) === 0) Atomics.notify(heap, Header.flusherWake)

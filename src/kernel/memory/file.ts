@@ -1,13 +1,13 @@
 // Files, and the tree of their pages (mm/filemap.c, mm/shmem.c).
 //
 // A file is a size and a radix tree from page index to frame: the page cache. What the host keeps on disk is read into
-// it and written back (filemap.ts, writeback.ts); a file of memory has nothing but its pages, so that one that is not
-// there is a hole and reads as zeros, or is in the swap area, and its slot stands in the tree as a negative number.
+// it and written back (filemap.ts, writeback.ts). A memory file has nothing but its pages: a missing page is a hole,
+// which reads as zeros, or it is in the swap area, and the tree has its slot as a negative number.
 //
-// The tree is looked up without a lock, while pages are taken out of it (reclaim.ts, truncate.ts): who finds a frame
-// takes a reference unless the page is dead, and then looks whether it is still the one. Frames that are free have no
-// references, and `struct page` is never anything else, which is what makes this safe (page_cache_get_speculative).
-// Nodes of the tree stay as long as the file.
+// Lookups take no lock, while pages are taken out of the tree (reclaim.ts, truncate.ts). A CPU that finds a frame takes
+// a reference unless the page is dead, and then checks that the tree still refers to it. That is safe because free
+// frames have no references, and `struct page` is never anything else (page_cache_get_speculative). Nodes of the tree
+// live as long as the file.
 
 import { cpuRelax } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'
@@ -40,63 +40,64 @@ export const File = layout('file', FILE_WORDS, {
   nextFile: 6,
   /** Pages in the cache. */
   cachedPages: 8,
-  /** `wb_err`: the last write-back that failed, see sync/errseq.ts, and what those were told of that have mapped it. */
+  /**
+   * `wb_err`: the last write-back that failed, and the last one reported to threads that have mapped the file; see
+   * sync/errseq.ts.
+   */
   writeError: 10,
   writeErrorSeen: 7,
   /**
-   * `dirtied_when`: in which period of the flusher, plus one, the file was first made dirty since the flusher began to
-   * write it; 0 where it has nothing to write. See dirty.ts.
+   * `dirtied_when`: the period of the flusher, plus one, in which the file first became dirty since the flusher last
+   * began to write it; 0 if there is nothing to write. See dirty.ts.
    */
   dirtiedWhen: 11,
-  /** `writeback_index`: where the flusher goes on with the file. */
+  /** `writeback_index`: the page at which the flusher continues. */
   writebackIndex: 9,
-  /** `mmap_miss`: how many more faults did not find their page than did; see readahead.ts. */
+  /** `mmap_miss`: how many more faults missed their page than found it; see readahead.ts. */
   mmapMiss: 12,
-  /** `file_ra_state`, see readahead.ts: where the window is, how large, and the page that a call has read last. */
+  /** `file_ra_state`, see readahead.ts: where the window begins, its size, and the page that a call read last. */
   raStart: 23,
   raWindow: 30,
   raPrevious: 31,
-  /** Files that nobody refers to any more are linked until they are buried. */
+  /** The next file that has no references and waits to be buried. */
   nextDead: 13,
   /** One of BURIAL_NONE and so on; guarded by the lock of the list of files. */
   burial: 14,
   /** `i_rwsem`, see inode-lock.ts. */
   inodeLock: 15,
 
-  /** How the host finds the file: see the backend. */
+  /** Where the host finds the file: see the backend. */
   hostPath: 16,
   /**
-   * Of a file of the host: from this page on it keeps nothing, so that a page there which is not cached is a hole, and
-   * is not read. It grows before pages are written, and shrinks with the file.
+   * The host keeps no data of the file from this page on, so a page there that is not cached is a hole, and is not
+   * read. It grows before pages are written, and shrinks with the file.
    */
   hostPages: 18,
-  /** `I_SYNC`: 1 while the flusher is at work on the file, which is not freed meanwhile. */
+  /** `I_SYNC`: 1 while the flusher works on the file, which keeps the file from being freed. */
   underWriteback: 17,
   hostDeviceLow: 19,
   hostDeviceHigh: 20,
   hostInodeLow: 21,
   hostInodeHigh: 22,
 
-  /** Which of all files of the machine it is, see sync/number.ts; 0 once it is gone. */
+  /** Which of all files of the machine this is, see sync/number.ts; 0 after its end. */
   generation: 24,
   generationHigh: 25,
-  /**
-   * How often the host was given something, and how much of that it has made safe, guarded by `lock`; see writeback.ts.
-   */
+  /** How many changes the host has got, and how many of them it has made safe; guarded by `lock`, see writeback.ts. */
   hostChanges: 26,
   hostChangesHigh: 27,
   hostChangesSafe: 28,
   hostChangesSafeHigh: 29,
 })
 
-/** Somebody refers to the file, or has since its burial began. */
+/** The file has references, or had some since its burial began. */
 export const BURIAL_NONE = 0
-/** It is among the dead files. */
+/** It is on the list of the dead. */
 const BURIAL_WAITS = 1
-/** It is being written back, so as to be freed. */
+/** It is being written back, before it is freed. */
 export const BURIAL_BEGUN = 2
 
-/** A path as the host writes it: its length, and its bytes. */
+/** The most bytes of a path. A path is stored as its length and its bytes. */
 export const PATH_BYTES_MAX = 4096
 export const PATH_WORDS = 16 + PATH_BYTES_MAX / 4
 export const Path = layout('path', PATH_WORDS, { byteLength: 0, bytes: 16 })
@@ -105,13 +106,13 @@ export const Path = layout('path', PATH_WORDS, { byteLength: 0, bytes: 16 })
 export const FILE_NO_FAULT_AROUND = 1
 /** The first write through a shared mapping faults, so that the page can be marked dirty (`vma_wants_writenotify`). */
 export const FILE_WRITE_NOTIFY = 2
-/** Its contents are kept by the host. */
+/** The host keeps its contents. */
 export const FILE_HOST = 4
 /** It was opened for reading only. */
 export const FILE_READ_ONLY = 8
-/** Shared anonymous memory: it belongs to mappings only, and nothing else can bring its pages back. */
+/** Shared anonymous memory: only mappings refer to it, and nothing else has its pages. */
 export const FILE_SHARED_ANONYMOUS = 0x100
-/** Its size counts against what may be committed. */
+/** Its size counts as committed. */
 const FILE_ACCOUNT = 0x200
 
 const RADIX_SHIFT = 6
@@ -124,7 +125,7 @@ const RadixNode = layout('radix_node', RADIX_NODE_WORDS, {
   slots: 16,
 })
 
-/** A file of `pages` pages, all holes, with one reference. Returns 0 when there is no memory. */
+/** Makes a file of `pages` pages, all holes, with one reference. Returns 0 if there is no memory. */
 export function createFile(cpu: Task, pages: number, lastBytes: number, flags: number): number {
   const file = slabAlloc(cpu, CACHE_FILE)
   if (file === 0) return 0
@@ -137,7 +138,7 @@ export function createFile(cpu: Task, pages: number, lastBytes: number, flags: n
   return file
 }
 
-/** `shmem_acct_size`: commits the whole file. Returns false where that is too much. */
+/** `shmem_acct_size`: commits the whole file. Returns false if that is too much. */
 export function accountFile(cpu: Task, file: number): boolean {
   if (!vmEnoughMemory(cpu, cpu.heap[file + File.pages])) return false
   cpu.heap[file + File.flags] |= FILE_ACCOUNT
@@ -155,33 +156,32 @@ export function getFile(cpu: Task, file: number): void {
 }
 
 /**
- * `fput`: drops a reference. After the last one the pages have to be written back or thrown away, for which one may
- * have to sleep. The caller may be the callback of a grace period, so `runTaskWork` does it (as task work does
- * `____fput`).
+ * `fput`: drops a reference. After the last one, the pages must be written back or dropped, which may sleep. The caller
+ * may be the callback of a grace period, so `runTaskWork` does that (as task work does `____fput`).
  */
 export function putFile(cpu: Task, file: number): void {
   if (refcountDecNotOne(cpu, file + File.refcount)) return
-  // The last reference is dropped under the lock of the list. Else another CPU could find the file, give it up again
-  // and bury it before this one has put it on the list.
+  // The last reference is dropped under the lock of the list. Otherwise another CPU could find the file, release it and
+  // bury it before this one has put it on the list.
   spinLock(cpu, Header.fileListLock)
   if (refcountDecAndTest(cpu, file + File.refcount)) addDeadFile(cpu, file)
   spinUnlock(cpu, Header.fileListLock)
 }
 
-/** Nobody refers to the file: it is to be buried. The list is locked. */
+/** Puts a file without references on the list of the dead. The list is locked. */
 export function addDeadFile(cpu: Task, file: number): void {
   const { heap } = cpu
-  // It may be waiting there already, from a time when it was given up and found again.
+  // It may be on the list already, if it was found and released again.
   if (heap[file + File.burial] === BURIAL_WAITS) return
   heap[file + File.burial] = BURIAL_WAITS
   heap[file + File.nextDead] = heap[Header.deadFiles]
   Atomics.store(heap, Header.deadFiles, file)
 }
 
-/** Frees a file that nobody refers to and that has no pages. */
+/** Frees a file that has no references and no pages. */
 export function freeFile(cpu: Task, file: number): void {
   const { heap } = cpu
-  // Truncation looks at the tree without its lock: the CPU that has just taken the last page out may still hold it.
+  // Truncation looks at the tree without its lock: the CPU that has removed the last page may still hold it.
   spinLock(cpu, file + File.lock)
   spinUnlock(cpu, file + File.lock)
   const root = heap[file + File.root]
@@ -203,19 +203,19 @@ function freeRadixNode(cpu: Task, node: number): void {
   slabFree(cpu, CACHE_RADIX_NODE, node)
 }
 
-/** The bytes of page `index` that belong to the file: 4096 but for the last page, 0 behind it. */
+/** How many bytes of page `index` belong to the file: 4096, fewer of the last page, 0 behind it. */
 export function bytesInPage(cpu: Task, file: number, index: number): number {
   const pages = Atomics.load(cpu.heap, file + File.pages)
   if (index < pages - 1) return 4096
   return index === pages - 1 ? Atomics.load(cpu.heap, file + File.lastBytes) : 0
 }
 
-/** Whether a page of a file of the host that is not cached is zeros, without asking the host. */
+/** Whether an uncached page of a file of the host is zeros, without asking the host. */
 export function isHostHole(cpu: Task, file: number, index: number): boolean {
   return index >= Atomics.load(cpu.heap, file + File.hostPages)
 }
 
-/** Pages below `end` are about to be written. */
+/** Notes that pages below `end` are about to be written. */
 export function growHostPages(cpu: Task, file: number, end: number): void {
   const word = file + File.hostPages
   for (let pages = Atomics.load(cpu.heap, word); pages < end;) {
@@ -225,13 +225,13 @@ export function growHostPages(cpu: Task, file: number, end: number): void {
   }
 }
 
-/** What the tree says of page `index`: a frame, minus a slot of the swap area, or 0. It may change at once. */
+/** What the tree has for page `index`: a frame, minus a slot of the swap area, or 0. It may change at any moment. */
 export function loadPage(cpu: Task, file: number, index: number): number {
   const slot = findRadixSlot(cpu, file, index)
   return slot === 0 ? 0 : Atomics.load(cpu.heap, slot)
 }
 
-/** The word of the tree for page `index`, or 0 when there is none yet. */
+/** The word of the tree for page `index`, or 0 if there is none yet. */
 function findRadixSlot(cpu: Task, file: number, index: number): number {
   const { heap } = cpu
   let node = Atomics.load(heap, file + File.root)
@@ -245,14 +245,14 @@ function findRadixSlot(cpu: Task, file: number, index: number): number {
   return node + RadixNode.slots + (index & RADIX_MASK)
 }
 
-/** `find_get_page`: the frame of page `index` with a reference on it, or 0 when it is not in the cache. */
+/** `find_get_page`: the frame of page `index` with a reference, or 0 if it is not in the cache. */
 export function findGetPage(cpu: Task, file: number, index: number): number {
   const slot = findRadixSlot(cpu, file, index)
   if (slot === 0) return 0
   for (;;) {
     const frame = Atomics.load(cpu.heap, slot)
     if (frame <= 0) return 0
-    // The page may be dead, and its frame may be another page by now: then the tree does not refer to it any more.
+    // The page may be dead, and its frame another page by now: then the tree no longer refers to it.
     if (!refcountIncNotZero(cpu, pageStruct(cpu, frame) + Page.refcount)) {
       cpuRelax(cpu)
       continue
@@ -263,8 +263,8 @@ export function findGetPage(cpu: Task, file: number, index: number): number {
 }
 
 /**
- * `add_to_page_cache_locked`: puts `frame` in the place of `expected` into the tree, with a reference of the cache's
- * own. Returns 1, 0 when the tree says something else by now, or -1 when there is no memory for a node.
+ * `add_to_page_cache_locked`: replaces `expected` in the tree by `frame`, with a reference of the cache's own. Returns
+ * 1; 0 if the tree has something else by now; -1 if there is no memory for a node.
  */
 export function addToPageCache(
   cpu: Task,
@@ -292,9 +292,9 @@ export function addToPageCache(
 }
 
 /**
- * `filemap_add_folio` of many: puts the first `count` of `frames` in the places of the pages from `index` on into the
- * tree of a file of the host, each with a reference of the cache's own, until a place is taken. Returns how many; where
- * there was no memory for a node, -1 less that.
+ * `filemap_add_folio` of many pages: puts the first `count` of `frames` into the tree of a file of the host, from page
+ * `index` on, each with a reference of the cache's own, until a place is taken. Returns how many; if there was no
+ * memory for a node, -1 minus that.
  */
 export function addManyToPageCache(
   cpu: Task,
@@ -324,8 +324,8 @@ export function addManyToPageCache(
 }
 
 /**
- * `__delete_from_page_cache`: puts `replacement` (0, or minus a slot of the swap area) in the place of the page, which
- * the caller has locked. The cache's reference is the caller's then.
+ * `__delete_from_page_cache`: replaces the page, which the caller has locked, by `replacement` (0, or minus a slot of
+ * the swap area). The cache's reference becomes the caller's.
  */
 export function deleteFromPageCache(cpu: Task, frame: number, replacement: number): void {
   const { heap } = cpu
@@ -340,9 +340,9 @@ export function deleteFromPageCache(cpu: Task, frame: number, replacement: numbe
 }
 
 /**
- * `__remove_mapping` of pages of one file of the host, the first `count` of `frames`, all locked, under one lock: those
- * that `freezeIfClean` freezes leave the tree, and come first in `frames` then. They are frozen under the lock, so that
- * who has found one spins no longer than that is held. Returns how many they are.
+ * `__remove_mapping` of pages of one file of the host, under one lock: of the first `count` of `frames`, all locked,
+ * those that `freezeIfClean` freezes leave the tree, and come first in `frames`. They are frozen under the lock, so a
+ * CPU that has found one spins only as long as the lock is held. Returns how many they are.
  */
 export function deleteCleanFromPageCache(cpu: Task, file: number, frames: Int32Array, count: number): number {
   const { heap } = cpu
@@ -363,7 +363,7 @@ export function deleteCleanFromPageCache(cpu: Task, file: number, frames: Int32A
   return deleted
 }
 
-/** Puts `replacement` in the place of a slot of the swap area. Returns whether that was still there. */
+/** Replaces a slot of the swap area by `replacement`. Returns whether the tree still had the slot. */
 export function replaceSwapEntry(
   cpu: Task,
   file: number,
@@ -378,7 +378,7 @@ export function replaceSwapEntry(
   return replaced
 }
 
-/** The word of the tree for page `index`, made if need be. The file is locked. Returns 0 when there is no memory. */
+/** The word of the tree for page `index`; makes missing nodes. The file is locked. Returns 0 if there is no memory. */
 function makeRadixSlot(cpu: Task, file: number, index: number): number {
   const { heap } = cpu
   let node = heap[file + File.root]
@@ -410,7 +410,7 @@ function newRadixNode(cpu: Task, shift: number): number {
   return node
 }
 
-/** The first page from `index` on, below `end`, of which the tree says something; `end` if none. */
+/** The first page from `index` on, below `end`, for which the tree has something; `end` if none. */
 export function nextCachedPage(cpu: Task, file: number, index: number, end: number): number {
   let at = index
   while (at < end) {
@@ -421,7 +421,7 @@ export function nextCachedPage(cpu: Task, file: number, index: number, end: numb
   return Math.min(at, end)
 }
 
-/** 0 when the tree says something of the page, else for how many pages from it on it surely does not. */
+/** 0 if the tree has something for the page; else the number of pages from it on for which it surely has nothing. */
 function emptyRun(cpu: Task, file: number, index: number): number {
   const { heap } = cpu
   let node = Atomics.load(heap, file + File.root)

@@ -1,4 +1,4 @@
-// Reading and writing what the host keeps: the CPU is outside the kernel until the host has finished.
+// Reading and writing what the host keeps. The CPU is outside the kernel until the host has finished.
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
@@ -9,7 +9,7 @@ import type { Task } from '../mm/task.ts'
 
 /**
  * Reads pages from `index` on into the first `count` of `frames`, which belong to the caller. Returns the bytes read or
- * a negative errno. What the host did not fill is not touched.
+ * a negative errno. Bytes that the host did not fill are unchanged.
  */
 export function readFromHost(
   cpu: Task,
@@ -44,7 +44,7 @@ export function writeToHost(
   return result
 }
 
-/** Has the host make safe what was written. Returns 0 or a negative errno. */
+/** Makes the host's data safe. Returns 0 or a negative errno. */
 export function syncOnHost(cpu: Task, file: number): number {
   const { host } = cpu
   if (host === null) return -EIO
@@ -54,7 +54,7 @@ export function syncOnHost(cpu: Task, file: number): number {
   return result
 }
 
-/** Gives the file of the host another size. Returns 0 or a negative errno. */
+/** Changes the size of the host's file. Returns 0 or a negative errno. */
 export function truncateOnHost(cpu: Task, file: number, pages: number, lastBytes: number): number {
   const { host } = cpu
   if (host === null) return -EIO
@@ -64,7 +64,7 @@ export function truncateOnHost(cpu: Task, file: number, pages: number, lastBytes
   return result
 }
 
-/** Has the host open the file for writing. Returns 0 or a negative errno. */
+/** Opens the host's file for writing. Returns 0 or a negative errno. */
 export function openOnHost(cpu: Task, file: number): number {
   const { host } = cpu
   if (host === null) return -EIO
@@ -74,7 +74,7 @@ export function openOnHost(cpu: Task, file: number): number {
   return result
 }
 
-/** Has the host give up what it keeps for a file that nobody refers to any more. */
+/** Releases what the host keeps for a file without references. */
 export function forgetOnHost(cpu: Task, file: number): void {
   const { host } = cpu
   if (host === null) return

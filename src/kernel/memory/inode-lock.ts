@@ -7,7 +7,7 @@ import { File } from './file.ts'
 
 const FREE = 0
 const HELD = 1
-/** Somebody may be asleep. */
+/** A CPU may be asleep. */
 const CONTENDED = 2
 
 /** `inode_trylock`. */
@@ -19,7 +19,7 @@ export function tryLockInode(cpu: Task, file: number): boolean {
 export function lockInode(cpu: Task, file: number): void {
   if (tryLockInode(cpu, file)) return
   const word = file + File.inodeLock
-  // A CPU that takes the lock after a sleeper cannot know whether others sleep: it may wake one for nothing later.
+  // A CPU that gets the lock after a sleep cannot know whether others sleep: its unlock wakes one, perhaps in vain.
   while (Atomics.exchange(cpu.heap, word, CONTENDED) !== FREE) sleepWhile(cpu, word, CONTENDED)
 }
 

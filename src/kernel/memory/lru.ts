@@ -1,12 +1,12 @@
-// What else a fault of Linux writes, besides what this kernel needs: the list of pages that may leave memory
-// (struct lruvec, mm/swap.c), what a memory cgroup is charged (mm/memcontrol.c), and the counters of a node
-// (mm/vmstat.c). They bound how faults scale once the mmap lock is out of the way.
+// What a fault of Linux writes beyond what this kernel needs: the list of pages that may leave memory (struct lruvec,
+// mm/swap.c), the charges of a memory cgroup (mm/memcontrol.c), and the counters of a node (mm/vmstat.c). They bound
+// how faults scale once the mmap lock is out of the way.
 //
-// Principles: off unless the machine is booted with an accounting. Each CPU collects pages in a batch, which holds a
-// reference on each (`struct pagevec`), and puts the batch on the list under one lock; it charges for a batch of pages
-// at a time; and its counts go to the node when they pass a threshold. A list with a lock for each node, one cgroup
-// below the root. Only anonymous pages are on a list, and none is taken from there: reclaim of this kernel goes by its
-// clock (cache/reclaim.ts).
+// All of it is off unless the machine is booted with an accounting. Each CPU collects pages in a batch, which has a
+// reference on each (`struct pagevec`), and puts the batch on the list under one lock; it charges a batch of pages at a
+// time; and it adds its counts to those of the node when they pass a threshold. Each node has one list with one lock,
+// and there is one cgroup below the root. Only anonymous pages are on a list. Reclaim does not take them from there,
+// but by its clock (cache/reclaim.ts).
 
 import { type Cpu, disableInterrupts, enableInterrupts, perCpuBase } from '../machine/cpu.ts'
 import { Header, PAGE_STRUCT_WORDS } from '../machine/header.ts'
@@ -16,20 +16,20 @@ import { spinLock, spinLockIrqSave, spinUnlock, spinUnlockIrqRestore } from '../
 import { Node, Pageset, nodeAt, nodeOfFrame, pagesetOf } from './node.ts'
 import { PG_LRU, Page, getPage, pageStruct } from './page.ts'
 
-/** How many pages each CPU collects before it takes a lock or changes a counter that all share; 0: none of it. */
+/** How many pages each CPU collects before it takes a lock or changes a shared counter; 0: no accounting. */
 export interface Accounting {
   /** `PAGEVEC_SIZE`, since 6.9 `FOLIO_BATCH_SIZE`: pages that go on the list together, at most 31. */
   readonly lruBatch: number
   /** `MEMCG_CHARGE_BATCH`: pages that are charged together. */
   readonly chargeBatch: number
   /**
-   * A reader that tries the spinning semaphore looks at it before it changes it: its line travels twice. Default: it
-   * takes the semaphore to be free.
+   * A reader that tries the spinning semaphore loads it before it changes it: its line travels twice. Default: the
+   * reader assumes that the semaphore is free.
    */
   readonly looksFirst?: boolean
 }
 
-/** By the first version of Linux that has it so. */
+/** By the first version of Linux with these values. */
 export const accountings = {
   none: { lruBatch: 0, chargeBatch: 0 },
   /** One lock for each cgroup and node (5.11, 15b447361794); 15 pages (4.16, "mm: increase page vector size"). */
@@ -46,15 +46,15 @@ export type AccountingName = keyof typeof accountings
 
 export const accountingNames = Object.keys(accountings) as readonly AccountingName[]
 
-// What is counted of a node; in the order in which Node and Pageset have them.
+// Counters of a node, in the order of Node and Pageset.
 const MAPPED = 0
 const INACTIVE = 1
 
 /** `SWAP_CLUSTER_MAX`: pages that leave the list under one lock (release_pages). */
 const RELEASE_BATCH = 32
 /**
- * `lru_cache_add_inactive_or_unevictable`, and the charge before it: an anonymous page that nobody else has found yet.
- * Returns true when the batch is full: the caller drains it.
+ * `lru_cache_add_inactive_or_unevictable`, and the charge before it, for an anonymous page that no other CPU has found
+ * yet. Returns true if the batch is full: the caller drains it.
  */
 export function addToLruBatch(cpu: Task, frame: number): boolean {
   const { heap, base } = cpu
@@ -67,7 +67,7 @@ export function addToLruBatch(cpu: Task, frame: number): boolean {
   return count + 1 >= cpu.lruBatch
 }
 
-/** `mem_cgroup_charge` of one page: from what this CPU has in stock, or for a batch of pages at each level. */
+/** `mem_cgroup_charge` of one page: from the stock of this CPU, or for a batch of pages at each level. */
 function charge(cpu: Task): void {
   const { heap, base } = cpu
   const stock = heap[base + PerCpu.memcgStock]
@@ -86,7 +86,7 @@ function uncharge(cpu: Task, pages: number): void {
   Atomics.sub(cpu.heap, Header.rootUsage, pages)
 }
 
-/** `__mod_node_page_state`: hands over half a threshold more, so that a CPU that goes on counting comes less often. */
+/** `__mod_node_page_state`: hands over half a threshold more, so that a CPU that keeps counting does so less often. */
 function countInNode(cpu: Task, node: number, kind: number, delta: number): void {
   const { heap, base, nodeThreshold } = cpu
   const own = pagesetOf(heap, base, node) + Pageset.mapped + kind
@@ -101,13 +101,13 @@ function countInNode(cpu: Task, node: number, kind: number, delta: number): void
 }
 
 /**
- * `__pagevec_lru_add`: what the CPU at `base` has collected goes on the lists. Returns how many pages: their references
- * are the caller's to drop. That CPU is this one, or claimed.
+ * `__pagevec_lru_add`: puts the batch of the CPU at `base`, which is this one or claimed, on the lists. Returns how
+ * many pages it had; the caller drops their references.
  */
 export function putBatchOnLru(cpu: Task, base: number): number {
   const { heap } = cpu
   if (heap[base + PerCpu.lruCount] === 0) return 0
-  // Until the batch is empty: an interrupt would put it on the lists too.
+  // Disabled until the batch is empty, as an interrupt would also put it on the lists.
   const enabled = cpu.interruptsEnabled
   disableInterrupts(cpu)
   const count = heap[base + PerCpu.lruCount]
@@ -117,7 +117,10 @@ export function putBatchOnLru(cpu: Task, base: number): number {
   return count
 }
 
-/** Those pages of a batch from `first` on that follow each other and are of one node. Returns where the next begin. */
+/**
+ * Puts the pages of a batch, from `first` on, on the list of their node, up to the first page of another. Returns where
+ * that is.
+ */
 function putRunOnLru(cpu: Task, base: number, first: number, count: number): number {
   const { heap } = cpu
   const pages = base + PerCpu.lruPages
@@ -162,7 +165,7 @@ export function isOnLru(cpu: Cpu, frame: number): boolean {
   return (Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.flags) & PG_LRU) !== 0
 }
 
-/** `__page_cache_release`: nobody refers to the page any more. */
+/** `__page_cache_release`: the page has no references left. */
 export function releaseFromLru(cpu: Task, frame: number): void {
   if (!isOnLru(cpu, frame)) return
   const node = nodeOfFrame(cpu, frame)
@@ -175,7 +178,9 @@ export function releaseFromLru(cpu: Task, frame: number): void {
   uncharge(cpu, 1)
 }
 
-/** `release_pages`: the same of the first `count` of `frames`, with a lock for a few at a time, and one uncharge. */
+/**
+ * `release_pages`: the same for the first `count` of `frames`, under one lock for a few at a time, with one uncharge.
+ */
 export function releaseManyFromLru(cpu: Task, frames: Int32Array, count: number): void {
   let released = 0
   for (let first = 0; first < count;) {
@@ -198,7 +203,7 @@ export function releaseManyFromLru(cpu: Task, frames: Int32Array, count: number)
   if (released > 0) uncharge(cpu, released)
 }
 
-/** The batches of all CPUs: for those who check that they agree with the pages. */
+/** The batches of all CPUs, for checks that they agree with the pages. */
 export function batchedPages(heap: Int32Array): number[] {
   const batched: number[] = []
   for (let id = 0; id < heap[Header.cpuCount]; id++) {
@@ -209,7 +214,7 @@ export function batchedPages(heap: Int32Array): number[] {
   return batched
 }
 
-/** The list of a node from its first page on, for the same. */
+/** The list of a node from its first page on, for the same checks. */
 export function lruPages(heap: Int32Array, node: number): number[] {
   const listed: number[] = []
   const memoryMap = heap[Header.memoryMap]

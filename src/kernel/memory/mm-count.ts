@@ -1,4 +1,4 @@
-// `mm_count`: what keeps the struct of an address space in memory, while the address space itself may end.
+// `mm_count`: keeps the struct of an address space in memory, though the address space itself may end.
 
 import { Header } from '../machine/header.ts'
 import { CACHE_MM, CACHE_PERCPU_RWSEM } from '../mm/caches.ts'
@@ -15,7 +15,7 @@ export function grabMm(cpu: Task, mm: number): void {
   refcountInc(cpu, mm + Mm.count)
 }
 
-/** {@link grabMm}, if there is an address space of that number at `wanted`, which may be any number. */
+/** {@link grabMm}, if `wanted`, which may be any number, is the address of an address space with that generation. */
 export function grabMmOf(cpu: Task, wanted: number, generation: number): boolean {
   const { heap } = cpu
   spinLock(cpu, Header.mmListLock)
@@ -28,7 +28,7 @@ export function grabMmOf(cpu: Task, wanted: number, generation: number): boolean
 }
 
 /**
- * `mmdrop`: drops a reference; the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA
+ * `mmdrop`: drops a reference; the last one frees the struct. In type-safe memory, a fault in another mm may hold a VMA
  * that belonged to this one, and be about to wake the writer that waits here (race R25). The fix of 2025 pins the mm
  * for that; here the struct is freed after a grace period.
  */
@@ -43,9 +43,9 @@ export function dropMm(cpu: Task, mm: number): void {
 defineRcuCallback<Task>(RCU_FREE_MM, (cpu, head) => slabFree(cpu, CACHE_MM, head - Mm.rcuHead))
 
 /**
- * The address space with the lowest number above `cpu.walkGeneration`, which becomes its number, with a reference on
- * it; or 0. In this order a child is met after its parent, so that what fork copies from one that was passed is passed
- * too.
+ * The address space with the lowest number above `cpu.walkGeneration`, which becomes its number, with a reference; or
+ * 0. In this order, a walk visits a child after its parent, so it also visits what fork copies from a parent that it
+ * has passed.
  */
 export function nextMm(cpu: Task): number {
   const { heap } = cpu

@@ -1,9 +1,9 @@
 // Memory nodes (struct pglist_data): the frames that are near to some CPUs, in a zone with a lock and a free list; the
-// list of the LRU of those of its frames that are on one; and what is counted of them.
+// LRU list of those frames; and their counters.
 //
-// Principles: a frame is of one node for good, by its number. A CPU is of one node, and allocates there while there is
-// something (the default policy of Linux, "first touch"). In front of each zone each CPU keeps frames to itself, and
-// counts for itself: for its own node in its struct, as where there is one node; for others, in an array.
+// The number of a frame decides for good of which node it is. A CPU is of one node, and allocates there as long as it
+// has frames (the default policy of Linux, "first touch"). Each CPU keeps a list of frames of each zone, and counts for
+// itself: for its own node in its struct, as where there is one node; for others, in an array.
 
 import { perCpuBase } from '../machine/cpu.ts'
 import { Header, NODE_WORDS, ZONE_WORDS } from '../machine/header.ts'
@@ -16,7 +16,7 @@ export const Zone = layout('zone', ZONE_WORDS, {
   /** Free frames linked through `page.next`; 0 ends the list, as frame 0 is never free. */
   freeList: 1,
   freeCount: 2,
-  /** Frames from here on were never used, up to the last of the zone. */
+  /** From here to the end of the zone, frames were never used. */
   frontier: 3,
   end: 4,
 })
@@ -26,16 +26,16 @@ export const Node = layout('pglist_data', NODE_WORDS - ZONE_WORDS, {
   /** `struct lruvec`, see lru.ts: the first page of the list, and in the next line the lock. */
   lruFirst: 0,
   lruLock: 16,
-  /** Anonymous pages that are mapped, and that are on the list. */
+  /** Anonymous pages that are mapped, and those on the list. */
   mapped: 32,
   inactive: 33,
 })
 
 /** What a CPU keeps and counts for itself of a node (`per_cpu_pages`, `per_cpu_nodestat`). */
 export const Pageset = layout('per_cpu_pageset', PAGESET_WORDS, {
-  /** Free frames in front of the zone. */
+  /** Free frames that the CPU keeps. */
   count: 0,
-  /** What the node has not heard of yet. */
+  /** Counts that it has not added to those of the node yet. */
   mapped: 1,
   inactive: 2,
   frames: 16,
@@ -61,7 +61,7 @@ export function pagesetOf(heap: Int32Array, base: number, node: number): number 
   return heap[Header.pagesets] + (id * heap[Header.nodeCount] + node) * PAGESET_WORDS
 }
 
-/** Sets up the nodes of a fresh heap. Frame 0 is the zero page. `ofCpu` says which node each CPU is of. */
+/** Sets up the nodes of a new heap. Frame 0 is the zero page. `ofCpu` has the node of each CPU. */
 export function bootNodes(heap: Int32Array, ofCpu: readonly number[]): void {
   const frames = heap[Header.frameCount]
   for (let node = 0; node < heap[Header.nodeCount]; node++) {
@@ -79,7 +79,7 @@ export function bootNodes(heap: Int32Array, ofCpu: readonly number[]): void {
   }
 }
 
-/** How many frames are free in the zones: other CPUs may take some meanwhile. */
+/** How many frames are free in the zones. Other CPUs may take some at any moment. */
 export function zonesFree(heap: Int32Array): number {
   let free = 0
   for (let node = 0; node < heap[Header.nodeCount]; node++)
@@ -87,7 +87,7 @@ export function zonesFree(heap: Int32Array): number {
   return free
 }
 
-/** The same with what CPUs keep in front of the zones, when nobody is at work. */
+/** The same with the lists of the CPUs, while no CPU is at work. */
 export function framesFree(heap: Int32Array): number {
   let free = zonesFree(heap)
   for (let id = 0; id < heap[Header.cpuCount]; id++)

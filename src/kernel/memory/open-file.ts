@@ -1,11 +1,12 @@
-// Open files: the references on files that the thread on a CPU has in its own name (`struct file`, fs/file_table.c).
+// Open files: references on files that the thread on a CPU has opened itself (`struct file`, fs/file_table.c).
 //
-// They are linked from the CPU's struct, so that they can be let go by whoever finds the thread dead, as the end of a
-// process closes what it has open (`exit_files`). Only the CPU itself changes its list, or who buries it.
+// They are linked from the CPU's struct, so that a thread that finds this one dead can release them, as the end of a
+// process closes what it has open (`exit_files`). Only the CPU itself, or a thread that buries it, changes its list.
 //
-// Other threads use what one has opened by its place and number, as threads share a table of descriptors: they are
-// refused once it is closed, whatever else keeps the file, and take a reference of their own for each use (`fget`).
-// They may ask a place where nothing is open any more: the memory is type-safe, and what is free there has no number.
+// Other threads use an open file by its place and number, as threads share a table of descriptors. Once it is closed
+// they are refused, even if something else keeps the file, and they take a reference of their own for each use
+// (`fget`). They may look at a place where nothing is open any more: the memory is type-safe, and a free place has no
+// number.
 
 import { perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
@@ -24,18 +25,17 @@ export const OPEN_FILE_WORDS = 16
 export const OpenFile = layout('open_file', OPEN_FILE_WORDS, {
   file: 0,
   next: 1,
-  /** `FMODE_WRITE`: 1 where it may be written through this. */
+  /** `FMODE_WRITE`: 1 if the file may be written through this. */
   writable: 2,
-  /** `f_wb_err`: of which failed write-backs those that use it were told, see sync/errseq.ts. */
+  /** `f_wb_err`: the failed write-backs that were reported to its users, see sync/errseq.ts. */
   writeErrorSeen: 3,
-  /** Which of all that were ever opened it is, see sync/number.ts; 0 once it is closed. */
+  /** Which of all files ever opened this is, see sync/number.ts; 0 once it is closed. */
   generation: 4,
   generationHigh: 5,
 })
 
 /**
- * `fd_install`: a reference on `file` that the caller has is this CPU's from now on. Returns where it stands, or 0 when
- * there is no memory.
+ * `fd_install`: makes the caller's reference on `file` one of this CPU. Returns its place, or 0 if there is no memory.
  */
 export function installFile(cpu: Task, file: number, writable: boolean): number {
   const open = slabAlloc(cpu, CACHE_OPEN_FILE)
@@ -53,11 +53,11 @@ export function installFile(cpu: Task, file: number, writable: boolean): number 
   return open
 }
 
-/** `filp_close`: drops that reference. Files that nobody refers to any more are buried by the end of a call. */
+/** `filp_close`: drops that reference. The end of a call buries files without references. */
 export function closeFile(cpu: Task, open: number): void {
   const { heap } = cpu
   let link: number = cpu.base + PerCpu.openFiles
-  // Whoever has found it under the lock has a reference by now.
+  // A CPU that has found it under the lock has a reference by now.
   spinLock(cpu, Header.fileListLock)
   while (heap[link] !== open) link = heap[link] + OpenFile.next
   heap[link] = heap[open + OpenFile.next]
@@ -69,8 +69,8 @@ export function closeFile(cpu: Task, open: number): void {
 }
 
 /**
- * `fget`: the file that any CPU has open there, with a reference, which whoever closes it meanwhile does not drop; 0
- * where what was opened under that number is closed. `open` is where a file was open once.
+ * `fget`: the file that a CPU has open at `open`, with a reference, which a close does not drop; 0 if the file that was
+ * opened with that number is closed. Some file was open at `open` once.
  */
 export function getOpenFile(cpu: Task, open: number, generation: number): number {
   const { heap } = cpu
@@ -83,7 +83,7 @@ export function getOpenFile(cpu: Task, open: number, generation: number): number
   return file
 }
 
-/** Whether a CPU has a file open there, under that number. May be asked for any place. */
+/** Whether a CPU has a file open at `wanted`, which may be any number, with that generation. */
 export function isOpenFile(cpu: Task, wanted: number, generation: number): boolean {
   const { heap } = cpu
   let open = 0
@@ -98,8 +98,8 @@ export function isOpenFile(cpu: Task, wanted: number, generation: number): boole
 }
 
 /**
- * `file_check_and_advance_wb_err`: the error of a write-back of `file` of which the users of this open file have not
- * been told, as a negative errno; 0 if there is none, or if the open file of that number is closed by now.
+ * `file_check_and_advance_wb_err`: the error of a write-back of `file` that was not reported to the users of this open
+ * file, as a negative errno; 0 if there is none, or if the open file with that number is closed by now.
  */
 export function checkOpenError(cpu: Task, file: number, open: number, generation: number): number {
   const { heap } = cpu
@@ -112,8 +112,8 @@ export function checkOpenError(cpu: Task, file: number, open: number, generation
 }
 
 /**
- * The same for a thread that has mapped the file. If it has opened the file itself, it is told on behalf of all that it
- * has opened; else on behalf of all threads that only use mappings.
+ * The same for a thread that has mapped the file. If it has opened the file itself, the report is for all that it has
+ * opened; else for all threads that only use mappings.
  */
 export function checkMappedError(cpu: Task, file: number): number {
   const { heap } = cpu

@@ -1,20 +1,20 @@
 // What may be committed: `vm.overcommit_memory` (mm/util.c of Linux 5.12).
 //
-// Memory is committed when a mapping promises pages that only memory or swap can hold: private ones that can be written
-// (VM_ACCOUNT), and shared anonymous memory by its whole size. What a call has committed, it gives up when it fails.
+// Memory is committed when a mapping promises pages that only memory or swap can hold: private writable ones
+// (VM_ACCOUNT), and shared anonymous memory by its whole size. A call that fails uncommits what it has committed.
 //
-// Linux counts in a per-CPU counter, and so is this one while nobody asks for the sum. Where the sum decides, in mode
-// 2, it is one word for all CPUs. No memory is kept in reserve for an administrator, as there is none.
+// As in Linux, each CPU counts for itself while nobody needs the sum. In mode 2, where the sum decides, the count is
+// one word for all CPUs. No memory is kept in reserve for an administrator, as there is none.
 
 import { perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import type { Task } from '../mm/task.ts'
 
-/** `OVERCOMMIT_GUESS`: only what could never be there at once is refused. */
+/** `OVERCOMMIT_GUESS`: refuses only what could never be there at once. */
 export const OVERCOMMIT_GUESS = 0
 export const OVERCOMMIT_ALWAYS = 1
-/** Not more than the limit, all together. */
+/** Refuses what exceeds the limit, all together. */
 export const OVERCOMMIT_NEVER = 2
 
 /** KiB in a page. */
@@ -36,12 +36,12 @@ export function commitLimit(cpu: Task): number {
   return allowed + totalSwapPages(cpu)
 }
 
-/** Whether MAP_NORESERVE means something. */
+/** Whether MAP_NORESERVE has an effect. */
 export function honoursNoReserve(cpu: Task): boolean {
   return cpu.heap[Header.overcommitMemory] !== OVERCOMMIT_NEVER
 }
 
-/** `__vm_enough_memory`: commits `pages` more. Returns false, and commits nothing, where that is too much. */
+/** `__vm_enough_memory`: commits `pages` more. Returns false, and commits nothing, if that is too much. */
 export function vmEnoughMemory(cpu: Task, pages: number): boolean {
   const { heap } = cpu
   const mode = heap[Header.overcommitMemory]
@@ -56,7 +56,7 @@ export function vmEnoughMemory(cpu: Task, pages: number): boolean {
   return false
 }
 
-/** `vm_acct_memory`: commits `pages` more without asking; fewer, if that is negative. */
+/** `vm_acct_memory`: commits `pages` more without a check; fewer, if that is negative. */
 export function accountMemory(cpu: Task, pages: number): void {
   const { heap, base } = cpu
   if (pages === 0) return
@@ -69,7 +69,7 @@ export function unaccountMemory(cpu: Task, pages: number): void {
   accountMemory(cpu, -pages)
 }
 
-/** `vm_memory_committed`: the pages that are committed. Exact when nobody is changing it. */
+/** `vm_memory_committed`: how many pages are committed. Exact while no CPU changes it. */
 export function memoryCommitted(cpu: Task): number {
   const { heap } = cpu
   let pages = Atomics.load(heap, Header.vmCommittedAs)

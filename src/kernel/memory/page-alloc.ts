@@ -1,8 +1,9 @@
-// The frame allocator: a zone of single frames under a lock in each node, and in front of each a list for each CPU.
+// The frame allocator: each node has a zone of single frames under a lock, and each CPU has a list of frames of each
+// zone.
 //
 // A CPU refills and drains its own list in batches, so that it takes the zone lock once for `pcp->batch` frames. That
-// lock is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way. It
-// is taken with interrupts disabled, since another CPU that finds all zones empty has this one give back its lists.
+// lock limited both the speculative fault and the xadd rwsem in 2010, once the mmap lock was out of the way. It is
+// taken with interrupts disabled, since another CPU that finds all zones empty makes this one return its lists.
 
 import { callFunctionSingle } from '../machine/calls.ts'
 import { CALL_DRAIN_PCP, claimCpu, cpuRelax, defineCall, perCpuBase, releaseClaim } from '../machine/cpu.ts'
@@ -17,7 +18,7 @@ import { addToLruBatch, isOnLru, putBatchOnLru, releaseFromLru, releaseManyFromL
 import { Node, Pageset, Zone, nodeAt, nodeOfFrame, pagesetOf, zoneOf } from './node.ts'
 import { Page, pageStruct } from './page.ts'
 
-/** Allocates a frame, contents undefined. Returns 0 when none is left. */
+/** Allocates a frame with undefined content. Returns 0 if none is left. */
 export function allocFrame(cpu: Task): number {
   const { heap, base } = cpu
   let count = heap[base + PerCpu.pcpCount]
@@ -30,24 +31,27 @@ export function allocFrame(cpu: Task): number {
   return heap[base + PerCpu.pcp + count]
 }
 
-/** The same where what other CPUs keep is left to them. */
+/** The same, but leaves other CPUs what they keep. */
 export function allocZoneFrame(cpu: Task): number {
   return allocFromZones(cpu, 0)
 }
 
-/** Whether this CPU has frames of its node in front of the zone. */
+/** Whether this CPU has frames of its node in its list. */
 export function hasFramesInFront(cpu: Task): boolean {
   return cpu.heap[cpu.base + PerCpu.pcpCount] !== 0
 }
 
-/** Its node is empty: from another, and if all are, what other CPUs keep. */
+/** The node of this CPU is empty: allocates from another one; if all are empty, from what other CPUs keep. */
 function allocFrameSlow(cpu: Task): number {
   const frame = allocFromZones(cpu, 1)
   if (frame !== 0 || !drainOtherCpus(cpu)) return frame
   return allocFromZones(cpu, 0)
 }
 
-/** From the first zone that has one, in the order of the nodes from its own on, `first` of them passed over. */
+/**
+ * Allocates from the first zone that has a frame: in the order of the nodes from this CPU's on, without the first
+ * `first`.
+ */
 function allocFromZones(cpu: Task, first: number): number {
   const { heap, nodeCount } = cpu
   for (let step = first; step < nodeCount; step++) {
@@ -63,9 +67,9 @@ function allocFromZones(cpu: Task, first: number): number {
 }
 
 /**
- * `alloc_contig_pages`: `count` frames that follow each other, contents undefined. Returns the first, or 0 when no such
- * run is free: nothing is moved or reclaimed for it. Where no frames are left that were never used, it takes time for
- * each frame of the machine, and nobody else gets one from the zone meanwhile. No lock may be held.
+ * `alloc_contig_pages`: `count` adjacent frames with undefined content. Returns the first, or 0 if no such run is free:
+ * nothing is moved or reclaimed for it. If no frames are left that were never used, it takes time for each frame of the
+ * machine, and no other CPU gets a frame from the zone meanwhile. The caller holds no lock.
  */
 export function allocContigFrames(cpu: Task, count: number): number {
   drainAllPcp(cpu)
@@ -84,7 +88,7 @@ function allocContigInNode(cpu: Task, count: number, node: number): number {
   const lruLock = nodeAt(heap, node) + Node.lruLock
   const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
   const fresh = heap[zone + Zone.frontier] + count <= heap[zone + Zone.end]
-  // Pages on the list of the LRU are linked by the same word.
+  // The LRU list links its pages by the same word.
   if (!fresh && cpu.lruBatch !== 0) spinLock(cpu, lruLock)
   const first = fresh ? heap[zone + Zone.frontier] : findFreeRun(cpu, zone, count)
   if (!fresh && cpu.lruBatch !== 0) spinUnlock(cpu, lruLock)
@@ -95,16 +99,16 @@ function allocContigInNode(cpu: Task, count: number, node: number): number {
   return first
 }
 
-/** `post_alloc_hook`. Returns the frame, which is this CPU's from now on. */
+/** `post_alloc_hook`. Returns the frame, which now belongs to this CPU. */
 export function takeFrame(cpu: Task, frame: number): number {
   countVmEvent(cpu, VmEvent.pgalloc)
   return frame
 }
 
-/** Stands in `page.next` of each frame of the free list while that list is being searched. */
+/** Stands in `page.next` of each frame of the free list while that list is searched. */
 const IN_FREE_LIST = 0x4000_0000
 
-/** The first of `count` frames that follow each other in the free list of the zone, which is locked, or 0. */
+/** The first of `count` adjacent frames in the free list of the zone, which is locked, or 0. */
 function findFreeRun(cpu: Task, zone: number, count: number): number {
   const { heap } = cpu
   const end = heap[zone + Zone.end]
@@ -118,7 +122,7 @@ function findFreeRun(cpu: Task, zone: number, count: number): number {
   return run < count ? 0 : frame - count
 }
 
-/** Marks the frames of the free list, or takes the mark away. */
+/** Marks the frames of the free list, or removes the mark. */
 function markFreeList(cpu: Task, zone: number, mark: number): void {
   const { heap } = cpu
   const next = heap[Header.memoryMap] + Page.next
@@ -140,7 +144,7 @@ function unlinkRun(cpu: Task, zone: number, first: number, count: number): void 
   }
 }
 
-/** Gives a frame back. Nobody may hold a reference or a translation any more. */
+/** Frees a frame to which there are no references and no translations. */
 export function freeFrame(cpu: Task, frame: number): void {
   const { heap, base } = cpu
   if (cpu.lruBatch !== 0) releaseFromLru(cpu, frame)
@@ -159,8 +163,8 @@ export function putPage(cpu: Task, frame: number): void {
 }
 
 /**
- * `release_pages`: drops a reference of each of the first `count` of `frames`, which it may change; those that it was
- * the last of are freed. Only where pages are on the list of the LRU.
+ * `release_pages`: drops a reference on each of the first `count` of `frames`, which it may change, and frees those
+ * without references. Only with an LRU list.
  */
 export function putPages(cpu: Task, frames: Int32Array, count: number): void {
   let freed = 0
@@ -172,24 +176,24 @@ export function putPages(cpu: Task, frames: Int32Array, count: number): void {
   for (let index = 0; index < freed; index++) freeFrame(cpu, frames[index])
 }
 
-/** `lru_cache_add`: an anonymous page that is about to be mapped, under the lock of its page table. */
+/** `lru_cache_add`, for an anonymous page that is about to be mapped, under the lock of its page table. */
 export function lruCacheAdd(cpu: Task, frame: number): void {
   if (cpu.lruBatch !== 0 && addToLruBatch(cpu, frame)) lruAddDrain(cpu, cpu.base)
 }
 
-/** `lru_add_drain_cpu`: the CPU at `base` is this one, or claimed. */
+/** `lru_add_drain_cpu` of the CPU at `base`, which is this one or claimed. */
 export function lruAddDrain(cpu: Task, base: number): void {
   const { heap } = cpu
   const count = putBatchOnLru(cpu, base)
   for (let index = 0; index < count; index++) putPage(cpu, heap[base + PerCpu.lruPages + index])
 }
 
-/** To be called before the references of a page are judged: one may be that of this CPU's batch (d4c470970d45). */
+/** Must be called before the references of a page are compared: one may be that of this CPU's batch (d4c470970d45). */
 export function lruAddDrainFor(cpu: Task, frame: number): void {
   if (cpu.lruBatch !== 0 && !isOnLru(cpu, frame)) lruAddDrain(cpu, cpu.base)
 }
 
-/** Moves a batch of frames from the zone of `node` to this CPU, which has none. Returns how many there are now. */
+/** Moves a batch of frames from the zone of `node` to the empty list of this CPU. Returns how many there are now. */
 function refillPcp(cpu: Task, pageset: number, node: number): number {
   const { heap } = cpu
   const zone = zoneOf(heap, node)
@@ -200,7 +204,7 @@ function refillPcp(cpu: Task, pageset: number, node: number): number {
   return heap[pageset + Pageset.count]
 }
 
-/** The empty list at `pageset` gets `take` frames of the zone, whose lock is held. */
+/** Moves `take` frames of the zone, whose lock is held, to the empty list at `pageset`. */
 function takeFromZone(cpu: Task, take: number, zone: number, pageset: number): void {
   const { heap } = cpu
   const memoryMap = heap[Header.memoryMap]
@@ -214,14 +218,14 @@ function takeFromZone(cpu: Task, take: number, zone: number, pageset: number): v
     }
   }
   heap[zone + Zone.freeList] = frame
-  // Read ahead looks at it without the lock.
+  // Read-ahead loads it without the lock.
   Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - take)
   heap[pageset + Pageset.count] = take
 }
 
 /**
- * Moves up to `count` frames that the CPU at `base` keeps of `node`, those that came first and so are the coldest, back
- * to the zone.
+ * Moves up to `count` frames of `node` that the CPU at `base` keeps back to the zone: the first that came, which are
+ * the coldest.
  */
 function drainPcp(cpu: Task, base: number, node: number, count: number): void {
   const { heap } = cpu
@@ -232,7 +236,7 @@ function drainPcp(cpu: Task, base: number, node: number, count: number): void {
   spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
 }
 
-/** The zone, whose lock is held, gets the first `moved` frames of the list at `pageset`. */
+/** Moves the first `moved` frames of the list at `pageset` to the zone, whose lock is held. */
 function giveToZone(cpu: Task, moved: number, zone: number, pageset: number): void {
   const { heap } = cpu
   const memoryMap = heap[Header.memoryMap]
@@ -249,12 +253,12 @@ function giveToZone(cpu: Task, moved: number, zone: number, pageset: number): vo
   heap[pageset + Pageset.count] -= moved
 }
 
-/** Gives all frames of this CPU back to the zones, also those that only its batch of the LRU keeps. */
+/** Returns all frames of this CPU to the zones, also those that only its LRU batch keeps. */
 export function drainAllPcp(cpu: Task): void {
   drainWhole(cpu, cpu.base)
 }
 
-/** The same of the CPU at `base`, which is this one, or claimed. */
+/** The same for the CPU at `base`, which is this one or claimed. */
 function drainWhole(cpu: Task, base: number): void {
   lruAddDrain(cpu, base)
   for (let node = 0; node < cpu.nodeCount; node++) drainPcp(cpu, base, node, PCP_CAPACITY)
@@ -263,9 +267,9 @@ function drainWhole(cpu: Task, base: number): void {
 defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
 
 /**
- * `drain_all_pages`: the zones are empty, but other CPUs may keep frames in front of them. Takes the frames from CPUs
- * that are outside, and has CPUs that are inside give theirs back. Returns false when that is not possible. The caller
- * holds no lock.
+ * `drain_all_pages`: the zones are empty, but other CPUs may keep frames. Takes the frames of CPUs that are outside the
+ * kernel, and makes CPUs inside return theirs. Returns false if this CPU may not wait for that. The caller holds no
+ * lock.
  */
 function drainOtherCpus(cpu: Task): boolean {
   if (!cpu.interruptsEnabled) return false
@@ -277,7 +281,8 @@ function drainOtherCpus(cpu: Task): boolean {
 }
 
 /**
- * The CPU may come and go meanwhile: takes what it keeps while it is outside, or has it give that back while inside.
+ * The CPU may enter and leave meanwhile: takes its frames while it is outside, or makes it return them while it is
+ * inside.
  */
 function drainCpu(cpu: Task, id: number): void {
   const base = perCpuBase(cpu.heap, id)

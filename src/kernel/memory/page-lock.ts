@@ -1,10 +1,9 @@
 // The lock of a page (mm/filemap.c, lock_page): a bit of its flags.
 //
-// Its holder may bring the content in, write it back, or take the page out of its cache. A fault takes it before it
-// checks that the page still belongs to its file, and holds it until the page is mapped, so that truncation, which
-// takes the lock too, finds every mapping. The holder may sleep with it, while the host reads or writes. A CPU that
-// locks several pages of one file takes the locks in the order of the pages; everywhere else it only tries a second
-// one.
+// Its holder may read the content in, write it back, or take the page out of its cache. A fault locks the page before
+// it checks that the page still belongs to its file, and holds the lock until the page is mapped, so that truncation,
+// which locks it too, finds every mapping. The holder may sleep while the host reads or writes. A CPU that locks
+// several pages of one file locks them in the order of the pages; otherwise it only tries to lock a second one.
 
 import { sleepWhile } from '../machine/sleep.ts'
 import type { Task } from '../mm/task.ts'
@@ -25,7 +24,7 @@ export function waitOnPageLocked(cpu: Task, frame: number): void {
   const { heap } = cpu
   const flags = pageStruct(cpu, frame) + Page.flags
   const before = Atomics.or(heap, flags, PG_WAITERS)
-  // If the page is unlocked by now, the mark stays: a later waiter may need it, and it only costs one call of the host.
+  // If the page is unlocked by now, the mark stays: a later waiter may need it, and it costs only one call of the host.
   if ((before & PG_LOCKED) !== 0) sleepWhile(cpu, flags, before | PG_WAITERS)
 }
 
@@ -47,9 +46,9 @@ export function clearPageFlags(cpu: Task, frame: number, clear: number): void {
 }
 
 /**
- * `page_ref_freeze`: if only the cache and the caller refer to the page, sets the count to 0, so that nobody can take a
- * reference any more. A CPU that wrote to the page has marked it dirty before it gave its reference up: if the page is
- * dirty now, it stays (`page_ref_unfreeze`).
+ * `page_ref_freeze`: if only the cache and the caller refer to the page, sets the count to 0, so that no CPU can take a
+ * reference any more. A CPU that wrote to the page marked it dirty before it dropped its reference: if the page is
+ * dirty now, it is not frozen (`page_ref_unfreeze`). Returns whether it is frozen.
  */
 export function freezeIfClean(cpu: Task, frame: number): boolean {
   const refcount = pageStruct(cpu, frame) + Page.refcount

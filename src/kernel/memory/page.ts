@@ -9,7 +9,7 @@ export const Page = layout('page', PAGE_STRUCT_WORDS, {
   refcount: 0,
   /** The file whose page cache holds this page, or 0 for anonymous memory. */
   mapping: 1,
-  /** The page's place in that file, in pages; of anonymous memory, by the `vmPgoff` of every VMA that has it. */
+  /** The page's place in that file, in pages; for anonymous memory, by the `vmPgoff` of every VMA that has it. */
   index: 2,
   flags: 3,
   /** The next frame in the free list. */
@@ -17,31 +17,31 @@ export const Page = layout('page', PAGE_STRUCT_WORDS, {
   /** With PG_SWAPCACHE, the slot. */
   swapSlot: 5,
   /**
-   * Of anonymous memory, the anon_vma of the VMA for which the page was made, which may be gone; 0 for a page that came
-   * from the swap area. Nobody needs it but those who check that VMAs and pages agree.
+   * For anonymous memory, the anon_vma of the VMA for which the page was made, which may be gone; 0 for a page that
+   * came from the swap area. Only checks of VMAs against pages use it.
    */
   anonVma: 6,
-  /** On the list of the LRU, the page before this one; the next one is `next`. */
+  /** On the LRU list, the page before this one; the next one is `next`. */
   lruPrevious: 7,
 })
 
 /** The page was written since it was last clean. */
 export const PG_DIRTY = 1
-/** Who set it may read it in, write it out, and take it out of its cache; see page-lock.ts. */
+/** Its holder may read it in, write it out, and take it out of its cache; see page-lock.ts. */
 export const PG_LOCKED = 2
-/** Of a page in a cache: it contains what it should. */
+/** The page is in a cache and has its content. */
 export const PG_UPTODATE = 4
-/** MADV_FREE has given up what it holds: while no entry for it is dirty, it may be thrown away. */
+/** MADV_FREE has given up its content: it may be dropped as long as no entry for it is dirty. */
 export const PG_LAZYFREE = 8
-/** It is the content of a slot of the swap area, or about to be. */
+/** It has the content of a slot of the swap area, or is about to get it. */
 export const PG_SWAPCACHE = 16
-/** It was used since the clock last passed. */
+/** It was used since the clock last visited it. */
 export const PG_REFERENCED = 32
-/** Somebody sleeps until it is unlocked. */
+/** A CPU sleeps until it is unlocked. */
 export const PG_WAITERS = 64
-/** It is on the list of the LRU, see lru.ts. */
+/** It is on the LRU list, see lru.ts. */
 export const PG_LRU = 128
-/** Who uses it first is to read on behind it, see cache/readahead.ts. */
+/** The CPU that uses it first reads on behind it, see cache/readahead.ts. */
 export const PG_READAHEAD = 256
 
 /** The `struct page` of a frame. */
@@ -49,14 +49,14 @@ export function pageStruct(cpu: Cpu, frame: number): number {
   return cpu.heap[Header.memoryMap] + frame * PAGE_STRUCT_WORDS
 }
 
-/** Takes a reference on a page that the caller already holds alive. */
+/** Takes a reference on a page that the caller keeps alive. */
 export function getPage(cpu: Cpu, frame: number): void {
   refcountInc(cpu, pageStruct(cpu, frame) + Page.refcount)
 }
 
 /**
- * `__page_set_anon_rmap`: an anonymous page of a frame that is this CPU's alone, with so many references. Reclaim,
- * which looks at all frames, and late lookups leave the page alone until its count is stored.
+ * `__page_set_anon_rmap`: makes an anonymous page of a frame that only this CPU has, with so many references. Reclaim,
+ * which looks at all frames, and late lookups ignore the page until its count is stored.
  */
 export function initAnonymousPage(
   cpu: Cpu,
@@ -67,7 +67,7 @@ export function initAnonymousPage(
 ): void {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
-  // Ordered, as reclaim looks at these two of any frame; and only if need be, as such a store costs as much as a lock.
+  // Atomic, as reclaim loads these two of any frame; and only if needed, as such a store costs as much as a lock.
   if (Atomics.load(heap, page + Page.mapping) !== 0) Atomics.store(heap, page + Page.mapping, 0)
   if (Atomics.load(heap, page + Page.flags) !== 0) Atomics.store(heap, page + Page.flags, 0)
   heap[page + Page.index] = index
@@ -75,31 +75,31 @@ export function initAnonymousPage(
   Atomics.store(heap, page + Page.refcount, references)
 }
 
-/** How many references there are. Of a pinned page they are more than any number that stands for few. */
+/** How many references there are. A pinned page has more than any number that callers compare with. */
 export function pageCount(cpu: Cpu, frame: number): number {
   return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.refcount)
 }
 
 /**
- * `GUP_PIN_COUNTING_BIAS`: what a pin counts as in the references of a page, so that one load tells of both. (1024 in
- * Linux, where only a guess is needed, see mm.h, `folio_maybe_dma_pinned`. Here it is more than a page has references.)
+ * `GUP_PIN_COUNTING_BIAS`: how much a pin adds to the references of a page, so that one load gives both. (1024 in
+ * Linux, which only needs a guess, see `folio_maybe_dma_pinned` in mm.h. Here it is more than a page has references.)
  */
 export const PIN_BIAS = 2 ** 20
-/** How many pins a page has at most: all CPUs may go beyond it at once, for a moment. */
+/** How many pins a page has at most; for a moment, all CPUs may exceed it at once. */
 const PAGE_PINS_MAX = 2 ** 10
 
-/** How many references there are that are no pins. */
+/** How many references are not pins. */
 export function unpinnedCount(cpu: Cpu, frame: number): number {
   return pageCount(cpu, frame) & (PIN_BIAS - 1)
 }
 
-/** `folio_maybe_dma_pinned`, and no maybe: somebody reaches the page without translations (fault/pin.ts). */
+/** `folio_maybe_dma_pinned`, but exact: the page is in use without translations (fault/pin.ts). */
 export function isPinned(cpu: Cpu, frame: number): boolean {
   return pageCount(cpu, frame) >= PIN_BIAS
 }
 
 /**
- * `PageAnonExclusive`: an anonymous page that only one entry maps. One that is pinned is exclusive: it was when it was
+ * `PageAnonExclusive`: an anonymous page that only one entry maps. A pinned one is exclusive: it was so when it was
  * pinned, and fork copies it.
  */
 export function isExclusive(cpu: Cpu, frame: number): boolean {
@@ -107,7 +107,7 @@ export function isExclusive(cpu: Cpu, frame: number): boolean {
   return count === 1 || count >= PIN_BIAS
 }
 
-/** `try_grab_folio` with FOLL_PIN, of a page that the caller holds alive. False: it has too many pins. */
+/** `try_grab_folio` with FOLL_PIN, of a page that the caller keeps alive. Returns false if it has too many pins. */
 export function pinPage(cpu: Cpu, frame: number): boolean {
   const refcount = pageStruct(cpu, frame) + Page.refcount
   if (Atomics.add(cpu.heap, refcount, PIN_BIAS) < PAGE_PINS_MAX * PIN_BIAS) return true
@@ -115,7 +115,7 @@ export function pinPage(cpu: Cpu, frame: number): boolean {
   return false
 }
 
-/** Drops a pin. Returns true when nobody refers to the page any more, so that the caller frees it. */
+/** Drops a pin. Returns true if the page has no references left, and the caller has to free it. */
 export function unpinPage(cpu: Cpu, frame: number): boolean {
   return Atomics.sub(cpu.heap, pageStruct(cpu, frame) + Page.refcount, PIN_BIAS) === PIN_BIAS
 }
@@ -125,7 +125,7 @@ export function isFilePage(cpu: Cpu, frame: number): boolean {
   return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping) !== 0
 }
 
-/** The page is the one of that place; it stays so while it is locked. */
+/** The page is at that place of the file, and stays there while it is locked. */
 export function isPageOf(cpu: Cpu, frame: number, file: number, index: number): boolean {
   const page = pageStruct(cpu, frame)
   return (

@@ -1,7 +1,7 @@
 // Resident pages of an mm, by kind.
 //
 // Either every change goes to the mm at once, or each thread collects changes and hands them over after
-// TASK_RSS_EVENTS_THRESH of them (SPLIT_RSS_COUNTING). In 2010 the shared counters were what was left to gain once
+// TASK_RSS_EVENTS_THRESH of them (SPLIT_RSS_COUNTING). In 2010 the shared counters were the next thing to improve once
 // the mmap lock was out of the way.
 
 import { perCpuBase } from '../machine/cpu.ts'
@@ -41,11 +41,11 @@ export function syncMmRss(cpu: Task): void {
     heap[base + PerCpu.rss + kind] = 0
   }
   heap[base + PerCpu.rssEvents] = 0
-  // Whoever destroys another mm looks at it meanwhile.
+  // A CPU that destroys another mm may load it meanwhile.
   Atomics.store(heap, base + PerCpu.rssMm, 0)
 }
 
-/** The mm is going away, and nobody uses it: forgets what other threads still hold back for it. */
+/** The mm ends, and no thread uses it: forgets what other threads have collected for it. */
 export function dropMmRss(cpu: Task, mm: number): void {
   const { heap } = cpu
   for (let id = 0; id < heap[Header.cpuCount]; id++) {
@@ -57,7 +57,7 @@ export function dropMmRss(cpu: Task, mm: number): void {
   }
 }
 
-/** Resident pages of one kind, those included that threads still hold back. Exact when nobody is changing them. */
+/** Resident pages of one kind, with those that threads have collected. Exact while no thread changes them. */
 export function getMmCounter(cpu: Task, mm: number, kind: number): number {
   const { heap } = cpu
   let pages = Atomics.load(heap, mm + Mm.rss + kind)

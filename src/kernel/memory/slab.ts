@@ -1,8 +1,8 @@
 // Slab caches: objects of one size, cut from the kernel heap, aligned to cache lines.
 //
-// Each CPU keeps a short list of free objects that it alone touches; behind it stands a list of the cache under a
-// lock. Free objects are linked through their first word. With SLUB_DEBUG a freed object is filled with poison, which
-// must be intact when it is allocated again: a write through a stale pointer is found there.
+// Each CPU keeps a short list of free objects that only it uses; the cache has another list, under a lock. Free objects
+// are linked through their first word. With SLUB_DEBUG, a freed object is filled with poison, which must be intact when
+// the object is allocated again: that finds writes through stale pointers.
 //
 // There is no `kmem_cache_free_rcu` here: what must outlive its readers goes through `callRcu` (sync/rcu.ts) first.
 
@@ -16,11 +16,11 @@ import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 
 export const POISON_FREE = 0x6b6b6b6b
 
-/** Objects that a CPU takes from or gives to the cache's own list at a time. */
+/** How many objects a CPU takes from, or gives to, the cache's own list at a time. */
 const BATCH = 16
-/** Objects that a CPU keeps at most. */
+/** How many objects a CPU keeps at most. */
 const CPU_OBJECTS_MAX = 48
-/** Words that a cache cuts from the heap at a time, unless one object is larger. */
+/** How many words a cache cuts from the heap at a time, unless one object is larger. */
 const CHUNK_WORDS = 4096
 
 /**
@@ -37,7 +37,7 @@ function slabCache(heap: Int32Array, id: number): number {
   return heap[Header.slabCaches] + id * SLAB_CACHE_WORDS
 }
 
-/** Allocates an object of cache `id`, contents undefined. Returns 0 when the heap is used up. */
+/** Allocates an object of cache `id` with undefined content. Returns 0 if the heap is used up. */
 export function slabAlloc(cpu: Cpu, id: number): number {
   const { heap } = cpu
   const own = cpu.base + PerCpu.slabs + id * SLAB_CPU_WORDS
@@ -53,7 +53,7 @@ export function slabAlloc(cpu: Cpu, id: number): number {
   return object
 }
 
-/** Gives an object back to cache `id`. */
+/** Returns an object to cache `id`. */
 export function slabFree(cpu: Cpu, id: number, object: number): void {
   const { heap } = cpu
   if (cpu.config.SLUB_DEBUG) poison(cpu, id, object)
@@ -65,8 +65,7 @@ export function slabFree(cpu: Cpu, id: number, object: number): void {
 }
 
 /**
- * Takes a batch of free objects from the cache, or cuts a new chunk from the heap. Returns the head of the CPU's
- * list.
+ * Takes a batch of free objects from the cache, or cuts a new chunk from the heap. Returns the head of the CPU's list.
  */
 function slabRefill(cpu: Cpu, id: number, own: number): number {
   const { heap } = cpu
@@ -89,7 +88,7 @@ function slabRefill(cpu: Cpu, id: number, own: number): number {
   return list
 }
 
-/** Gives `count` objects of this CPU's list back to the cache. */
+/** Returns `count` objects of this CPU's list to the cache. */
 function slabDrain(cpu: Cpu, id: number, own: number, count: number): void {
   const { heap } = cpu
   const cache = slabCache(heap, id)
@@ -105,10 +104,7 @@ function slabDrain(cpu: Cpu, id: number, own: number, count: number): void {
   spinUnlock(cpu, cache + SlabCache.lock)
 }
 
-/**
- * Gives everything that CPU `id`'s lists hold back to the caches. For a CPU that is leaving: nobody else may be using
- * it.
- */
+/** Returns all objects in the lists of CPU `id` to the caches. The CPU is leaving, and no thread uses it. */
 export function slabDrainCpu(cpu: Cpu, caches: number): void {
   for (let id = 0; id < caches; id++) {
     const own = cpu.base + PerCpu.slabs + id * SLAB_CPU_WORDS
@@ -157,7 +153,7 @@ function checkPoison(cpu: Cpu, id: number, object: number): void {
   heap.fill(0, object, object + words)
 }
 
-/** Objects of cache `id` that are in use. Exact when no other CPU is allocating or freeing. */
+/** How many objects of cache `id` are in use. Exact while no other CPU allocates or frees. */
 export function slabInUse(heap: Int32Array, id: number): number {
   let inUse = 0
   for (let cpuId = 0; cpuId < heap[Header.cpuCount]; cpuId++) {

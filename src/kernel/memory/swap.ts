@@ -1,12 +1,12 @@
 // The swap area: its slots, and the swap cache (mm/swapfile.c, mm/swap_state.c).
 //
 // An anonymous page that is to leave memory first gets a slot and enters the swap cache: from then on an entry may
-// refer to the page or to the slot, and means the same. A slot has a count of the entries that refer to it, and a word
-// for the frame that is in the cache for it; it is free when both are 0. One lock, `swapLock`, guards all of that; the
-// cache is looked up without it, as a page cache is (file.ts).
+// refer to the page or to the slot, which means the same. A slot has a count of the entries that refer to it, and a
+// word for its frame in the cache; it is free when both are 0. One lock, `swapLock`, guards all of that; lookups in the
+// cache take no lock, as in a page cache (file.ts).
 //
-// Pages of files of memory have slots too, without being in this cache: the tree of the file has either the page or the
-// slot. Such a slot knows its file, so that the area can be emptied.
+// Pages of memory files have slots too, without being in this cache: the tree of the file has either the page or the
+// slot. Such a slot records its file, so that the area can be emptied.
 
 import { cpuRelax } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'
@@ -32,7 +32,7 @@ import {
 /** An entry of a page table has 20 bits for the slot. */
 export const SWAP_SLOTS_MAX = (1 << 20) - 1
 
-/** States of the area: in use; being emptied, so that nothing goes there; to stay, as there is too little memory. */
+/** States of the area: in use; being emptied, so that no page goes there; to stay, as there is too little memory. */
 export const SWAP_STAYS = 0
 export const SWAP_LEAVES = 1
 const SWAP_KEPT = 2
@@ -48,21 +48,21 @@ export function isSwapLeaving(cpu: Task): boolean {
 }
 
 /**
- * `oom_task_origin`: this CPU finds no free memory, and swapoff is what needs most of it: stops swapoff. Returns
- * whether there was one, so that pages may leave memory again.
+ * `oom_task_origin`: this CPU finds no free memory, and swapoff needs most of it: cancels swapoff. Returns whether
+ * there was one, so that pages may leave memory again.
  */
 export function stopSwapOff(cpu: Task): boolean {
   return Atomics.compareExchange(cpu.heap, Header.swapLeaving, SWAP_LEAVES, SWAP_KEPT) === SWAP_LEAVES
 }
 
-/** Slots in use, whatever for. */
+/** How many slots are in use. */
 export function swapSlotsInUse(heap: Int32Array): number {
   return Atomics.load(heap, Header.swapSlots) - Atomics.load(heap, Header.swapFree)
 }
 
 /**
- * Makes room in the heap to keep account of `slots` slots. Returns false when there is none. No area is in use; what
- * was made for an earlier one stays, as it does for good.
+ * Allocates the words for `slots` slots from the heap. Returns false if there is no room. No area is in use; what was
+ * allocated for an earlier one is kept for good.
  */
 export function reserveSwapMap(cpu: Task, slots: number): boolean {
   const { heap } = cpu
@@ -79,8 +79,8 @@ export function reserveSwapMap(cpu: Task, slots: number): boolean {
 
 /**
  * `get_swap_page`: a slot with a count of `count`, for a page of `file`, or (0) for the anonymous page `frame`, which
- * is in the cache from that moment on: a late fault on an entry of the slot's last owner would put another there.
- * Returns 0 when none is free.
+ * is in the cache at once: otherwise a late fault on an entry of the slot's previous owner would put another page
+ * there. Returns 0 if none is free.
  */
 export function allocSwapSlot(cpu: Task, count: number, file: number, frame: number): number {
   const { heap } = cpu
@@ -97,7 +97,7 @@ export function allocSwapSlot(cpu: Task, count: number, file: number, frame: num
   return slot
 }
 
-/** The next free slot from the hand on, so that pages that leave together lie together. There is one. */
+/** The next free slot from the hand on, so that pages that leave together are adjacent. There is one. */
 function nextFreeSlot(cpu: Task): number {
   const { heap } = cpu
   const slots = heap[Header.swapSlots]
@@ -110,7 +110,7 @@ function nextFreeSlot(cpu: Task): number {
   }
 }
 
-/** `swap_duplicate`: one more entry refers to the slot, which an entry or a page in the cache holds. */
+/** `swap_duplicate`: counts one more entry for the slot, which another entry or a page in the cache keeps in use. */
 export function swapDuplicate(cpu: Task, slot: number): void {
   spinLock(cpu, Header.swapLock)
   const count = slotWord(cpu, Header.swapMap, slot)
@@ -126,8 +126,8 @@ function slotWord(cpu: Task, array: number, slot: number): number {
 }
 
 /**
- * The file of memory that has a page in the slot, with a reference on it; or 0. It cannot be gone while the slot is in
- * use, as it gives up its slots first.
+ * The memory file that has a page in the slot, with a reference; or 0. It exists as long as the slot is in use, as a
+ * file releases its slots before its end.
  */
 export function swapOwner(cpu: Task, slot: number): number {
   const { heap } = cpu
@@ -139,7 +139,7 @@ export function swapOwner(cpu: Task, slot: number): number {
   return owned ? file : 0
 }
 
-/** `swap_free`: one entry less refers to the slot. Returns how many are left. */
+/** `swap_free`: one entry less refers to the slot. Returns how many still do. */
 export function freeSwapSlot(cpu: Task, slot: number): number {
   const { heap } = cpu
   spinLock(cpu, Header.swapLock)
@@ -154,10 +154,11 @@ export function freeSwapSlot(cpu: Task, slot: number): number {
 
 /**
  * `add_to_swap`: gives an anonymous page, which the caller has locked, a slot with a count of `count`, and puts it into
- * the swap cache with a reference of the cache's own. Its content is not there yet. Returns 0 when no slot is free.
+ * the swap cache with a reference of the cache's own. The slot does not have its content yet. Returns 0 if no slot is
+ * free.
  */
 export function addToSwap(cpu: Task, frame: number, count: number): number {
-  // Before it can be found by the slot.
+  // Before another CPU can find it by the slot.
   getPage(cpu, frame)
   const slot = allocSwapSlot(cpu, count, 0, frame)
   if (slot === 0) {
@@ -171,8 +172,8 @@ export function addToSwap(cpu: Task, frame: number, count: number): number {
 }
 
 /**
- * `swapcache_prepare`: puts a fresh frame, locked and not up to date, into the cache for a slot whose content is to be
- * read. Returns 1, or 0 when somebody else has, or -1 when the slot is not in use any more, or that of a file.
+ * `swapcache_prepare`: puts a new frame, locked and not up to date, into the cache for a slot that is to be read.
+ * Returns 1; 0 if another CPU has done so; -1 if the slot is no longer in use, or is that of a file.
  */
 export function addToSwapCache(cpu: Task, frame: number, slot: number): number {
   const { heap } = cpu
@@ -193,7 +194,7 @@ export function addToSwapCache(cpu: Task, frame: number, slot: number): number {
   return free ? 1 : 0
 }
 
-/** `lookup_swap_cache`: the frame in the cache for a slot, with a reference on it, or 0. */
+/** `lookup_swap_cache`: the frame in the cache for a slot, with a reference, or 0. */
 export function findGetSwapCache(cpu: Task, slot: number): number {
   const word = slotWord(cpu, Header.swapCache, slot)
   for (;;) {
@@ -208,7 +209,7 @@ export function findGetSwapCache(cpu: Task, slot: number): number {
   }
 }
 
-/** The content of the slot is in memory. */
+/** Whether the content of the slot is in memory. */
 export function isInSwapCache(cpu: Task, slot: number): boolean {
   return Atomics.load(cpu.heap, slotWord(cpu, Header.swapCache, slot)) !== 0
 }
@@ -221,7 +222,7 @@ export function swapCacheSlot(cpu: Task, frame: number): number {
     : Atomics.load(cpu.heap, page + Page.swapSlot)
 }
 
-/** `delete_from_swap_cache`: the page is locked. The cache's reference is the caller's then. */
+/** `delete_from_swap_cache` of a locked page. The cache's reference becomes the caller's. */
 export function deleteFromSwapCache(cpu: Task, frame: number): void {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
@@ -230,14 +231,14 @@ export function deleteFromSwapCache(cpu: Task, frame: number): void {
   Atomics.store(heap, slotWord(cpu, Header.swapCache, slot), 0)
   if (Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) === 0) Atomics.add(heap, Header.swapFree, 1)
   spinUnlock(cpu, Header.swapLock)
-  // What is on disk is given up: the page is all there is.
+  // The copy on disk is given up: the page is the only one.
   Atomics.and(heap, page + Page.flags, ~PG_SWAPCACHE)
   Atomics.or(heap, page + Page.flags, PG_DIRTY)
 }
 
 /**
- * `try_to_free_swap`: takes the page, which is locked, out of the cache when no entry refers to its slot. Returns
- * whether it did.
+ * `try_to_free_swap`: takes the page, which is locked, out of the cache if no entry refers to its slot. Returns whether
+ * it did.
  */
 export function tryToFreeSwap(cpu: Task, frame: number): boolean {
   const slot = swapCacheSlot(cpu, frame)
@@ -249,7 +250,7 @@ export function tryToFreeSwap(cpu: Task, frame: number): boolean {
 
 /**
  * `free_swap_and_cache`: one entry less refers to the slot; after the last one the page need not stay in the cache. If
- * somebody is at work on it, reclaim finds it later. Never sleeps.
+ * another CPU works on it, reclaim finds it later. Never sleeps.
  */
 export function freeSwapAndCache(cpu: Task, slot: number): void {
   if (freeSwapSlot(cpu, slot) !== 0) return
@@ -259,21 +260,22 @@ export function freeSwapAndCache(cpu: Task, slot: number): void {
 }
 
 /**
- * `free_page_and_swap_cache`: drops a reference; if only the swap cache is left and no entry wants it, the page goes.
+ * `free_page_and_swap_cache`: drops a reference; if only the swap cache is left and no entry refers to the slot, frees
+ * the page.
  */
 export function freePageAndSwapCache(cpu: Task, frame: number): void {
   freeSwapCache(cpu, frame)
   putPage(cpu, frame)
 }
 
-/** `free_pages_and_swap_cache`: the same of many, where pages are on the list of the LRU. Changes the array. */
+/** `free_pages_and_swap_cache`: the same for many pages, with an LRU list. Changes the array. */
 export function freePagesAndSwapCache(cpu: Task, frames: Int32Array, count: number): void {
   lruAddDrain(cpu, cpu.base)
   for (let index = 0; index < count; index++) freeSwapCache(cpu, frames[index])
   putPages(cpu, frames, count)
 }
 
-/** `free_swap_cache`: besides the caller only the swap cache refers to the page, and no entry to its slot. */
+/** `free_swap_cache`: only the caller and the swap cache refer to the page, and no entry to its slot. */
 function freeSwapCache(cpu: Task, frame: number): void {
   const flags = pageStruct(cpu, frame) + Page.flags
   if ((Atomics.load(cpu.heap, flags) & PG_SWAPCACHE) === 0 || pageCount(cpu, frame) !== 2) return
