@@ -46,7 +46,7 @@ export abstract class Accesses extends Scheduler {
 
   /** Of each core, as of the next for each thread. */
   readonly #slowness: Float64Array
-  readonly #atomicNs: Float64Array
+  readonly atomicNs: Float64Array
   /** The line of a thread's last store that was on its way. */
   readonly #storeLine: Int32Array
   /** The socket that a line is at home in. */
@@ -66,7 +66,7 @@ export abstract class Accesses extends Scheduler {
     this.topology = topology
     this.#slowness = slownessOfCores(machine, topology.cores)
     this.hitNs = new Float64Array(count)
-    this.#atomicNs = new Float64Array(count)
+    this.atomicNs = new Float64Array(count)
     for (let id = 0; id < count; id++) this.moveTo(id, this.coreOf[id]!)
     this.drainAt = new Float64Array(count)
     this.#storeLine = new Int32Array(count)
@@ -105,7 +105,7 @@ export abstract class Accesses extends Scheduler {
     this.coreOf[thread] = core
     this.coreOf[thread + this.count] = core
     this.hitNs[thread] = hitNs * this.#slowness[core]!
-    this.#atomicNs[thread] = atomicNs * this.#slowness[core]!
+    this.atomicNs[thread] = atomicNs * this.#slowness[core]!
   }
 
   /** How many times as long as on the fastest core software takes where the thread is. */
@@ -128,7 +128,7 @@ export abstract class Accesses extends Scheduler {
   protected hit(id: number, line: number, kind: number): void {
     this.accesses++
     const from = this.clock[id]!
-    const to = from + (kind === LOAD || kind === STORE ? this.hitNs : this.#atomicNs)[id]!
+    const to = from + (kind === LOAD || kind === STORE ? this.hitNs : this.atomicNs)[id]!
     this.clock[id] = to
     this.accounts.add(WORKING, from, to)
     if (kind === LOAD) return

@@ -168,6 +168,20 @@ export abstract class LineTurns extends Accesses {
     if (this.#ahead[id] !== NOBODY) this.#isNeeded[id] = 1
   }
 
+  /** Whether the thread has not made a request for the line yet, which goes before what it does with that itself. */
+  protected isToRequest(id: number, line: number): boolean {
+    return this.#ahead[id]! >> LINE_SHIFT === line && this.#isRequestDue(id + this.count)
+  }
+
+  #isRequestDue(request: number): boolean {
+    return this.queue.has(request) && this.#waitLine[request] === NOBODY
+  }
+
+  protected requestNow(id: number, time: number): void {
+    this.queue.remove(id + this.count)
+    this.#request(id, time)
+  }
+
   /** A request is made: at its time, which is the earliest of all. */
   #request(id: number, time: number): void {
     const line = this.#ahead[id]! >> LINE_SHIFT
@@ -181,7 +195,8 @@ export abstract class LineTurns extends Accesses {
   /** What it has asked for is on its way. */
   #comes(id: number, time: number): void {
     const cell = this.#ahead[id]!
-    this.#aheadComes[id] = this.transfer(id, cell, true, time)
+    // What was measured between cores has an operation in it, which is not done yet.
+    this.#aheadComes[id] = Math.max(time, this.transfer(id, cell, true, time) - this.atomicNs[id]!)
     if (this.watched[cell >> LINE_SHIFT] !== 0) this.written.push(cell >> LINE_SHIFT, id)
   }
 
@@ -205,11 +220,7 @@ export abstract class LineTurns extends Accesses {
     const line = cell >> LINE_SHIFT
     const time = this.clock[id]!
     if (time > this.queue.earliest) return this.queued(id, time)
-    const request = id + this.count
-    if (this.queue.has(request) && this.#waitLine[request] === NOBODY) {
-      this.queue.remove(request)
-      this.#request(id, time)
-    }
+    if (this.#isRequestDue(id + this.count)) this.requestNow(id, time)
     if (this.directory.isHit(line, this.coreOf[id]!, false)) {
       if (!this.hasCome(id, line, time)) return false
       this.#isNeeded[id] = 0

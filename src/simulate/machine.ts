@@ -125,6 +125,11 @@ export function prefetchesMmapLock(machine: MachineModel, accounting: Accounting
   return machine.prefetchesMmapLock === true && accounting !== 'none' && accounting !== '6.16'
 }
 
+/** Whether the kernel that is measured places threads as Linux does since 6.0, see `Topology.place`. */
+export function isSince6(accounting: AccountingName): boolean {
+  return accounting !== 'none' && accounting !== '5.11'
+}
+
 /** What spinlocks are: as it was asked for, or as in the kernel that was measured on the machine. */
 export function spinlockOf(machine: MachineModel, given?: SpinlockKind): SpinlockKind {
   return given ?? machine.spinlock ?? 'test-and-set'

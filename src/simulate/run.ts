@@ -7,7 +7,7 @@ import { Charges, randomNumbers } from './charges.ts'
 import { memoryNodes } from './cpu-counts.ts'
 import { SharedCpus } from './shared-cpus.ts'
 import { FrameCosts } from './frames.ts'
-import { type MachineModel, prefetchesMmapLock } from './machine.ts'
+import { type MachineModel, isSince6, prefetchesMmapLock } from './machine.ts'
 import { Simulator } from './simulator.ts'
 import type { Subject } from './surroundings.ts'
 import type { Meter, MachineRequest, SimulatedMachine } from './stepped-machine.ts'
@@ -117,11 +117,10 @@ class SimulatedRun implements Meter, Probes, Subject {
     this.#topology = new Topology(machine.topology)
     const counted = threadsOn(cpus, workload)
     const threads = counted + workload.writers
-    this.#shared =
-      counted > cpus
-        ? new SharedCpus(threads, this.#topology.place(cpus, workload.placement), this.#topology)
-        : null
-    this.#places = this.#shared?.beginsOn ?? this.#topology.place(threads, workload.placement)
+    const place = (count: number): number[] =>
+      this.#topology.place(count, workload.placement, isSince6(options.accounting))
+    this.#shared = counted > cpus ? new SharedCpus(threads, place(cpus), this.#topology) : null
+    this.#places = this.#shared?.beginsOn ?? place(threads)
     this.#random = randomNumbers(seed)
     this.#nodes = this.#nodesOf(machine)
     const framesPerNode = this.#framesPerNode()

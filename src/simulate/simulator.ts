@@ -186,6 +186,10 @@ export class Simulator extends LineTurns {
     const write = kind !== LOAD
     if (write && kind !== STORE && this.drainAt[id]! > now) this.drain(id)
     const time = this.clock[id]!
+    if (this.isToRequest(id, line)) {
+      if (time > this.queue.earliest) return this.queued(id, time)
+      this.requestNow(id, time)
+    }
     const hit = this.directory.isHit(line, this.coreOf[id]!, write)
     if (hit && !this.hasCome(id, line, time)) return false
     if (hit && time < this.queue.earliest + this.#aheadNs && !this.isHot(line, time)) {

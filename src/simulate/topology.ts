@@ -20,6 +20,9 @@ export const OTHER_SOCKET = 3
 /** How a workload's threads are laid out over the CPUs. */
 export type Placement = 'compact' | 'spread'
 
+/** `NUMA_IMBALANCE_MIN`: by how many threads one socket may be ahead as long as it has few. */
+const IMBALANCE_MIN = 2
+
 export class Topology {
   readonly shape: TopologyShape
   readonly cores: number
@@ -54,12 +57,12 @@ export class Topology {
 
   /**
    * The CPUs of `count` threads, cores before their second threads. Compact: cores in their order, as will-it-scale
-   * binds its tasks. Spread: as the scheduler of Linux 5.11 to 5.17 places threads that nobody binds, over groups in
-   * turn, and over sockets in turn unless there are so few that it lets one socket have them (7d2b5dd0bcc4,
-   * "sched/numa: Allow a floating imbalance between NUMA nodes": a quarter of its CPUs).
+   * binds its tasks. Spread: as Linux places threads that nobody binds, over groups in turn, and over sockets as it has
+   * done from 5.11 to 5.17 or, with `since6`, since 6.0.
    */
-  place(count: number, placement: Placement): number[] {
-    const order = placement === 'compact' ? this.#coresInOrder() : this.#coresInTurn(count)
+  place(count: number, placement: Placement, since6 = false): number[] {
+    const order =
+      placement === 'compact' ? this.#coresInOrder() : this.#coresBySocket(this.#sockets(count, since6))
     return Array.from({ length: count }, (_, thread) => {
       const second = Math.floor(thread / this.cores) % this.shape.threadsPerCore
       return second * this.cores + order[thread % this.cores]!
@@ -70,17 +73,44 @@ export class Topology {
     return Array.from({ length: this.cores }, (_, core) => core)
   }
 
-  #coresInTurn(count: number): number[] {
+  /** The sockets of as many threads as there are cores, each as it begins. */
+  #sockets(count: number, since6: boolean): number[] {
     const { sockets, groupsPerSocket, coresPerGroup, threadsPerCore } = this.shape
     const perSocket = groupsPerSocket * coresPerGroup
+    if (since6) return this.#socketsSince6(perSocket)
+    // In turn, unless there are so few that one socket may have them: a quarter of its CPUs (7d2b5dd0bcc4,
+    // "sched/numa: Allow a floating imbalance between NUMA nodes").
     const few = count <= (perSocket * threadsPerCore) / 4 && count <= perSocket
-    const inSocket = (index: number): number =>
-      (index % groupsPerSocket) * coresPerGroup + Math.floor(index / groupsPerSocket)
-    return this.#coresInOrder().map((index) =>
-      few
-        ? Math.floor(index / perSocket) * perSocket + inSocket(index % perSocket)
-        : (index % sockets) * perSocket + inSocket(Math.floor(index / sockets)),
-    )
+    return this.#coresInOrder().map((index) => (few ? Math.floor(index / perSocket) : index % sockets))
+  }
+
+  /**
+   * A thread stays where its maker is if that is ahead by no more than two threads and has few: an eighth of its CPUs,
+   * or one thread for each of several groups (026b98a93bbd and cb29a5c19d2d, "sched/numa: Apply imbalance limitations
+   * consistently"). Else it goes where the fewest are.
+   */
+  #socketsSince6(perSocket: number): number[] {
+    const { sockets, groupsPerSocket, threadsPerCore } = this.shape
+    const few = Math.max(1, groupsPerSocket === 1 ? (perSocket * threadsPerCore) >> 3 : groupsPerSocket)
+    const running = new Int32Array(sockets)
+    return this.#coresInOrder().map(() => {
+      const fewest = running.indexOf(Math.min(...running))
+      const stays = running[0]! < few && running[0]! - running[fewest]! <= IMBALANCE_MIN
+      const socket = stays ? 0 : fewest
+      running[socket]!++
+      return socket
+    })
+  }
+
+  /** The core of each thread that goes to these sockets one after the other: over the groups of a socket in turn. */
+  #coresBySocket(socketOfThread: readonly number[]): number[] {
+    const { sockets, groupsPerSocket, coresPerGroup } = this.shape
+    const placed = new Int32Array(sockets)
+    return socketOfThread.map((socket) => {
+      const index = placed[socket]!++
+      const inSocket = (index % groupsPerSocket) * coresPerGroup + Math.floor(index / groupsPerSocket)
+      return socket * groupsPerSocket * coresPerGroup + inSocket
+    })
   }
 
   #distanceOf(from: number, to: number): number {

@@ -23,8 +23,8 @@ export interface Accounting {
   /** `MEMCG_CHARGE_BATCH`: pages that are charged together. */
   readonly chargeBatch: number
   /**
-   * A reader that tries the spinning semaphore loads it before it changes it: its line travels twice. Default: the
-   * reader assumes that the semaphore is free.
+   * A reader that tries the spinning semaphore loads it before it changes it: its line travels twice, unless it was
+   * requested before. Default: the reader assumes that the semaphore is free.
    */
   readonly looksFirst?: boolean
 }

@@ -73,7 +73,8 @@ export class SpinningRwsem {
 
   downReadTryLock(cpu: Cpu, sem: number): boolean {
     // The first compare-and-swap assumes that the lock is free, as in Linux until 5.16: so its cache line travels once,
-    // to be written. Since 5.17 Linux looks first (14c240488411): the line travels to be read, and again to be written.
+    // to be written. Since 5.17 Linux looks first (14c240488411): the line travels to be read, and again to be written,
+    // unless the fault has requested it before.
     let count = cpu.heap[Header.looksFirst] === 0 ? 0 : Atomics.load(cpu.heap, sem)
     while ((count & READ_FAILED_MASK) === 0) {
       const before = Atomics.compareExchange(cpu.heap, sem, count, count + READER_BIAS)
