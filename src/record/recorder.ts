@@ -132,6 +132,7 @@ export class Recorder {
     try {
       const first = firstBuffer(this.#host)
       await this.#probe(first)
+      this.#request.onNotice('measuring what recording itself takes')
       this.#costs = await this.#measureCosts(first)
       const { best, runs } = await this.#untilNothingIsLost(first)
       const { size } = statSync(best.file)
