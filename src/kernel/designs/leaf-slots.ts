@@ -299,9 +299,9 @@ export class LeafSlots extends VmaSequenceDesign {
 }
 
 /**
- * Nothing is held but the section of RCU, which keeps the table and the VMA. What a slot says is true with the table
- * locked: so pages of a file are looked for, and whoever must sleep for one takes a reference on the file first, gives
- * all of it up, and begins anew.
+ * The fault holds no lock, only an RCU read-side section, which keeps the table and the VMA allocated. A slot is valid
+ * only while the table is locked. So the fault looks up pages of a file under that lock; a fault that must sleep for a
+ * page first takes a reference on the file, then releases lock and section, and begins anew after it has slept.
  */
 class SlotHeld extends NothingHeld {
   override readonly gone = 0

@@ -81,7 +81,7 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   }
 
   /**
-   * Walks as gup_fast() does: with interrupts disabled, so that whoever frees page tables has to wait for the answer
+   * Walks as gup_fast() does: with interrupts disabled, so that a CPU that frees page tables has to wait for the answer
    * of this CPU (invariant I4).
    */
   protected walk(cpu: Task, fault: FaultContext): number {

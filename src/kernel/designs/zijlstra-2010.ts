@@ -57,9 +57,10 @@ export class Zijlstra2010 extends VmaSequenceDesign {
   }
 
   /**
-   * Locks the table, finds the VMA and reads the entry; then the lock is released again. With interrupts disabled all
-   * the while: the table may be out of the tree by now, its entries zapped before it was locked, and nothing but that
-   * this CPU does not answer keeps it. Later the VMA says so: whoever zaps after that waits for the lock.
+   * Locks the table, finds the VMA, reads the entry, and releases the lock. Interrupts stay disabled all the while:
+   * another CPU may have zapped the entries and unlinked the table before this one locked it, and only the
+   * interrupt that this CPU does not answer keeps the table from being freed. Afterwards the VMA shows it: a CPU that
+   * zaps later waits for the lock of the table.
    */
   #lookUp(cpu: Task, fault: FaultContext, errorCode: number): boolean {
     for (;;) {

@@ -92,9 +92,9 @@ export class Zijlstra2014 extends VmaSequenceDesign {
 
   /**
    * Takes the lock of a pte table with interrupts disabled. The holder may be waiting until this CPU answers an
-   * interrupt, which it does not do before it has the lock: both would wait for ever (race R11). So may somebody for
-   * whom the holder waits, if that one holds a second table. Therefore this gives up when it is called while the lock
-   * is held, whoever calls, counts it, and returns false.
+   * interrupt, which it does not do before it has the lock: both would wait for ever (race R11). The holder may
+   * also wait, for the lock of a second table, for a third CPU that waits for this answer. So this function gives up if
+   * the lock is held, whoever calls it: it counts the event and returns false.
    */
   protected lockTable(cpu: Task, table: number): boolean {
     const lock = table + PageTable.ptl

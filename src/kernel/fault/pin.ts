@@ -12,8 +12,8 @@
 //     nobody's page any more, until it is unpinned (`FOLL_PIN` in Documentation/core-api/pin_user_pages.rst);
 //   - a page of a file that was pinned for writing is dirty once it is unpinned (`unpin_user_pages_dirty_lock`).
 //
-// The struct of a CPU lists what its thread has pinned, last in first out, so that whoever buries the thread can unpin
-// it.
+// The struct of a CPU lists what its thread has pinned, last in first out, so that the thread that cleans up after its
+// end can unpin it.
 
 import { pollInterrupts } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
@@ -152,7 +152,7 @@ function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number
     if ((entry & bits) !== bits && Atomics.compareExchange(heap, address, entry, entry | bits) !== entry)
       continue
     if (!pinPage(cpu, frame)) return TOO_MANY
-    // The holder may write anywhere in it: also one that asked to read gets an array that can be written.
+    // The holder may write anywhere in it: the array can be written even if the holder asked to read.
     if (Atomics.load(heap, heap[Header.writtenSectors] + frame) !== -1) noteWritten(cpu, frame, -1)
     if (run === 0) heap[record] = frame
     heap[record + 1] += 2

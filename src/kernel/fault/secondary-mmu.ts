@@ -4,8 +4,8 @@
 // enters what it finds there, after the protocol of mmu-notifier.ts; what is not mapped yet is faulted in as if the
 // program had touched it (KVM's `direct_page_fault`, and `hmm_range_fault`, which takes no references either), only
 // that protection keys forbid a device nothing: they are a matter of threads (FAULT_FLAG_REMOTE of hmm_vma_fault). The
-// observer stays locked until the data has moved: whoever withdraws the translation waits that long, as for the flush
-// of a TLB. Left out is `clear_flush_young`: reclaim does not ask observers whether a page was used.
+// observer stays locked until the data has moved: a thread that withdraws the translation waits that long, as for the
+// flush of a TLB. Left out is `clear_flush_young`: reclaim does not ask observers whether a page was used.
 
 import { cpuWait, disableInterrupts, enableInterrupts, callEnter, callExit } from '../machine/cpu.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'

@@ -177,7 +177,7 @@ function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number
   if (Atomics.load(heap, index) !== place) Atomics.store(heap, index, place)
   const write = (fault.flags & FAULT_FLAG_WRITE) !== 0
   let entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)
-  // `reuse_swap_page`: the references are the cache's and the one that becomes the entry's.
+  // `reuse_swap_page`: one reference belongs to the swap cache, the other will belong to the entry.
   const mine = pageCount(cpu, frame) === 2 && (write || isSwapScarce(cpu, fault)) && tryToFreeSwap(cpu, frame)
   if (mine) entry = (write ? maybeMkwrite(entry, fault.vmFlags) : entry) | PTE_DIRTY
   Atomics.store(heap, address, entry)

@@ -88,7 +88,7 @@ function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
     if (replaced !== 0) cpu.design.updateMmuCache(cpu, fault)
     spinUnlock(cpu, fault.table + PageTable.ptl)
   }
-  // Also where the commit failed: an observer that was told of the beginning is told of the end (race R18).
+  // Also if the commit failed: an observer that was notified of the beginning must be notified of the end (race R18).
   fault.hold.copyEnd(cpu, fault, replaced >= 0)
   return replaced
 }

@@ -9,7 +9,7 @@ import type { Cpu } from '../machine/cpu.ts'
 /** `FAULT_FLAG_*`. */
 export const FAULT_FLAG_WRITE = 1
 export const FAULT_FLAG_INSTRUCTION = 2
-/** The page of a private mapping has to be one that nobody else has, though it is not to be written (Linux 6.0). */
+/** The fault must give a private mapping a page of its own, though nothing is written to it (Linux 6.0). */
 export const FAULT_FLAG_UNSHARE = 4
 
 /** `vm_fault_t`. */
