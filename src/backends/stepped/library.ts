@@ -2,6 +2,8 @@
 // disposing; and what ends a thread, for scenarios with `terminate`. It is stepped as if it were a part of each
 // program.
 
+import { suppressed } from './suppressed.ts'
+
 export { mergeSort, timsort } from './library-sort.ts'
 
 /** For endThread(): 0, or one more than the thread that was ended. */
@@ -252,11 +254,4 @@ export function dispose(
   }
   if (thrown && !isThrown) throw what
   return what
-}
-
-function suppressed(reason: unknown, before: unknown): unknown {
-  const { SuppressedError } = globalThis as unknown as {
-    SuppressedError: new (a: unknown, b: unknown) => Error
-  }
-  return new SuppressedError(reason, before)
 }

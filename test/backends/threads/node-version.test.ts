@@ -13,8 +13,13 @@ const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta
 const { engines } = JSON.parse(readFileSync(pathOf('../../../package.json'), 'utf8')) as {
   engines: { node: string }
 }
-const oldest = Number(/^>=(\d+)$/.exec(engines.node)![1])
-const said = /faultline needs Node 24 or newer, and this is Node [\d.]+\]?$/m
+const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(engines.node)!.map(Number) as [number, number, number]
+const said = /faultline needs Node 22\.15 or newer, and this is Node [\d.]+\]?$/m
+
+const isOlder = (version: string): boolean => {
+  const [ofHost, minorOfHost] = version.split('.').map(Number) as [number, number]
+  return ofHost < major || (ofHost === major && minorOfHost < minor)
+}
 
 /** A Node of the host that is too old for the package, if it has one. */
 const older = (process.env['PATH'] ?? '')
@@ -23,7 +28,7 @@ const older = (process.env['PATH'] ?? '')
   .filter((file) => existsSync(file))
   .find((file) => {
     const { stdout } = spawnSync(file, ['--version'], { encoding: 'utf8' })
-    return Number.parseInt(stdout.slice(1), 10) < oldest
+    return isOlder(stdout.slice(1))
   })
 
 describe('an older Node', () => {
@@ -53,12 +58,16 @@ describe('an older Node', () => {
     const source = stripTypeScriptTypes(
       readFileSync(pathOf('../../../src/backends/threads/node-version.ts'), 'utf8'),
     )
-    writeFileSync(check, source.replace('host?.versions?.node', "'20.20.2'"))
-    const { status, stderr } = spawnSync(process.execPath, [check], { encoding: 'utf8' })
-    assert.equal(status, 1)
-    assert.match(stderr, said)
-    writeFileSync(check, source)
-    assert.equal(spawnSync(process.execPath, [check]).status, 0)
+    for (const version of ['20.20.2', '22.14.0', '9.1.0']) {
+      writeFileSync(check, source.replace('host?.versions?.node', `'${version}'`))
+      const { status, stderr } = spawnSync(process.execPath, [check], { encoding: 'utf8' })
+      assert.equal(status, 1)
+      assert.match(stderr, said)
+    }
+    for (const version of ['22.15.0', '22.23.3', '23.0.0', '24.0.0']) {
+      writeFileSync(check, source.replace('host?.versions?.node', `'${version}'`))
+      assert.equal(spawnSync(process.execPath, [check]).status, 0, version)
+    }
     // What a bundler puts in its place for a browser.
     for (const stand of ['undefined', '{ env: {} }', '{ versions: {} }']) {
       writeFileSync(check, `globalThis.process = ${stand}\n${source}`)

@@ -1,6 +1,7 @@
 // What `await using` holds, with what `using` holds in the same block, and how it is disposed of: the last first, one
 // after the other (ECMAScript 2026, DisposeResources and GetDisposeMethod). See ../await-using.ts.
 
+import { suppressed } from '../suppressed.ts'
 import { host } from './host.ts'
 import { Promise } from './promise.ts'
 
@@ -86,13 +87,6 @@ function callable(method: unknown): Method {
   if (typeof method !== 'function')
     throw new TypeError('the value that `using` declares has no method to dispose of it')
   return method as Method
-}
-
-function suppressed(error: unknown, before: unknown): unknown {
-  const { SuppressedError } = globalThis as unknown as {
-    SuppressedError: new (error: unknown, suppressed: unknown) => Error
-  }
-  return new SuppressedError(error, before)
 }
 
 export function newAsyncStack(): unknown {
