@@ -33,10 +33,14 @@ let begun = beginNow()
 let depth = 0
 
 /** Names in the steppable form, in which what is taken out of `Date` or `Math` may stand in a temporary. */
-const clocks =
-  /\b(Date\??\.now|performance|hrtime)\b|\$t\d+\??\.now\b|(?<!\$t\d+ )= *Date\b(?!\s*[(.])|\bnew\s+Date\b(?!\s*\()/
-const chance =
-  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\bgetRandomValues\b|\brandomUUID\b/
+const clocks = new RegExp(
+  String.raw`\b(Date\??\.now|performance|hrtime)\b|\$t\d+\??\.now\b|` +
+    String.raw`(?<!\$t\d+ )= *Date\b(?!\s*[(.]|\)\??\.(?!now\b))|\bnew\s+Date\b(?!\s*\()`,
+)
+const chance = new RegExp(
+  String.raw`\bMath\??\.random\b|\$t\d+\??\.random\b|` +
+    String.raw`(?<!\$t\d+ )= *Math\b(?!\s*\.|\)\??\.(?!random\b))|\bgetRandomValues\b|\brandomUUID\b`,
+)
 
 /** Notes of a program whether the texts of its modules name a clock, or chance. */
 export function noteNames(of: Site[], texts: readonly string[]): void {

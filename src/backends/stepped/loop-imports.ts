@@ -12,6 +12,7 @@ type Node = AnyNode
 export const LOOP = 'faultline:loop'
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 const folder = new URL('loop/', import.meta.url).href
+const kernelFolder = new URL('../../kernel/', import.meta.url).href
 export const loopModule = `${folder}index${extension}`
 /** The same of generators, which need no event loop. */
 const GENERATORS = 'faultline:generators'
@@ -94,12 +95,19 @@ export function importLoop(
   program: Node,
   text: string,
   format: 'module' | 'commonjs',
-  has: { readonly isAsync: boolean; readonly imports: boolean; readonly generates: boolean },
+  has: {
+    readonly url: string
+    readonly isAsync: boolean
+    readonly imports: boolean
+    readonly generates: boolean
+  },
 ): void {
-  const { isAsync, imports: isImporting, generates } = has
+  const { url, isAsync, imports: isImporting, generates } = has
   if (generates) insert(program, format, [NEW_GENERATOR], GENERATORS)
   // The text may name them in a comment only; most name none.
   const named = anyName.test(text) ? wordsOf(program) : new Set<string>()
+  // What makes the frames of a machine: scenarios have others (see check/kernel-machine.ts).
+  if (url.startsWith(kernelFolder)) named.delete('WebAssembly')
   const asks = isAsync || isImporting || makesPromises.test(text)
   if (!asks && ![...named].some((word) => anyName.test(word))) return
   const { body } = program as Node & { type: 'Program' }

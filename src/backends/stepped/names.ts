@@ -95,5 +95,5 @@ export const makesOwn = /^((Weak)?(Map|Set)|Array|Date|RegExp|.*Error)$/
 /** Names of the engine for what happens later, which loop/ has too. */
 export const modelledNames: readonly string[] = (
   'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
-  'MessageChannel MessagePort BroadcastChannel EventTarget AbortController AbortSignal'
+  'MessageChannel MessagePort BroadcastChannel EventTarget AbortController AbortSignal WebAssembly'
 ).split(' ')

@@ -256,16 +256,6 @@ function refuseToFollow(buffer: SharedArrayBuffer): void {
       'shared memory that grows cannot be followed',
       'make it as large as it gets',
     )
-  // The buffers of such memories, and no others, are frozen (WebAssembly JavaScript Interface, "create a fixed length
-  // memory buffer").
-  if (!isNothingExplored && Object.isFrozen(buffer)) {
-    const problem = 'shared memory of WebAssembly: what its instructions do to it cannot be seen'
-    refused(
-      siteHere('WebAssembly.Memory'),
-      problem,
-      'use a SharedArrayBuffer, and a form of the code in JavaScript',
-    )
-  }
 }
 
 type Entry = (array: Watched, index: number, site: number) => unknown

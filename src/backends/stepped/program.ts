@@ -112,8 +112,12 @@ function baseOf(url: string): string {
 
 /** The text of a Worker that is given as such, as a file: what tells of places names it. */
 function fileOfText(text: string): string {
-  const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  const { href } = pathToFileURL(keepText(`${name}.js`, text))
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  // What was written in JavaScript tells of what: see wasm/translate.ts.
+  const name = /^\/\/ ([\w.-]{1,60}\.wasm),/.exec(text)?.[1]
+  const { href } = pathToFileURL(
+    keepText(name === undefined ? `${hash}.js` : `${name}-${hash.slice(0, 8)}.js`, text),
+  )
   texts.add(href)
   return href
 }

@@ -128,7 +128,7 @@ export function parseText(
     // A module of a thread may have become an async function.
     const mayAsync = words.has('async') || thread !== null
     const isAsync = mayAsync && rewriteAsync(program as Node, nativeAsync)
-    if (!isOfLoop(url)) importLoop(program as Node, text, format, { isAsync, imports, generates })
+    if (!isOfLoop(url)) importLoop(program as Node, text, format, { url, isAsync, imports, generates })
     if (words.has('extends')) writeConstructors(program as Node)
     return { file, text, program: program as Node, lineStarts, map, format, digest, thread }
   }

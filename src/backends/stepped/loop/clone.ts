@@ -2,6 +2,7 @@
 // stepped: a getter that it calls must not come to a shared access.
 
 import { made } from '../runtime.ts'
+import { engine } from '../wasm/engine.ts'
 
 /** A port, and the one that stands for it where it arrives. */
 export interface Moved<Port> {
@@ -46,7 +47,8 @@ function cloned<Port>(value: unknown, work: Work<Port>): unknown {
       { code: 'ERR_MISSING_TRANSFERABLE_IN_TRANSFER_LIST' },
     )
   // The same object: whether another one has the same memory, no program asks.
-  if (value instanceof SharedArrayBuffer) return value
+  if (value instanceof SharedArrayBuffer || value instanceof engine.Module) return value
+  if (value instanceof engine.Memory && value.buffer instanceof SharedArrayBuffer) return value
   if (value instanceof ArrayBuffer) return note(value, clonedBuffer(value, work), work)
   if (ArrayBuffer.isView(value)) return note(value, clonedView(value, work), work)
   if (Array.isArray(value)) return clonedProperties(value, note(value, emptyLike(value), work), work)

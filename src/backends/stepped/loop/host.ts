@@ -2,6 +2,7 @@
 
 import { createRequire } from 'node:module'
 import {
+  isNothingExplored,
   beginLooking,
   currentLoop,
   currentSites,
@@ -30,6 +31,9 @@ import { isOfProgram } from '../callees.ts'
 import { ChoicesNeeded, ScriptNeeded, type ScriptRequest, ThreadsNeeded } from '../refusal.ts'
 import type { Place } from '../thread.ts'
 import { type Found, findModule } from '../thread-modules.ts'
+import { Untranslatable } from '../wasm/binary.ts'
+import type { Module } from '../wasm/engine.ts'
+import { compileWasm, makesSharedMemory, textOfWasm } from '../wasm/modules.ts'
 
 export type Job = () => unknown
 
@@ -204,6 +208,18 @@ export const host = {
   /** Ends the check if what is called calls back when an event of Node comes. */
   refuseLater: (called: unknown, args: readonly unknown[]): void =>
     refuseLater(called as never, args, siteHere('promisify')),
+  compileWasm,
+  /** The text in JavaScript of a module of WebAssembly with shared memory, which it may import; null of others. */
+  textOfWasm(module: Module, importsShared: boolean): string | null {
+    if (isNothingExplored || !(importsShared || makesSharedMemory(module))) return null
+    try {
+      return textOfWasm(module)
+    } catch (error) {
+      if (!(error instanceof Untranslatable)) throw error
+      const why = `a module of WebAssembly with shared memory cannot be stepped: ${error.message}`
+      return refused(siteHere('WebAssembly.Instance'), why, error.remedy)
+    }
+  },
   choices(isNeeded: boolean): Choices {
     if (isNeeded && !choices!.isServed) endWith(new ChoicesNeeded())
     return choices!
@@ -232,7 +248,7 @@ export const host = {
     } catch (error) {
       if (!(error instanceof ScriptNeeded)) throw error
       // Nobody begins anew while modules are loaded: what is there is taken.
-      if (isAlone())
+      if (isAlone() && request.kind !== 'eval')
         return { kind: 'native', exports: createRequire(request.from || import.meta.url)(request.specifier) }
       return endWith(error)
     }

@@ -22,4 +22,5 @@ export {
 } from './timers.ts'
 export { beginStarts, serveStarts } from './starts.ts'
 export { newWaiter } from './waiters.ts'
+export { WebAssembly } from './web-assembly.ts'
 export { newLoop, runScript } from './worker.ts'

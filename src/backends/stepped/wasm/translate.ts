@@ -1,0 +1,173 @@
+// A module of WebAssembly, written as a CommonJS module of JavaScript, so that it can be stepped as any other: it exports
+// a function that makes an instance. What its text leaves out: which bits a NaN has.
+
+import { type Instruction, Untranslatable, type WasmModule, readWasm } from './binary.ts'
+import { type Module, engine } from './engine.ts'
+import { type Names, constant, functionText, signature } from './functions.ts'
+import { binary } from './numbers.ts'
+import { preamble } from './preamble.ts'
+
+/**
+ * Writes a module that has one memory, which threads share. Throws Untranslatable.
+ *
+ * @param bytes of a module that the engine has compiled to `compiled`
+ */
+export function translateWasm(bytes: Uint8Array, compiled: Module): string {
+  const module = readWasm(bytes)
+  // The engine reads it too: both have to have seen the same.
+  const told = engine.Module.imports(compiled).map(({ module: from, name, kind }) =>
+    [from, name, kind].join(),
+  )
+  if (
+    told.join(' ') !==
+    module.imports.map(({ module: from, field, kind }) => [from, field, kind].join()).join(' ')
+  )
+    throw new Untranslatable('wasmparser reads other imports in it than the engine')
+  if (module.memories.length > 1) throw new Untranslatable('it has several memories')
+  const tags = module.imports.find(({ kind }) => kind === 'tag')
+  if (tags !== undefined) throw new Untranslatable('it has exceptions')
+  return textOf(module)
+}
+
+function textOf(module: WasmModule): string {
+  const names = namesOf(module)
+  const called = calledFromOutside(module)
+  const functions = module.functions.flatMap(({ body }, index) =>
+    body === null ? [] : functionText(module, names, index, called.has(index)),
+  )
+  const imported = module.functions.flatMap(({ body }, index) =>
+    body === null ? `const ${names[index]!} = $functions[${index}]` : [],
+  )
+  const types = module.functions.flatMap(({ type, body }, index) =>
+    body === null ? [] : `$types.set(${names[index]!}, '${signature(type)}')`,
+  )
+  const { moduleName } = module
+  return [
+    `// ${moduleName === null || !/^[\w.-]+$/.test(moduleName) ? 'module' : moduleName}.wasm, written in JavaScript`,
+    `'use strict'`,
+    `module.exports = function instantiate({ $given, $functions, $tables, $globals, $types, $made, $refuseGrowth }) {`,
+    `const $memory = ${memoryOf(module)}`,
+    preamble,
+    ...imported,
+    ...functions,
+    ...types,
+    ...ownParts(module, names),
+    `return { ${exportsOf(module, names)} }`,
+    '}',
+    '',
+  ].join('\n')
+}
+
+function memoryOf({ imports, memories }: WasmModule): string {
+  if (imports.some(({ kind }) => kind === 'memory')) return '$given'
+  const { initial, maximum } = memories[0]!
+  return `$made.memory(${initial}, ${maximum})`
+}
+
+/** Functions that JavaScript can get hold of. */
+function calledFromOutside({ exports, elements, functions }: WasmModule): Set<number> {
+  const found = new Set(exports.flatMap(({ kind, index }) => (kind === 'function' ? index : [])))
+  const codes = [
+    ...elements.flatMap(({ values }) => values),
+    ...functions.map(({ body }) => body?.code ?? []),
+  ]
+  for (const code of codes)
+    for (const { name, funcIndex } of code) if (name === 'ref.func') found.add(funcIndex!)
+  return found
+}
+
+/** Tables, globals and segments of its own, and what its start function does. */
+function ownParts(module: WasmModule, names: Names): string[] {
+  const { imports, tables, globals, elements, data, start } = module
+  const value = (code: readonly Instruction[]): string => constantExpression(code, names)
+  const count = (kind: string): number => imports.filter((each) => each.kind === kind).length
+  const made = [
+    ...tables
+      .slice(count('table'))
+      .map(({ initial, maximum }) => `$tables.push($made.table(${initial}, ${maximum}))`),
+    ...globals
+      .slice(count('global'))
+      .map(
+        ({ type, isMutable, value: code }) =>
+          `$globals.push($made.global('${type}', ${isMutable}, ${value(code)}))`,
+      ),
+  ]
+  const lists = elements.map(({ values, isDeclared }) =>
+    isDeclared ? '[]' : `[${values.map(value).join(', ')}]`,
+  )
+  const bytes = data.map(({ bytes: each }) => `$bytesOf('${Buffer.from(each).toString('base64')}')`)
+  const put = [
+    ...elements.flatMap(({ into, values }, index) =>
+      into === null
+        ? []
+        : `$copyTable($tables[${into.index}], $elements[${index}], ${value(into.offset)} >>> 0, 0, ${values.length}); $elements[${index}] = []`,
+    ),
+    ...data.flatMap(({ into, bytes: { length } }, index) =>
+      into === null
+        ? []
+        : `$init($data[${index}], ${value(into.offset)} >>> 0, 0, ${length}); $data[${index}] = new Uint8Array()`,
+    ),
+  ]
+  return [
+    ...made,
+    `const $elements = [${lists.join(', ')}]`,
+    `const $data = [${bytes.join(', ')}]`,
+    ...put,
+    ...(start === null ? [] : [`${names[start]!}()`]),
+  ]
+}
+
+function constantExpression(code: readonly Instruction[], names: Names): string {
+  const stack: string[] = []
+  for (const each of code) {
+    const { name } = each
+    const operation = binary.get(name)
+    if (name === 'end') break
+    else if (name.endsWith('.const')) stack.push(constant(each))
+    else if (name === 'global.get') stack.push(`$globals[${each.globalIndex!}].value`)
+    else if (name === 'ref.null') stack.push('null')
+    else if (name === 'ref.func') stack.push(names[each.funcIndex!]!)
+    else if (operation !== undefined) {
+      const [a, b] = stack.splice(-2) as [string, string]
+      stack.push(`(${operation(a, b)})`)
+    } else throw new Untranslatable(`it has the instruction ${name} outside of functions`)
+  }
+  return stack[0]!
+}
+
+function exportsOf({ exports }: WasmModule, names: Names): string {
+  const what = { memory: '$memory', tag: '' }
+  return exports
+    .map(({ field, kind, index }) => {
+      const exported =
+        kind === 'function'
+          ? names[index]!
+          : kind === 'table' || kind === 'global'
+            ? `$${kind}s[${index}]`
+            : what[kind]
+      return `${JSON.stringify(field)}: ${exported}`
+    })
+    .join(', ')
+}
+
+/** Words of the language, and names that the text has for something else. */
+const taken =
+  /^(s\d+|v\d+|[iu](8|16|32)|i64|f(32|64)|view|module|exports|require|arguments|eval|await|yield|let|static|enum|implements|interface|package|private|protected|public|break|case|catch|class|const|continue|debugger|default|delete|do|else|export|extends|false|finally|for|function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with|OUT|UNALIGNED|Atomics|BigInt|Math|Number|Object|Infinity|WebAssembly|DataView|ArrayBuffer|Buffer|undefined|NaN|instantiate|\w*Array)$/
+
+/** The names of functions: those of the name section, else those under which they are exported. */
+function namesOf({ functions, names, exports }: WasmModule): string[] {
+  const exported = new Map(
+    exports.flatMap(({ kind, index, field }) => (kind === 'function' ? [[index, field]] : [])),
+  )
+  const used = new Set<string>()
+  return functions.map((_, index) => {
+    const told = names.get(index) ?? exported.get(index) ?? `func${index}`
+    let name = told
+      .replaceAll(/\W/g, '_')
+      .replace(/^(?=\d)/, '_')
+      .slice(0, 80)
+    while (name === '' || taken.test(name) || used.has(name)) name += '_'
+    used.add(name)
+    return name
+  })
+}
