@@ -149,7 +149,8 @@ export default { setup: newMemory, threads: [(memory) => open(memory).add(16), w
   const both = () => Atomics.store(cells, 0, Atomics.load(cells, 0) + 1)
   new WebAssembly.Instance(code, { env: { memory, both } }).exports.run()
 }
-export default { setup: newMemory, threads: [thread, thread], invariant: (memory) => new Int32Array(memory.buffer)[0] === 2 }`,
+const invariant = (memory) => new Int32Array(memory.buffer)[0] === 2
+export default { setup: newMemory, threads: [thread, thread], invariant }`,
     )
     assert.match(failure!.message, /invariant/)
   })

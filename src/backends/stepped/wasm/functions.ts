@@ -1,5 +1,5 @@
-// A function of WebAssembly, written in JavaScript: each place of its stack of operands is a variable `s0`, `s1`, …, and
-// each block a statement with a label. So instructions happen in the order of the module, each on its own line.
+// A function of WebAssembly, written in JavaScript: each place of its stack of operands is a variable `s0`, `s1`, …,
+// and each block a statement with a label. So instructions happen in the order of the module, each on its own line.
 
 import { accessOf } from './accesses.ts'
 import {
@@ -69,7 +69,7 @@ class FunctionWriter {
   #highest = 0
   #labels = 0
   #usesAddress = false
-  /** Blocks that have begun in code that is never reached, with the block that it stands in; 0 where code is reached. */
+  /** How many blocks have begun in code that is never reached, with that in which it stands; 0 in other code. */
   #skipped = 0
 
   constructor(module: WasmModule, names: Names, index: number) {
@@ -131,7 +131,7 @@ class FunctionWriter {
     this.#line(access.write(to, '$a', each.memoryAddress?.offset ?? 0, operands))
   }
 
-  /** Code that is never reached has operands of any kind, and is left out. Returns whether the instruction ends that. */
+  /** Leaves code out that is never reached: its operands are of any kind. Returns whether the instruction ends it. */
   #skips({ name }: Instruction): boolean {
     if (name === 'block' || name === 'loop' || name === 'if') this.#skipped++
     if (name === 'end') this.#skipped--

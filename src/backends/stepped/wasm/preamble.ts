@@ -2,7 +2,8 @@
  * What stands before the functions of a module that is written in JavaScript: views of its memory, and what takes more
  * than an expression. `$memory` is a WebAssembly.Memory, and `$refuseGrowth` ends the check.
  */
-export const preamble = `const OUT = 'memory access out of bounds', UNALIGNED = 'operation does not support unaligned accesses'
+export const preamble = `const OUT = 'memory access out of bounds'
+const UNALIGNED = 'operation does not support unaligned accesses'
 const $trap = (message) => { throw new WebAssembly.RuntimeError(message) }
 const $buffer = $memory.buffer
 const i8 = new Int8Array($buffer), u8 = new Uint8Array($buffer), i16 = new Int16Array($buffer)
@@ -70,8 +71,8 @@ const $truncate = (value, type, saturates) => {
   const whole = Math.trunc(value)
   if (!saturates && !(whole >= least && whole < end)) $trap('float unrepresentable in integer range')
   if (Number.isNaN(whole)) return is64 ? 0n : 0
-  const kept = is64 ? BigInt(whole < least ? least : whole < end ? whole : end) : Math.min(Math.max(whole, least), end - 1)
-  if (!is64) return kept | 0
+  if (!is64) return Math.min(Math.max(whole, least), end - 1) | 0
+  const kept = BigInt(whole < least ? least : whole < end ? whole : end)
   return BigInt.asIntN(64, whole >= end ? kept - 1n : kept)
 }
 const $callee = (table, index, type) => {

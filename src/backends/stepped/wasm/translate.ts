@@ -1,5 +1,5 @@
-// A module of WebAssembly, written as a CommonJS module of JavaScript, so that it can be stepped as any other: it exports
-// a function that makes an instance. What its text leaves out: which bits a NaN has.
+// A module of WebAssembly, written as a CommonJS module of JavaScript, so that it can be stepped as any other: it
+// exports a function that makes an instance. What its text leaves out: which bits a NaN has.
 
 import { type Instruction, Untranslatable, type WasmModule, readWasm } from './binary.ts'
 import { type Module, engine } from './engine.ts'
@@ -151,8 +151,15 @@ function exportsOf({ exports }: WasmModule, names: Names): string {
 }
 
 /** Words of the language, and names that the text has for something else. */
-const taken =
-  /^(s\d+|v\d+|[iu](8|16|32)|i64|f(32|64)|view|module|exports|require|arguments|eval|await|yield|let|static|enum|implements|interface|package|private|protected|public|break|case|catch|class|const|continue|debugger|default|delete|do|else|export|extends|false|finally|for|function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with|OUT|UNALIGNED|Atomics|BigInt|Math|Number|Object|Infinity|WebAssembly|DataView|ArrayBuffer|Buffer|undefined|NaN|instantiate|\w*Array)$/
+const taken = new RegExp(
+  '^(' +
+    's\\d+|v\\d+|[iu](8|16|32)|i64|f(32|64)|view|OUT|UNALIGNED|module|exports|require|instantiate|' +
+    'Atomics|BigInt|Math|Number|Object|Infinity|NaN|undefined|WebAssembly|DataView|ArrayBuffer|Buffer|\\w*Array|' +
+    'arguments|eval|await|yield|let|static|enum|implements|interface|package|private|protected|public|' +
+    'break|case|catch|class|const|continue|debugger|default|delete|do|else|export|extends|false|finally|for|' +
+    'function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with' +
+    ')$',
+)
 
 /** The names of functions: those of the name section, else those under which they are exported. */
 function namesOf({ functions, names, exports }: WasmModule): string[] {
