@@ -19,6 +19,7 @@
 // not every order is explored, there is no such execution, and the loop takes the event that is there.
 
 import {
+  COMPARE_EXCHANGE,
   FINISHED,
   NOTIFY,
   READY,
@@ -61,6 +62,8 @@ export const REDUNDANT = 2
 export const DEADLOCK = 3
 export const RACE = 4
 export const TOO_LONG = 5
+/** The path is to be followed again: see Dependence.isOutdated. */
+const OUTDATED = 6
 
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
@@ -83,7 +86,6 @@ export abstract class Execution extends Dependence {
   checkpoints: Checkpoints | null = null
   /** Where set, what each step did is noted or compared with what was noted. */
   log: StepLog | null = null
-
   /** See ExecutionLimits. */
   readonly patience: number | null
   /** Events before this one repeat the last execution. */
@@ -134,6 +136,7 @@ export abstract class Execution extends Dependence {
   #beginAt(event: number, lastThread: number): void {
     this.status = RUNNING
     this.races.report = null
+    this.isOutdated = false
     this.depth = event
     this.lastThread = lastThread
   }
@@ -224,6 +227,7 @@ export abstract class Execution extends Dependence {
   override choose(): number {
     const event = this.depth
     if (this.isSavedAt(event)) return SAVE
+    if (this.isOutdated) return this.end(OUTDATED)
     this.#noticeChanges(event)
     if (this.races.report !== null) return this.end(RACE)
     if (event < this.branch) return this.#repeatEvent(event)
@@ -252,11 +256,43 @@ export abstract class Execution extends Dependence {
     this.lastThread = chosen
     if (event === this.branch) setWatching(true)
     if (this.log !== null) this.log.step(event, thread)
+    if (this.isOutdated) return this.end(OUTDATED)
     return this.races.report === null ? chosen : this.end(RACE)
   }
 
+  override passes(thread: Thread): boolean {
+    if (thread.kind > COMPARE_EXCHANGE || this.log !== null || this.endsThreads) return false
+    const { id, cell } = thread
+    if (this.shadow.owners[cell] !== id + 1 || thread.cells !== 1) return false
+    const event = this.depth
+    if (this.races.report !== null || this.isOutdated || this.kind[event - 1] === NOTIFY) return false
+    if (event < this.branch) {
+      const isSame =
+        this.schedule[event] === id && this.kind[event] === thread.kind && this.cell[event] === cell
+      if (!isSame || this.rescued[event] !== 0) return false
+    } else {
+      if (event === this.branch || event >= this.#limits.maxSteps || !this.mayPass(event)) return false
+      this.pass(event, thread)
+      this.preemptions[event + 1] = this.preemptions[event]!
+      this.passed(event, id)
+    }
+    this.depth = event + 1
+    return true
+  }
+
+  /** Whether a thread may pass on a new path: see pass(). */
+  protected mayPass(_event: number): boolean {
+    return false
+  }
+
+  /** A thread has passed. */
+  protected passed(_event: number, _thread: number): void {}
+
+  /** To be called after an execution that has ended as OUTDATED: the next one follows its path from the beginning. */
+  followAgain(): void {}
+
   override isDecided(): boolean {
-    return this.races.report !== null
+    return this.races.report !== null || this.isOutdated
   }
 
   protected end(status: number): number {

@@ -438,7 +438,11 @@ export function runBothWays(subject: Subject, execution: Execution): RawFailure 
 
 /** Runs one execution. Returns what was wrong with it. `atEnd` is called when all threads have finished. */
 export function runOnce(subject: Subject, execution: Execution, atEnd?: () => void): RawFailure | null {
-  const { thrown } = runFromCheckpoint(execution) ?? runFromBeginning(subject, execution)
+  let { thrown } = runFromCheckpoint(execution) ?? runFromBeginning(subject, execution)
+  while (execution.isOutdated) {
+    execution.followAgain()
+    thrown = runFromBeginning(subject, execution).thrown
+  }
   const failed = (kind: FailureKind, thread: number, error: unknown): RawFailure => ({
     kind,
     thread,

@@ -20,6 +20,7 @@ import { type Subject, makeExplorer, runOnce, withoutStacks } from '../../src/ch
 import type { Explorer } from '../../src/check/explorer.ts'
 import { scenarioNames } from '../../src/check/index.ts'
 import { type KernelChoice, prepare } from '../../src/check/prepare.ts'
+import { StepLog } from '../../src/check/step-log.ts'
 import { tables } from '../../src/check/scenarios/index.ts'
 import { extent } from '../extent.ts'
 
@@ -61,6 +62,8 @@ function explored(
       let state: unknown = null
       const from = explorer.checkpoints?.eventBefore(explorer.firstNew) ?? 0
       if (from > 0) resumed++
+      // Whoever is noted is asked at each step.
+      explorer.log = saves ? null : new StepLog()
       const failure = runOnce(subject, explorer, () => (state = stateOf(saver, explorer)))
       states.push(failure ?? state ?? stateOf(saver, explorer))
       if (failure !== null) break
