@@ -258,23 +258,16 @@ describe('the explorer', () => {
       .map((parts) => parts.flat())
     const lists = fc.array(list, { minLength: 2, maxLength: 3 })
     const again = t.mock.method(Explorer.prototype, 'followAgain')
-    const passing = t.mock.method(Explorer.prototype, 'passed' as never)
+    const passing = t.mock.method(Explorer.prototype as unknown as { passed(): void }, 'passed')
     fc.assert(
       fc.property(lists, (threads) => {
-        const asked = askingAtEachStep(userSubject(make(threads)))
+        const asked = askingAtEachStep(userSubject(make(threads) as Scenario))
         const orders: string[] = []
-        const subject = userSubject(make(threads))
-        const { executions, redundant, steps, failure } = explore(subject, {
-          ...limits,
-          onOrder: (order) => orders.push(order),
-        })
-        const found = {
-          executions,
-          redundant,
-          failure: failure?.kind ?? null,
-          schedule: failure?.schedule ?? steps,
-        }
-        assert.deepEqual({ ...found, orders }, asked)
+        const subject = userSubject(make(threads) as Scenario)
+        const result = explore(subject, { ...limits, onOrder: (order) => orders.push(order) })
+        const { executions, redundant, failure } = result
+        const schedule = failure?.schedule ?? result.steps
+        assert.deepEqual({ executions, redundant, failure: failure?.kind ?? null, schedule, orders }, asked)
       }),
       // With these programs it happens some times, whatever was drawn.
       { numRuns: extent(60, 3000), seed: 2 },

@@ -1,6 +1,7 @@
 // `npm run check:states`: explores every scenario under every design twice, from saved states and from the beginning,
 // and compares executions, steps, how each ended, what depends on what, and the memory at each end. From saved states,
-// threads pass (see Scheduler) where they may; from the beginning they are asked at each step. The semaphores take turns.
+// threads pass where they may (see Scheduler); from the beginning they are asked at each step. The semaphores take
+// turns.
 //
 // `-- --executions 3000` of each (800), `--seconds 600` in all (no limit), `--part 2/4` of the list (all of it).
 
