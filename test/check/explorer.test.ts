@@ -5,15 +5,8 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
 import { REDUNDANT } from '../../src/check/execution.ts'
-import {
-  type Exploration,
-  type ExploreOptions,
-  type Subject,
-  explore,
-  makeExplorer,
-  runOnce,
-  withoutStacks,
-} from '../../src/check/explore.ts'
+import { type Exploration, type ExploreOptions, explore, makeExplorer } from '../../src/check/explore.ts'
+import { type Subject, runOnce, withoutStacks } from '../../src/check/run-once.ts'
 import { Explorer } from '../../src/check/explorer.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { StepLog } from '../../src/check/step-log.ts'

@@ -7,7 +7,8 @@
 
 import { parseArgs } from 'node:util'
 import { memory } from '../../src/backends/stepped/index.ts'
-import { type Subject, makeExplorer, runOnce, withoutStacks } from '../../src/check/explore.ts'
+import { makeExplorer } from '../../src/check/explore.ts'
+import { type Subject, runOnce, withoutStacks } from '../../src/check/run-once.ts'
 import { scenarioNames } from '../../src/check/index.ts'
 import { prepare } from '../../src/check/prepare.ts'
 import { StepLog } from '../../src/check/step-log.ts'
