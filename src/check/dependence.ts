@@ -10,6 +10,7 @@
 // it continue.
 
 import {
+  COMPARE_EXCHANGE,
   PAUSE,
   STOP,
   STORE,
@@ -74,7 +75,7 @@ export abstract class Dependence extends Scheduler {
   // For each thread:
   readonly lastEvent: Int32Array
   protected readonly wokenBy: Int32Array
-  /** Another thread has touched what one had passed over to on this path: it is to be followed again. */
+  /** Another thread has touched a cell at which one has passed on this path: the path is to be followed again. */
   isOutdated = false
   /** Threads end others in this program. */
   protected endsThreads = false
@@ -359,7 +360,7 @@ export abstract class Dependence extends Scheduler {
     }
   }
 
-  /** An operation on a cell that no other thread has touched in any execution: no order with others is to be found. */
+  /** An operation on a cell that no other thread has touched in any execution: the event only takes its place. */
   protected pass(event: number, thread: Thread): void {
     const { id } = thread
     const { count, clock } = this
@@ -401,7 +402,7 @@ export abstract class Dependence extends Scheduler {
   /** Where a thread has passed on this path, at a cell or anywhere (-1), the path is to be followed again. */
   #lookBack(cell: number): void {
     for (let event = 0; event < this.depth; event++) {
-      const hasPassed = this.#mode[event] === 0 && this.kind[event] !== WOKEN
+      const hasPassed = this.#mode[event] === 0 && this.kind[event]! <= COMPARE_EXCHANGE
       if (hasPassed && (cell < 0 || this.cell[event] === cell)) this.isOutdated = true
     }
   }

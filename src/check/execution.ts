@@ -86,6 +86,7 @@ export abstract class Execution extends Dependence {
   checkpoints: Checkpoints | null = null
   /** Where set, what each step did is noted or compared with what was noted. */
   log: StepLog | null = null
+
   /** See ExecutionLimits. */
   readonly patience: number | null
   /** Events before this one repeat the last execution. */
@@ -260,12 +261,18 @@ export abstract class Execution extends Dependence {
     return this.races.report === null ? chosen : this.end(RACE)
   }
 
+  /**
+   * Where no other thread has come to a cell in any execution, nobody depends on what this one does there: nothing is
+   * to be tried in its place, and no order is noted. If another comes to it after all, the path is followed again.
+   */
   override passes(thread: Thread): boolean {
     if (thread.kind > COMPARE_EXCHANGE || this.log !== null || this.endsThreads) return false
     const { id, cell } = thread
     if (this.shadow.owners[cell] !== id + 1 || thread.cells !== 1) return false
     const event = this.depth
-    if (this.races.report !== null || this.isOutdated || this.kind[event - 1] === NOTIFY) return false
+    // What else has just been done may have changed who can go on.
+    if (this.races.report !== null || this.isOutdated || this.kind[event - 1]! > COMPARE_EXCHANGE)
+      return false
     if (event < this.branch) {
       const isSame =
         this.schedule[event] === id && this.kind[event] === thread.kind && this.cell[event] === cell
