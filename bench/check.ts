@@ -11,15 +11,8 @@ import os from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Execution } from '../src/check/execution.ts'
-import {
-  type Exploration,
-  type ExploreOptions,
-  type Subject,
-  explore,
-  makeExplorer,
-  runOnce,
-  withoutStacks,
-} from '../src/check/explore.ts'
+import { type Exploration, type ExploreOptions, explore, makeExplorer } from '../src/check/explore.ts'
+import { type Subject, runOnce, withoutStacks } from '../src/check/run-once.ts'
 import { Explorer } from '../src/check/explorer.ts'
 import { scenarioNames } from '../src/check/index.ts'
 import { type KernelChoice, type Target, prepare } from '../src/check/prepare.ts'

@@ -25,7 +25,8 @@ export type {
   CounterexampleEvent,
   CounterexampleRow,
 } from './check/counterexample-data.ts'
-export type { FailureKind, Progress, Strategy } from './check/explore.ts'
+export type { Progress, Strategy } from './check/explore.ts'
+export type { FailureKind } from './check/run-once.ts'
 export type { CheckFailure } from './check/failure.ts'
 export type { InlineCheck } from './check/inline.ts'
 export type { ArgumentLists, Linearizable, Operation } from './check/linear-description.ts'

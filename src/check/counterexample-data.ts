@@ -1,6 +1,6 @@
 // A counterexample as plain data: the rows of its table, for people, and its events, for tools.
 
-import type { FailureKind } from './explore.ts'
+import type { FailureKind } from './run-once.ts'
 
 /** A row of the table: what a thread does next. */
 export type CounterexampleRow =

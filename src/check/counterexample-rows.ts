@@ -3,7 +3,7 @@
 import type { Site } from '../backends/stepped/index.ts'
 import type { CounterexampleCall, CounterexampleEvent, CounterexampleRow } from './counterexample-data.ts'
 import type { RaceReport } from './data-races.ts'
-import type { FailureKind } from './explore.ts'
+import type { FailureKind } from './run-once.ts'
 import type { Names } from './names.ts'
 import {
   type Frame,

@@ -32,7 +32,7 @@ import {
 import type { Counterexample } from './counterexample-data.ts'
 import { isOver } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
-import { type Subject, runAgain } from './explore.ts'
+import { type Subject, runAgain } from './run-once.ts'
 import { Names, type Naming } from './names.ts'
 import { type FailedExecution, ToldExecution } from './counterexample-rows.ts'
 import {

@@ -10,6 +10,7 @@
 // it continue.
 
 import {
+  COMPARE_EXCHANGE,
   PAUSE,
   STOP,
   STORE,
@@ -26,6 +27,7 @@ import { hasTimeoutsLeft } from './passing-time.ts'
 import {
   LAST_QUEUE,
   LAST_WRITE,
+  MANY,
   PER_THREAD,
   QUEUED_BY,
   READ_BY,
@@ -73,6 +75,10 @@ export abstract class Dependence extends Scheduler {
   // For each thread:
   readonly lastEvent: Int32Array
   protected readonly wokenBy: Int32Array
+  /** Another thread has touched a cell at which one has passed on this path: the path is to be followed again. */
+  isOutdated = false
+  /** Threads end others in this program. */
+  protected endsThreads = false
   /** Cells on which the thread spins that goes on or is ended in the last event. */
   readonly #watched: number[] = []
 
@@ -214,6 +220,7 @@ export abstract class Dependence extends Scheduler {
     }
     if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
     if (kind === STOP) this.#takeOverLife(event, thread.victim!.id)
+    if (kind === STOP) this.#endThreads()
     this.#watched.length = 0
     if (kind === PAUSE && thread.eventWait?.joins === true) this.#joinWatched(thread, clock)
     else if (kind === PAUSE) this.#meetWatched(event, thread, thread)
@@ -222,6 +229,8 @@ export abstract class Dependence extends Scheduler {
         this.#meetCell(event, thread, cell, mode)
     }
     if (kind === STOP && thread.victim!.state === SPINNING) this.#meetWatched(event, thread, thread.victim!)
+    // What is only known now is missing from the clocks before.
+    if (this.isOutdated) return
     this.meetRaces(event, id)
     for (const racing of this.racing) this.#join(this.clock, clock, racing)
     this.clock[clock + id] = event + 1
@@ -239,9 +248,10 @@ export abstract class Dependence extends Scheduler {
   }
 
   /** The thread has waited for all of that, and could not have gone on before: nothing is to be reversed. */
-  #joinWatched({ watchFrom, watchTo, readCells }: Thread, clock: number): void {
+  #joinWatched({ id, watchFrom, watchTo, readCells }: Thread, clock: number): void {
     const { words, stride } = this.shadow
     for (let read = watchFrom; read < watchTo; read++) {
+      this.#touch(id, readCells[read]!)
       const lastWrite = words[readCells[read]! * stride + LAST_WRITE]!
       if (lastWrite !== 0) this.#join(this.clock, clock, lastWrite - 1)
     }
@@ -284,6 +294,7 @@ export abstract class Dependence extends Scheduler {
     const { shadow, count } = this
     const { words } = shadow
     const { id } = thread
+    this.#touch(id, cell)
     const at = cell * shadow.stride
     const clock = event * count
     const lastWrite = words[at + LAST_WRITE]!
@@ -349,6 +360,53 @@ export abstract class Dependence extends Scheduler {
     }
   }
 
+  /** An operation on a cell that no other thread has touched in any execution: the event only takes its place. */
+  protected pass(event: number, thread: Thread): void {
+    const { id } = thread
+    const { count, clock } = this
+    const sync = this.#sync
+    const previous = this.lastEvent[id]!
+    const from = previous * count
+    const into = event * count
+    this.schedule[event] = id
+    this.kind[event] = thread.kind
+    this.cell[event] = thread.cell
+    this.#mode[event] = 0
+    this.rescued[event] = 0
+    this.previous[event] = previous
+    for (let other = 0; other < count; other++) {
+      clock[into + other] = clock[from + other]!
+      sync[into + other] = sync[from + other]!
+    }
+    clock[into + id] = event + 1
+    sync[into + id] = event + 1
+    this.lastEvent[id] = event
+  }
+
+  /** A thread comes to a cell. */
+  #touch(id: number, cell: number): void {
+    const { owners } = this.shadow
+    const owner = owners[cell]!
+    if (owner === id + 1 || owner === MANY) return
+    owners[cell] = owner === 0 ? id + 1 : MANY
+    if (owner !== 0) this.#lookBack(cell)
+  }
+
+  /** Threads are ended, at any moment: then each operation counts. */
+  #endThreads(): void {
+    if (this.endsThreads) return
+    this.endsThreads = true
+    this.#lookBack(-1)
+  }
+
+  /** Where a thread has passed on this path, at a cell or anywhere (-1), the path is to be followed again. */
+  #lookBack(cell: number): void {
+    for (let event = 0; event < this.depth; event++) {
+      const hasPassed = this.#mode[event] === 0 && this.kind[event]! <= COMPARE_EXCHANGE
+      if (hasPassed && (cell < 0 || this.cell[event] === cell)) this.isOutdated = true
+    }
+  }
+
   #dependOn(clock: number, other: number, event: number): void {
     if (this.clock[clock + other]! <= event && !this.racing.includes(event)) this.racing.push(event)
   }
@@ -358,10 +416,12 @@ export abstract class Dependence extends Scheduler {
 
   override plainRead(id: number, firstCell: number, cells: number, site: number): void {
     if (this.symmetry !== null) this.symmetry.plainRead(id, this)
+    for (let cell = firstCell; cell < firstCell + cells; cell++) this.#touch(id, cell)
     this.races.plainRead(id, firstCell, cells, site)
   }
 
   override plainWrite(id: number, firstCell: number, cells: number, site: number): void {
+    for (let cell = firstCell; cell < firstCell + cells; cell++) this.#touch(id, cell)
     this.races.plainWrite(id, firstCell, cells, site)
   }
 

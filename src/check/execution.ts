@@ -19,6 +19,7 @@
 // not every order is explored, there is no such execution, and the loop takes the event that is there.
 
 import {
+  COMPARE_EXCHANGE,
   FINISHED,
   NOTIFY,
   READY,
@@ -61,6 +62,8 @@ export const REDUNDANT = 2
 export const DEADLOCK = 3
 export const RACE = 4
 export const TOO_LONG = 5
+/** The path is to be followed again: see Dependence.isOutdated. */
+const OUTDATED = 6
 
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
@@ -134,6 +137,7 @@ export abstract class Execution extends Dependence {
   #beginAt(event: number, lastThread: number): void {
     this.status = RUNNING
     this.races.report = null
+    this.isOutdated = false
     this.depth = event
     this.lastThread = lastThread
   }
@@ -224,6 +228,7 @@ export abstract class Execution extends Dependence {
   override choose(): number {
     const event = this.depth
     if (this.isSavedAt(event)) return SAVE
+    if (this.isOutdated) return this.end(OUTDATED)
     this.#noticeChanges(event)
     if (this.races.report !== null) return this.end(RACE)
     if (event < this.branch) return this.#repeatEvent(event)
@@ -252,11 +257,49 @@ export abstract class Execution extends Dependence {
     this.lastThread = chosen
     if (event === this.branch) setWatching(true)
     if (this.log !== null) this.log.step(event, thread)
+    if (this.isOutdated) return this.end(OUTDATED)
     return this.races.report === null ? chosen : this.end(RACE)
   }
 
+  /**
+   * Where no other thread has come to a cell in any execution, nobody depends on what this one does there: nothing is
+   * to be tried in its place, and no order is noted. If another comes to it after all, the path is followed again.
+   */
+  override passes(thread: Thread): boolean {
+    if (thread.kind > COMPARE_EXCHANGE || this.log !== null || this.endsThreads) return false
+    const { id, cell } = thread
+    if (this.shadow.owners[cell] !== id + 1 || thread.cells !== 1) return false
+    const event = this.depth
+    // What else has just been done may have changed who can go on.
+    if (this.races.report !== null || this.isOutdated || this.kind[event - 1]! > COMPARE_EXCHANGE)
+      return false
+    if (event < this.branch) {
+      const isSame =
+        this.schedule[event] === id && this.kind[event] === thread.kind && this.cell[event] === cell
+      if (!isSame || this.rescued[event] !== 0) return false
+    } else {
+      if (event === this.branch || event >= this.#limits.maxSteps || !this.mayPass(event)) return false
+      this.pass(event, thread)
+      this.preemptions[event + 1] = this.preemptions[event]!
+      this.passed(event, id)
+    }
+    this.depth = event + 1
+    return true
+  }
+
+  /** Whether a thread may pass on a new path: see pass(). */
+  protected mayPass(_event: number): boolean {
+    return false
+  }
+
+  /** A thread has passed. */
+  protected passed(_event: number, _thread: number): void {}
+
+  /** To be called after an execution that has ended as OUTDATED: the next one follows its path from the beginning. */
+  followAgain(): void {}
+
   override isDecided(): boolean {
-    return this.races.report !== null
+    return this.races.report !== null || this.isOutdated
   }
 
   protected end(status: number): number {

@@ -1,58 +1,14 @@
 // One run of the explorer over a subject: how many executions, and the first failure.
 
-import {
-  ChoicesNeeded,
-  CountRead,
-  type Ending,
-  FinerCellsNeeded,
-  READY,
-  ScriptNeeded,
-  SteppingRefused,
-  type Thread,
-  ThreadsNeeded,
-  TimeUp,
-  TurnsNeeded,
-  WAITING,
-  addCounting,
-  memory,
-  runThreads,
-  steppedHost,
-  takeCountRead,
-} from '../backends/stepped/index.ts'
-import { Checkpoints, type Saver } from './checkpoints.ts'
-import type { RaceReport } from './data-races.ts'
-import { COMPLETE, DEADLOCK, type Execution, RACE, REDUNDANT, TOO_LONG } from './execution.ts'
+import { CountRead, TimeUp, addCounting } from '../backends/stepped/index.ts'
+import { Checkpoints } from './checkpoints.ts'
+import { type Execution, REDUNDANT } from './execution.ts'
 import { Explorer } from './explorer.ts'
-import type { Naming } from './names.ts'
 import { RandomWalk } from './random-walk.ts'
-import { NotDeterministic, StepLog } from './step-log.ts'
+import { type RawFailure, type Subject, mayRunAgain, runOnce, withoutStacks } from './run-once.ts'
+import { type FirstRun, SELF_CHECKS, runChecked, runFirstAgain, withStack } from './run-twice.ts'
+import { NotDeterministic } from './step-log.ts'
 import { NotSymmetric, Symmetry } from './symmetry.ts'
-import { NoScenario } from './no-scenario.ts'
-
-/** What is explored: threads that can be started again and again from the same state. */
-export interface Subject {
-  readonly threads: number
-  /** Called when threads have to choose between events: adds a thread that makes the choices. */
-  addChooser?(): void
-  /** Called when threads start another one: adds a thread that may be started. */
-  addThread?(): void
-  /** Called when the setup or the invariant waits: from now on a thread runs it. */
-  addTurns?(): void
-  /** Threads that are not the program's, and not printed: what they do to one of the program is printed there. */
-  readonly hidden?: readonly number[]
-  /** What each thread runs, if threads that run the same are interchangeable. */
-  readonly functions?: readonly unknown[]
-  /** Brings everything to the state in which the threads begin, and returns them. */
-  begin(): (() => unknown)[]
-  /** Called when all threads have finished. Throws if something does not hold. */
-  end(): void
-  /** Saves what is not in memory, if all of it can be saved. Otherwise executions run from the beginning. */
-  readonly saver?: Saver
-  /** A better description of a data race, if there is one. */
-  explainRace?(race: RaceReport): string | null
-  /** Names of memory that are known beforehand. Called in the initial state of the threads. */
-  naming?(): Naming
-}
 
 /** How to choose the next step: by partial-order reduction, until nothing is left, or randomly. */
 export type Strategy = 'dpor' | 'pct' | 'random'
@@ -96,19 +52,6 @@ export interface Progress {
   readonly estimatedExecutions: number | null
 }
 
-export type FailureKind = 'error' | 'race' | 'deadlock' | 'livelock'
-
-export interface RawFailure {
-  readonly kind: FailureKind
-  /** The thread that threw; -1 if the state at the end is wrong. */
-  readonly thread: number
-  /** What was thrown; of others, what is known of them besides, or null. */
-  readonly error: unknown
-  readonly race: RaceReport | null
-  /** Which thread did each step. */
-  readonly schedule: readonly number[]
-}
-
 export interface Exploration extends Progress {
   /** Every interleaving within the bound was covered. */
   readonly complete: boolean
@@ -127,9 +70,8 @@ export interface Exploration extends Progress {
   readonly leftLoop?: number
 }
 
-/** So many executions are run twice. */
-const SELF_CHECKS = 3
 const PROGRESS_MS = 200
+
 /** Orders that are remembered, to know which were met before. */
 const ORDERS_MAX = 1 << 20
 
@@ -181,7 +123,7 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
     return { redundant, more: explorer.advance() }
   })
   if (run.first !== null && run.failure === null && run.endless === null)
-    runFirstAgain(subject, options, run.first)
+    runFirstAgain(subject, makeExplorer(subject, options), run.first)
   const complete = run.finished && run.failure === null
   if (complete && redundant === run.executions && explorer.patience === null)
     throw new Error('no execution was followed to its end: each was left to another')
@@ -231,15 +173,6 @@ interface ManyRuns {
   readonly first: FirstRun | null
 }
 
-/** What an execution did, to be compared when all others are over. */
-interface FirstRun {
-  readonly log: StepLog
-  readonly schedule: readonly number[]
-  readonly status: number
-  /** A digest of memory at its end. */
-  readonly state: string
-}
-
 /** Runs executions until one fails, `next` finds no other, or a limit is reached. The first few are run twice. */
 function runMany(
   subject: Subject,
@@ -286,40 +219,6 @@ function runMany(
   return { executions, steps, seconds, finished: !more, failure: told, endless, first: kept }
 }
 
-/** Of the first executions each is run twice; of those that begin at a saved state, ever fewer. */
-function runChecked(
-  subject: Subject,
-  execution: Execution,
-  executions: number,
-  keepFirst: (run: FirstRun) => void,
-): RawFailure | null {
-  if (executions < SELF_CHECKS) return runTwice(subject, execution, executions === 0 ? keepFirst : undefined)
-  const isPowerOfTwo = (executions & (executions - 1)) === 0
-  if (execution.checkpoints !== null && isPowerOfTwo) return runBothWays(subject, execution)
-  return runOnce(subject, execution)
-}
-
-/** Something was found out without which the program cannot be explored: with it, it can. */
-export function mayRunAgain(subject: Subject, error: unknown): boolean {
-  if (error instanceof FinerCellsNeeded) memory.byteCells.add(error.ordinal)
-  else if (error instanceof ChoicesNeeded) subject.addChooser!()
-  else if (error instanceof ThreadsNeeded) subject.addThread!()
-  else if (error instanceof TurnsNeeded) subject.addTurns!()
-  else return false
-  return true
-}
-
-/** Does it, and once more wherever something was found out without which it cannot be done. */
-export function runAgain<T>(subject: Subject, body: () => T): T {
-  for (;;) {
-    try {
-      return body()
-    } catch (error) {
-      if (!mayRunAgain(subject, error)) throw error
-    }
-  }
-}
-
 /** Runs an execution that failed elsewhere. Throws NotDeterministic if it does not fail here. */
 export function confirm(subject: Subject, options: ExploreOptions, schedule: readonly number[]): RawFailure {
   for (;;) {
@@ -333,211 +232,4 @@ export function confirm(subject: Subject, options: ExploreOptions, schedule: rea
       if (!mayRunAgain(subject, error)) throw error
     }
   }
-}
-
-/** Most errors are signals that the program expects; a stack for each would cost more than the execution. */
-export function withoutStacks(body: () => void): void {
-  const { stackTraceLimit } = Error
-  if (!steppedHost().areFilesShown()) Error.stackTraceLimit = 0
-  try {
-    body()
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
-}
-
-/** Runs the execution that failed once more, which proves that it can be, and gives the error its stack. */
-function withStack(subject: Subject, execution: Execution, failure: RawFailure | null): RawFailure | null {
-  if (failure === null || failure.kind === 'race') return failure
-  // What was found from the beginning, and not from a saved state, has no stack to be given.
-  if (failure.kind !== 'error' && execution.checkpoints === null) return failure
-  execution.repeat()
-  const again = runOnce(subject, execution)
-  if (again?.kind === failure.kind) return again
-  throw new NotDeterministic('a failing execution does not fail when it is repeated with the same choices')
-}
-
-/** Runs an execution, and once more with the same choices; every step and the end must be the same. */
-export function runTwice(
-  subject: Subject,
-  execution: Execution,
-  keep?: (run: FirstRun) => void,
-): RawFailure | null {
-  const log = new StepLog()
-  execution.log = log
-  let state = ''
-  const failure = runOnce(subject, execution, () => (state = memory.digest()))
-  execution.log = null
-  // A data race is seen only where it is new, and an error is run again anyway.
-  if (failure !== null) return failure
-  const { status, depth } = execution
-  log.compare()
-  execution.log = log
-  execution.repeat()
-  let stateAgain = ''
-  const failureAgain = runOnce(subject, execution, () => (stateAgain = memory.digest()))
-  execution.log = null
-  if (failureAgain !== null || execution.status !== status || execution.depth !== depth)
-    throw new NotDeterministic('repeated with the same choices, an execution ends differently')
-  if (state !== stateAgain)
-    throw new NotDeterministic('repeated with the same choices, an execution leaves other values in memory')
-  keep?.({ log, schedule: [...execution.schedule.subarray(0, depth)], status, state })
-  return failure
-}
-
-/**
- * Runs the first execution once more when all others are over: what they have left behind outside `setup`, such as in a
- * variable of a module, shows where it makes a difference to it. Throws NotDeterministic.
- */
-function runFirstAgain(subject: Subject, options: ExploreOptions, first: FirstRun): void {
-  const { log, schedule, status, state } = first
-  const explorer = makeExplorer(subject, options)
-  explorer.seed({
-    schedule,
-    backtrack: schedule.map((thread) => 1 << thread),
-    done: schedule.map(() => 0),
-    floor: schedule.length,
-  })
-  explorer.log = log
-  let stateAgain = ''
-  try {
-    const failure = runOnce(subject, explorer, () => (stateAgain = memory.digest()))
-    const isSame = failure === null && explorer.status === status && explorer.depth === schedule.length
-    if (isSame && stateAgain === state) return
-    throw new NotDeterministic('it ends in another way')
-  } catch (error) {
-    if (!(error instanceof NotDeterministic)) throw error
-    throw new NotDeterministic(
-      `the first execution, run once more at the end, is another (${error.message}): others have left something behind`,
-      error.step,
-      error.site,
-    )
-  } finally {
-    explorer.retire()
-  }
-}
-
-/** Runs an execution that may begin at a saved state, and once more from the beginning: it must end in the same way. */
-export function runBothWays(subject: Subject, execution: Execution): RawFailure | null {
-  let state = ''
-  const failure = runOnce(subject, execution, () => (state = memory.digest()))
-  if (failure !== null) return failure
-  const { status, depth } = execution
-  execution.repeat()
-  let stateAgain = ''
-  const failureAgain = runOnce(subject, execution, () => (stateAgain = memory.digest()))
-  if (
-    failureAgain !== null ||
-    execution.status !== status ||
-    execution.depth !== depth ||
-    state !== stateAgain
-  )
-    throw new NotDeterministic('an execution ends differently from a checkpoint and from the beginning')
-  return failure
-}
-
-/** Runs one execution. Returns what was wrong with it. `atEnd` is called when all threads have finished. */
-export function runOnce(subject: Subject, execution: Execution, atEnd?: () => void): RawFailure | null {
-  const { thrown } = runFromCheckpoint(execution) ?? runFromBeginning(subject, execution)
-  const failed = (kind: FailureKind, thread: number, error: unknown): RawFailure => ({
-    kind,
-    thread,
-    error,
-    race: execution.race,
-    schedule: [...execution.schedule.subarray(0, execution.depth)],
-  })
-  if (thrown !== null) {
-    if (isOurs(thrown.error)) throw thrown.error
-    return failed('error', thrown.thread, thrown.error)
-  }
-  switch (execution.status) {
-    case RACE:
-      return failed('race', execution.race!.second.thread, subject.explainRace?.(execution.race!) ?? null)
-    case DEADLOCK:
-      return failed('deadlock', -1, lostWakeUp(execution.threads))
-    case TOO_LONG: {
-      const starved = starvation(execution.threads, execution.schedule, execution.depth)
-      if (starved === null || execution.patience === null) return failed('livelock', -1, starved)
-      execution.leaveLoop()
-      return null
-    }
-    case COMPLETE:
-      atEnd?.()
-      try {
-        subject.end()
-      } catch (error) {
-        if (error instanceof TimeUp || isNoFinding(error)) throw error
-        raiseCountRead()
-        return failed('error', -1, error)
-      }
-      raiseCountRead()
-      return null
-    default:
-      return null
-  }
-}
-
-function runFromBeginning(subject: Subject, execution: Execution): Ending {
-  const bodies = subject.begin()
-  execution.begin()
-  return runThreads(execution.threads, bodies, execution)
-}
-
-/** Null where there is none. */
-function runFromCheckpoint(execution: Execution): Ending | null {
-  const asleep = execution.goBack()
-  return asleep && runThreads(execution.threads, null, execution, asleep)
-}
-
-/** What is checked cannot be: that says nothing of it. */
-function isNoFinding(error: unknown): boolean {
-  return [SteppingRefused, NoScenario, ScriptNeeded, TurnsNeeded, CountRead].some(
-    (kind) => error instanceof kind,
-  )
-}
-
-/** Throws what an invariant has caught that was not meant for it. */
-function raiseCountRead(): void {
-  const read = takeCountRead()
-  if (read !== null) throw read
-}
-
-/** Thrown by the explorer, in the middle of a thread. */
-function isOurs(error: unknown): boolean {
-  return (
-    error instanceof FinerCellsNeeded || error instanceof NotSymmetric || error instanceof NotDeterministic
-  )
-}
-
-/** The execution has not ended, but would perhaps have, had each thread had its turns: see starvation(). */
-export function isUnfair(failure: RawFailure | null): boolean {
-  return failure?.kind === 'livelock' && failure.error !== null
-}
-
-/** A thread that waits for ever, though what it waits for has changed: nobody has woken it. */
-export function lostWakeUp(threads: readonly Thread[]): string | null {
-  const asleep = threads.find(
-    ({ state, array, index, expected }) => state === WAITING && array[index] !== expected,
-  )
-  if (asleep === undefined) return null
-  return `lost wake-up: thread ${asleep.id} sleeps in Atomics.wait on a word that has changed, and nobody is left to wake it`
-}
-
-/**
- * Of an execution that has not ended: who could go on, and was not let for more than half of it. Where that thread
- * would end the others' loop, threads that all have their turns come to an end.
- */
-export function starvation(
-  threads: readonly Thread[],
-  schedule: Uint8Array | readonly number[],
-  steps: number,
-): string | null {
-  const atWork = new Set(schedule.slice(steps >> 1, steps))
-  const starved = threads.filter(({ id, state }) => state === READY && !atWork.has(id))
-  if (starved.length === 0) return null
-  const who = starved.map(({ id }) => id).join(' and ')
-  return (
-    `the execution has not ended, but thread ${who} could go on all the while and had no turn in the last half of it: ` +
-    'nothing is wrong if that would end the loop'
-  )
 }

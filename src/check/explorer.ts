@@ -78,6 +78,10 @@ export class Explorer extends Execution {
   /** The path that is given, as long as it is followed for the first time. */
   #unit: WorkUnit = wholeTree
   #isSeeded = false
+  /** What is not explored here is explored nowhere. */
+  #isWhole = true
+  /** Of an execution that is followed again: where it differs from the last, and the unit that it is of. */
+  #again: { readonly branch: number; readonly unit: WorkUnit } | null = null
   #baseMark = 0
   readonly #demands = new Map<number, Demand>()
 
@@ -99,6 +103,7 @@ export class Explorer extends Execution {
   /** Explores the part of the tree that is `unit`, from the next execution on. */
   seed(unit: WorkUnit): void {
     this.#unit = unit
+    this.#isWhole = unit.schedule.length === 0
     this.#isSeeded = true
     this.#demands.clear()
     this.checkpoints?.clear()
@@ -110,7 +115,49 @@ export class Explorer extends Execution {
     if (this.executions > 0) this.shadow.undo(this.#baseMark)
   }
 
+  /**
+   * A thread has touched what another one had for itself on this path: now it is known, the path is followed once more,
+   * as nothing of it was noted where that one passed.
+   */
+  override followAgain(): void {
+    if (this.#isSeeded) throw new Error('a path that is followed is outdated again')
+    const { branch } = this
+    this.#again = { branch, unit: this.#unit }
+    this.#unit = this.#path(branch + 1, this.#unit.floor)
+    this.#isSeeded = true
+    this.checkpoints?.clear()
+    this.branch = 0
+    this.#branchThread = -1
+    this.lastEvent.fill(-1)
+    this.shadow.undo(this.#baseMark)
+  }
+
+  #followedAgain(): void {
+    if (this.#again === null) return
+    this.branch = this.#again.branch
+    this.#unit = this.#again.unit
+    this.#again = null
+  }
+
+  protected override passed(event: number, thread: number): void {
+    this.#backtrack[event] = 1 << thread
+    this.#done[event] = 0
+    this.#sleep[event + 1] = this.#sleep[event]!
+  }
+
+  /**
+   * Not where a thread sleeps because of what it has done elsewhere: that may be what this one has for itself as far as
+   * is known here. Not before everything was noted once, and not where each event counts: with a bound, where threads
+   * are exchanged, where one may be hungry.
+   */
+  protected override mayPass(event: number): boolean {
+    if (this.#isSeeded || this.executions === 0 || event < this.#fullDepth) return false
+    if (!this.#hasSleepSets || this.symmetry !== null || this.patience !== null) return false
+    return this.#isWhole || this.#sleep[event] === 0
+  }
+
   override repeat(): void {
+    this.#followedAgain()
     this.#countLeaves()
     super.repeat()
     this.#branchThread = -1
@@ -118,6 +165,7 @@ export class Explorer extends Execution {
 
   /** To be called after each execution. Finds the next one; false when there is none left. */
   advance(): boolean {
+    this.#followedAgain()
     this.steps += this.depth
     this.fresh += this.depth - this.branch
     this.#countLeaves()

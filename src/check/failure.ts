@@ -4,7 +4,7 @@ import { type Site, countedBy, forgetLoaded } from '../backends/stepped/index.ts
 import type { Counterexample } from './counterexample-data.ts'
 import { recordCounterexample } from './counterexample.ts'
 import { NotDeterministic } from './step-log.ts'
-import type { FailureKind, RawFailure, Subject } from './explore.ts'
+import type { FailureKind, RawFailure, Subject } from './run-once.ts'
 import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'
 import { minimise } from './minimise.ts'
 import type { Prepared } from './target.ts'

@@ -37,7 +37,7 @@ import {
   lostWakeUp,
   runAgain,
   starvation,
-} from './explore.ts'
+} from './run-once.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
 

@@ -24,7 +24,8 @@ export type {
   CounterexampleEvent,
   CounterexampleRow,
 } from './counterexample-data.ts'
-export type { FailureKind, Progress, Strategy } from './explore.ts'
+export type { Progress, Strategy } from './explore.ts'
+export type { FailureKind } from './run-once.ts'
 export { type EndsOptions, type EndsResult, checkEnds } from './ends/check-ends.ts'
 export { victims } from './ends/end-scenario.ts'
 export type { CheckFailure } from './failure.ts'

@@ -21,9 +21,10 @@ import {
   VM_WRITE,
   Vma,
 } from '../kernel/index.ts'
-import { checkKernel, tearDown } from './kernel-invariants.ts'
+import { checkKernel } from './kernel-invariants.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
 import { broken } from './kernel-rule.ts'
+import { tearDown } from './kernel-teardown.ts'
 import { spacesNearWrap } from './near-wrap.ts'
 import { ScenarioCpu } from './scenario-cpu/index.ts'
 import type { Outcome } from './scenario-cpu/outcome.ts'

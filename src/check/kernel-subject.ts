@@ -13,7 +13,7 @@ import {
   setProbes,
 } from '../backends/stepped/index.ts'
 import { Detectors, type SavedDetectors } from './detectors/index.ts'
-import type { Subject } from './explore.ts'
+import type { Subject } from './run-once.ts'
 import { errorText } from './follow.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import { KernelNames } from './kernel-names.ts'

@@ -7,7 +7,7 @@
 
 import { inspect } from 'node:util'
 import { type Enders, alone, memory, newEnders } from '../backends/stepped/index.ts'
-import type { Subject } from './explore.ts'
+import type { Subject } from './run-once.ts'
 import type { LinearDescription, Operation } from './linear-description.ts'
 import type { BegunCall, PerformedCall, PlannedCall, performCalls } from './perform-calls.ts'
 import { Random } from './random.ts'

@@ -7,7 +7,7 @@
 // 2007); it preempts only before operations on memory that other threads touch too, since all others commute.
 
 import { CountRead, PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
-import type { RawFailure, Subject } from './explore.ts'
+import type { RawFailure, Subject } from './run-once.ts'
 import {
   type Choice,
   ENDLESS_MS,

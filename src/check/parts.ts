@@ -12,15 +12,9 @@ import {
   setCounting,
 } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './step-log.ts'
-import {
-  type Exploration,
-  type ExploreOptions,
-  type Subject,
-  confirm,
-  makeExplorer,
-  runTwice,
-  mayRunAgain,
-} from './explore.ts'
+import { type Exploration, type ExploreOptions, confirm, makeExplorer } from './explore.ts'
+import { type Subject, mayRunAgain } from './run-once.ts'
+import { runTwice } from './run-twice.ts'
 import type { WorkUnit } from './explorer.ts'
 import { Ledger, type LedgerKey } from './ledger.ts'
 import { NotSymmetric } from './symmetry.ts'

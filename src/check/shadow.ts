@@ -18,6 +18,9 @@ export const QUEUED_BY = 6
 export const UPDATED_BY = 7
 export const THREAD_WORDS = 8
 
+/** Of a cell: several threads have touched it. */
+export const MANY = 255
+
 const LOG_WORDS = 1 << 16
 
 /** Words that nobody uses, all zero: tens of megabytes, which cost more to get anew than a short exploration. */
@@ -30,6 +33,8 @@ export class Shadow {
   /** Pairs of a place and what was there before. */
   #log = new Int32Array(LOG_WORDS)
   logLength = 0
+  /** Who has touched each cell, in all executions: nobody (0), one thread (one more than its number) or MANY. */
+  owners = new Uint8Array(0)
 
   constructor(threads: number) {
     this.stride = PER_THREAD + threads * THREAD_WORDS
@@ -37,6 +42,11 @@ export class Shadow {
 
   /** Makes room for so many cells. */
   grow(cells: number): void {
+    if (cells > this.owners.length) {
+      const { owners } = this
+      this.owners = new Uint8Array(cells)
+      this.owners.set(owners)
+    }
     const length = cells * this.stride
     if (length <= this.words.length) return
     const words = length <= spare.length ? spare : new Int32Array(length)

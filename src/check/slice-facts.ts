@@ -7,7 +7,7 @@
 // with it.
 
 import { ChoicesNeeded, FinerCellsNeeded, ThreadsNeeded } from '../backends/stepped/index.ts'
-import type { Subject } from './explore.ts'
+import type { Subject } from './run-once.ts'
 import { NotSymmetric } from './symmetry.ts'
 
 /** Plain data. */

@@ -2,7 +2,7 @@
 
 import type { ScriptRequest, Site } from '../backends/stepped/index.ts'
 import type { RwsemKind } from '../kernel/index.ts'
-import type { Subject } from './explore.ts'
+import type { Subject } from './run-once.ts'
 import type { InlineCall } from './inline-call.ts'
 import type { SourcePatch } from './mutants/patch.ts'
 import type { ScenarioOptions } from './scenario.ts'

@@ -8,7 +8,7 @@
 // another thread runs than the rule says, so that a token is short if there are few preemptions.
 
 import { createHash } from 'node:crypto'
-import type { FailureKind } from './explore.ts'
+import type { FailureKind } from './run-once.ts'
 import type { Turning } from './follow.ts'
 
 const VERSION = 'fl1'

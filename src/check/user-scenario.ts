@@ -14,7 +14,7 @@ import {
   withTurns,
 } from '../backends/stepped/index.ts'
 import { THREADS_MAX } from './execution.ts'
-import type { Subject } from './explore.ts'
+import type { Subject } from './run-once.ts'
 import type { Scenario } from './scenario.ts'
 import { NoScenario } from './no-scenario.ts'
 import { runSole } from './sole.ts'

@@ -9,14 +9,8 @@
 // to go on from: see ledger.ts.
 
 import { REDUNDANT } from './execution.ts'
-import {
-  type ExploreOptions,
-  type Subject,
-  makeExplorer,
-  mayRunAgain,
-  runOnce,
-  withoutStacks,
-} from './explore.ts'
+import { type ExploreOptions, makeExplorer } from './explore.ts'
+import { type Subject, mayRunAgain, runOnce, withoutStacks } from './run-once.ts'
 import { type Demand, type Explorer, type WorkUnit, wholeTree } from './explorer.ts'
 
 /** How much longer than allowed an execution may run: the explorer checks the clock between executions. */

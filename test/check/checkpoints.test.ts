@@ -16,10 +16,12 @@ import {
 import { readProgram } from '../../src/backends/stepped/program.ts'
 import { type Node, childrenOf } from '../../src/backends/stepped/syntax.ts'
 import { Checkpoints, type Saver } from '../../src/check/checkpoints.ts'
-import { type Subject, makeExplorer, runOnce, withoutStacks } from '../../src/check/explore.ts'
+import { makeExplorer } from '../../src/check/explore.ts'
+import { type Subject, runOnce, withoutStacks } from '../../src/check/run-once.ts'
 import type { Explorer } from '../../src/check/explorer.ts'
 import { scenarioNames } from '../../src/check/index.ts'
 import { type KernelChoice, prepare } from '../../src/check/prepare.ts'
+import { StepLog } from '../../src/check/step-log.ts'
 import { tables } from '../../src/check/scenarios/index.ts'
 import { extent } from '../extent.ts'
 
@@ -61,6 +63,8 @@ function explored(
       let state: unknown = null
       const from = explorer.checkpoints?.eventBefore(explorer.firstNew) ?? 0
       if (from > 0) resumed++
+      // Whoever is noted is asked at each step.
+      explorer.log = saves ? null : new StepLog()
       const failure = runOnce(subject, explorer, () => (state = stateOf(saver, explorer)))
       states.push(failure ?? state ?? stateOf(saver, explorer))
       if (failure !== null) break

@@ -4,10 +4,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
-import { type Exploration, type ExploreOptions, explore } from '../../src/check/explore.ts'
+import { REDUNDANT } from '../../src/check/execution.ts'
+import { type Exploration, type ExploreOptions, explore, makeExplorer } from '../../src/check/explore.ts'
+import { type Subject, runOnce, withoutStacks } from '../../src/check/run-once.ts'
+import { Explorer } from '../../src/check/explorer.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
+import { StepLog } from '../../src/check/step-log.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
 import { extent } from '../extent.ts'
+import type { LateStep } from './programs/late.ts'
 import type { Step } from './programs/random.ts'
 
 const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }
@@ -153,6 +158,27 @@ const guardedSteps = fc
     ['unlock', lock, 0, 0],
   ])
 
+/** What an exploration finds that notes each step, so that no thread passes. */
+function askingAtEachStep(subject: Subject): unknown {
+  const explorer = makeExplorer(subject, limits)
+  const orders: string[] = []
+  let redundant = 0
+  let failure: ReturnType<typeof runOnce> = null
+  withoutStacks(() => {
+    do {
+      explorer.log = new StepLog()
+      failure = runOnce(subject, explorer)
+      if (failure !== null) return
+      if (explorer.status === REDUNDANT) redundant++
+      else orders.push(explorer.orderDigest())
+    } while (explorer.advance())
+  })
+  explorer.retire()
+  const executions = explorer.executions + (failure === null ? 0 : 1)
+  const { kind = null, schedule = explorer.steps } = failure ?? {}
+  return { executions, redundant, failure: kind, schedule, orders }
+}
+
 describe('the explorer', () => {
   it('shows every outcome, and every order of dependent operations exactly once', async () => {
     const { make } = (await load('random')) as { make: typeof import('./programs/random.ts').make }
@@ -206,6 +232,40 @@ describe('the explorer', () => {
       }),
       { numRuns: extent(40, 400) },
     )
+  })
+
+  it('asks nobody where a thread has a cell for itself, and finds the same when another comes to it late', async (t) => {
+    const { make } = (await load('late')) as { make: typeof import('./programs/late.ts').make }
+    const shared: fc.Arbitrary<LateStep> = fc.tuple(
+      fc.constantFrom('load', 'store', 'add'),
+      fc.integer({ min: 0, max: 1 }),
+      fc.constant(null),
+    )
+    const late: fc.Arbitrary<LateStep> = fc.tuple(
+      fc.constantFrom('load', 'load', 'store', 'store', 'add', 'count', 'plain'),
+      fc.integer({ min: 2, max: 5 }),
+      fc.constantFrom(null, 1, 2, 3),
+    )
+    const list = fc
+      .tuple(fc.array(shared, { minLength: 2, maxLength: 2 }), fc.array(late, { maxLength: 5 }))
+      .map((parts) => parts.flat())
+    const lists = fc.array(list, { minLength: 2, maxLength: 3 })
+    const again = t.mock.method(Explorer.prototype, 'followAgain')
+    const passing = t.mock.method(Explorer.prototype as unknown as { passed(): void }, 'passed')
+    fc.assert(
+      fc.property(lists, (threads) => {
+        const asked = askingAtEachStep(userSubject(make(threads) as Scenario))
+        const orders: string[] = []
+        const subject = userSubject(make(threads) as Scenario)
+        const result = explore(subject, { ...limits, onOrder: (order) => orders.push(order) })
+        const { executions, redundant, failure } = result
+        const schedule = failure?.schedule ?? result.steps
+        assert.deepEqual({ executions, redundant, failure: failure?.kind ?? null, schedule, orders }, asked)
+      }),
+      // With these programs it happens some times, whatever was drawn.
+      { numRuns: extent(60, 3000), seed: 2 },
+    )
+    assert.ok(passing.mock.callCount() > 0 && again.mock.callCount() > 0)
   })
 
   it('exchanges threads that run the same function, and loses no end but for their names', async () => {

@@ -1,13 +1,17 @@
 // `npm run check:states`: explores every scenario under every design twice, from saved states and from the beginning,
-// and compares executions, steps, how each ended, and the memory at each end. The semaphores take turns.
+// and compares executions, steps, how each ended, what depends on what, and the memory at each end. From saved states,
+// threads pass where they may (see Scheduler); from the beginning they are asked at each step. The semaphores take
+// turns.
 //
 // `-- --executions 3000` of each (800), `--seconds 600` in all (no limit), `--part 2/4` of the list (all of it).
 
 import { parseArgs } from 'node:util'
 import { memory } from '../../src/backends/stepped/index.ts'
-import { type Subject, makeExplorer, runOnce, withoutStacks } from '../../src/check/explore.ts'
+import { makeExplorer } from '../../src/check/explore.ts'
+import { type Subject, runOnce, withoutStacks } from '../../src/check/run-once.ts'
 import { scenarioNames } from '../../src/check/index.ts'
 import { prepare } from '../../src/check/prepare.ts'
+import { StepLog } from '../../src/check/step-log.ts'
 import { designs } from '../../src/kernel/index.ts'
 
 const rwsems = ['xadd', 'generic', 'spinning', 'writer-spinning'] as const
@@ -39,11 +43,14 @@ function doneBy(subject: Subject, saves: boolean): string {
   const run = (): void => {
     do {
       if ((explorer.checkpoints?.eventBefore(explorer.firstNew) ?? 0) > 0) resumed++
+      // Whoever is noted is asked at each step.
+      explorer.log = saves ? null : new StepLog()
       const ended = runOnce(subject, explorer, () => {
         for (const character of memory.digest()) note(character.charCodeAt(0))
       })
       count++
       note(explorer.depth)
+      for (const character of explorer.orderDigest()) note(character.charCodeAt(0))
       failure = ended?.kind ?? null
     } while (failure === null && count < executions && explorer.advance())
   }

@@ -71,7 +71,8 @@ const {
   File,
 } = await import('../../src/kernel/index.ts')
 const { VM_ACCOUNT, VM_LOCKED } = await import('../../src/kernel/index.ts')
-const { checkKernel, tearDown } = await import('../../src/check/kernel-invariants.ts')
+const { checkKernel } = await import('../../src/check/kernel-invariants.ts')
+const { tearDown } = await import('../../src/check/kernel-teardown.ts')
 const { tables } = await import('../../src/check/scenarios/index.ts')
 const { default: exercises } = await import('./exercises.ts')
 

@@ -383,6 +383,7 @@ export function raiseWhatWasCaught(): void {
 
 export function mustStop(thread: Thread): boolean {
   if (starting) return true
+  if (scheduler!.passes(thread)) return false
   const chosen = chooseNext()
   if (chosen === thread.id) return false
   nextThread = chosen

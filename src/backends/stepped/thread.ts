@@ -473,6 +473,10 @@ export abstract class Scheduler {
    * Every thread has announced its next operation. Returns the thread that does its own, or -1 to end it all, or SAVE.
    */
   abstract choose(): number
+  /** The thread at work goes on with the operation that it has announced, and nobody else is to be asked. */
+  passes(_thread: Thread): boolean {
+    return false
+  }
   /** After choose() has asked for it: all threads have stopped, and are what their records say. */
   save(): void {}
   /** Plain accesses of shared cells, while {@link setWatching} says so. */

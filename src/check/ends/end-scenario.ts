@@ -24,7 +24,8 @@ import {
   orderStop,
   perCpuBase,
 } from '../../kernel/index.ts'
-import { checkKernel, tearDown } from '../kernel-invariants.ts'
+import { checkKernel } from '../kernel-invariants.ts'
+import { tearDown } from '../kernel-teardown.ts'
 import { type MachineChoice, bootMachine, freshTask } from '../kernel-machine.ts'
 import { append, overwrite, writePage } from '../scenarios/file-calls.ts'
 import { type Operation, observeSpace } from '../kernel-scenario.ts'

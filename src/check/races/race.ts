@@ -1,7 +1,7 @@
 // What is told of a race of the literature: where it was, in which scenario it shows, and where it does not any more.
 
 import type { SourcePatch } from '../mutants/patch.ts'
-import type { FailureKind } from '../explore.ts'
+import type { FailureKind } from '../run-once.ts'
 
 /** A kernel in which the race is, and how it shows. */
 export interface Exhibit {

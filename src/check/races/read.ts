@@ -20,7 +20,7 @@
 // What stands below an exhibit, or what holds, belongs to it. `patches` names some of patches.ts. A line that begins
 // with a blank continues the one above.
 
-import type { FailureKind } from '../explore.ts'
+import type { FailureKind } from '../run-once.ts'
 import type { SourcePatch } from '../mutants/patch.ts'
 import { racePatches } from './patches.ts'
 import type { AbsentRace, Exhibit, Holds, Race } from './race.ts'
