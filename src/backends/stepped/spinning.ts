@@ -180,8 +180,10 @@ export function again(
   const isIdle = scheduler!.waitsAtOnce && isSame && turns.changes === changes && turns.looks !== looks
   // What it sees of a clock is another then.
   const hasMoved = thread.timeouts > turns.timeouts && readsClocks(sites)
-  const repeats =
-    !keeps && !hasMoved && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
+  // Who was woken has waited, which others see: whoever notifies next must find it there again.
+  const wasWoken = thread.sharedChanges - turns.shared > thread.timeouts - turns.timeouts
+  const isLike = !keeps && !hasMoved && !wasWoken && isSameEpoch && turns.before >= 0
+  const repeats = isLike && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later.
   const mayBeLater = isIdle && turns.rescues === rescues
   turns.epoch = epoch

@@ -11,6 +11,9 @@ export interface Reads {
   readonly counted: ReadonlySet<string>
 }
 
+/** What the engine does with numbers, and with nothing that the program would hear of. */
+const sums = /^([-+*/%&|^]|\*\*|<<|>>>?)$/
+
 /** Goes through a module whose identifiers mean `bindings`. */
 export function readsOf(program: Node, bindings: ReadonlyMap<Node, object>): Reads {
   const read = new Set<object>()
@@ -44,7 +47,12 @@ export function readsOf(program: Node, bindings: ReadonlyMap<Node, object>): Rea
       visit(left, false)
     }
     // As in `n = n + 1`.
-    const isSum = isPlain && isUnused && left.type === 'Identifier' && right.type === 'BinaryExpression'
+    const isSum =
+      isPlain &&
+      isUnused &&
+      left.type === 'Identifier' &&
+      right.type === 'BinaryExpression' &&
+      sums.test(right.operator)
     const first = isSum ? (right.left as Node) : right
     const isOwn = isSum && bindings.get(first) !== undefined && bindings.get(first) === bindings.get(left)
     visit(isOwn && right.type === 'BinaryExpression' ? right.right : right, false)
