@@ -124,6 +124,14 @@ describe('a turn that changes nothing', () => {
         return all.size
       },
     ],
+    [
+      'an iterator that a typed array takes up',
+      () => ({ left: [1, 2].values(), turns: 0 }),
+      (walk: { left: Iterator<number>; turns: number }) => {
+        const taken = new Uint8Array(walk.left as never)
+        return taken.length === 0 ? 3 : 0
+      },
+    ],
   ] as [string, () => object, (counter: never) => number][])
     it(`is none where it changes ${what}`, async () => {
       const checking = check({

@@ -3,8 +3,8 @@
 import { type Node, childrenOf } from './syntax.ts'
 
 export interface Reads {
-  /** Variables of which something is read, other than by what sets them anew. */
-  readonly read: ReadonlySet<object>
+  /** Variables of which something is read, other than by what sets them anew, and where. */
+  readonly read: ReadonlyMap<object, readonly Node[]>
   /** `n++`, `n += 1`, and other such expressions whose own value nobody looks at. */
   readonly unused: ReadonlySet<Node>
   /** Private names with which there is such an expression, and otherwise none but plain reads and writes. */
@@ -16,13 +16,16 @@ const sums = /^([-+*/%&|^]|\*\*|<<|>>>?)$/
 
 /** Goes through a module whose identifiers mean `bindings`. */
 export function readsOf(program: Node, bindings: ReadonlyMap<Node, object>): Reads {
-  const read = new Set<object>()
+  const read = new Map<object, Node[]>()
   const unused = new Set<Node>()
   const counted = new Set<string>()
   const others = new Set<string>()
   const note = (node: Node): void => {
     const binding = bindings.get(node)
-    if (binding !== undefined) read.add(binding)
+    if (binding === undefined) return
+    const places = read.get(binding)
+    if (places === undefined) read.set(binding, [node])
+    else places.push(node)
   }
   const privateName = (node: Node): string | null =>
     node.type === 'MemberExpression' && node.property.type === 'PrivateIdentifier' ? node.property.name : null
