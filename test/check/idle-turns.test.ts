@@ -149,6 +149,34 @@ describe('a turn that changes nothing', () => {
       assert.equal(await outcome(checking), 'error')
     })
 
+  it('is none of a call where it was one of another: a function that goes through its loop within a turn', async () => {
+    const until = (cells: Int32Array, cell: number, body: () => void): void => {
+      do body()
+      while (Atomics.load(cells, cell) === 0)
+    }
+    for (const turns of [2, 3]) {
+      const checking = check({
+        ...limits,
+        setup,
+        threads: [
+          (cells) => {
+            Atomics.store(cells, 0, 1)
+            until(cells, 1, () => {
+              Atomics.add(cells, 0, 1)
+              until(cells, 0, () => {})
+            })
+          },
+          (cells) => {
+            const seen = Atomics.load(cells, 0)
+            Atomics.store(cells, 1, 1)
+            assert.ok(seen <= turns)
+          },
+        ],
+      })
+      assert.equal(await outcome(checking), 'error')
+    }
+  })
+
   it('is none where the thread was woken in it: who notifies next must find it again', async () => {
     for (const time of [undefined, 10]) {
       const checking = check({
