@@ -36,7 +36,7 @@ let depth = 0
 const clocks =
   /\b(Date\??\.now|performance|hrtime)\b|\$t\d+\??\.now\b|(?<!\$t\d+ )= *Date\b(?!\s*[(.])|\bnew\s+Date\b(?!\s*\()/
 const chance =
-  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\bgetRandomValues\b|\brandomUUID\b/
+  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\bgetRandomValues\b|\brandom(UUID|Bytes|Int)\b/
 
 /** Notes of a program whether the texts of its modules name a clock, or chance. */
 export function noteNames(of: Site[], texts: readonly string[]): void {
