@@ -68,6 +68,7 @@ describe('threads of one function', async () => {
     ['an error', "const e = new Failed('x'); e.more = 1", 'try { throw e } catch (g) { g.more = 2 }'],
     ['bytes', 'const b = new Uint8Array(4); b[0] = 1; b.fill(3, 1)', 'b[1]++'],
     ['an expression', "const r = /./g; r.exec('ab')", "r.lastIndex = 0; /a/.test('ab')"],
+    ['a date', 'const d = new Date(0); d.setTime(1)', 'd.setMonth(d.getMonth() + 1)'],
     [
       'by Object.assign',
       'const o = Object.assign({}, { n: 1 })',
@@ -101,6 +102,7 @@ describe('threads of one function', async () => {
     'bytes of the module': 'const b = new Uint8Array(bytes); b[0] = 1',
     'those through a class': 'const b = new View(bytes); b[0] = 1',
     'what Object.assign is given': 'Object.assign(object, { n: 1 })',
+    'what random numbers they have': 'Math.random() < 0.5',
   }))
     it(`are told apart where they change ${what}`, async () => {
       assert.equal(await executionsOf(body), apart)

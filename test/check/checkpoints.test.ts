@@ -136,11 +136,13 @@ describe('what is saved', () => {
     }
     original.readBigInts.push(0n, 7n)
     Object.assign(original.turnsOf(5), { epoch: 1, before: 2, from: 3, changes: 4, looks: 5, values: [6] })
+    original.turnsOf(5, 1).epoch = 2
     const copy = new Thread(0)
     copy.copyFrom(original)
     assert.deepEqual(copy, original)
+    original.turnsOf(5, 1).epoch = 8
     original.turnsOf(5).epoch = 9
-    assert.equal(copy.turnsOf(5).epoch, 1)
+    assert.deepEqual([copy.turnsOf(5, 1).epoch, copy.turnsOf(5).epoch], [2, 1])
   })
 
   it('is nothing of a loop in which a thread has yet to take a first turn, though it has taken some since', () => {

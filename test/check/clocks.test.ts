@@ -1,6 +1,7 @@
 // The clocks of threads: they stand still, and move on where time passes for the thread.
 
 import assert from 'node:assert/strict'
+import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ScenarioFailed, check, checkFile } from '../../src/check.ts'
@@ -188,6 +189,25 @@ describe('random numbers', () => {
     })
     assert.deepEqual([result.verdict, result.complete, result.chance], ['pass', true, true])
     assert.ok(result.executions > 1)
+  })
+
+  it('are the same in each execution where they are of node:crypto', async () => {
+    const all = new Set<string>()
+    const result = await check({
+      minimiseSeconds,
+      setup: () => ({ cells: setup(), drawn: [] as (string | number)[] }),
+      threads: [0, 1].map(() => ({ cells, drawn }: { cells: Int32Array; drawn: (string | number)[] }) => {
+        Atomics.exchange(cells, 0, randomInt(2 ** 20))
+        const [length, least, id] = [randomBytes(70_000).length, randomInt(5, 7), randomUUID()]
+        drawn.push(id, createHash('sha256').update(randomBytes(8)).digest('hex'), `${length} ${least}`)
+      }),
+      invariant: ({ drawn }) => {
+        assert.equal(drawn.filter((each) => /^70000 [56]$/.test(`${each}`)).length, 2)
+        all.add(drawn.toSorted().join())
+        assert.equal(all.size, 1)
+      },
+    })
+    assert.deepEqual([result.verdict, result.complete, result.chance], ['pass', true, true])
   })
 })
 

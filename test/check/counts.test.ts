@@ -71,6 +71,7 @@ describe('what a loop counts and nobody reads', () => {
       besides: 'let n = 0, m = 0; const count = () => { n += 2; m = m + 1 }',
       counts: 'count()',
     },
+    'in a static field': { counts: 'Lock.taken++', members: 'static taken = 0' },
     'in a field by a key': { counts: "this['spins']++" },
   }))
     it(`is no state: ${where}`, async () => {
@@ -111,6 +112,19 @@ describe('what a loop counts and somebody reads', () => {
       besides: "import { isDeepStrictEqual } from 'node:util'",
       counts: 'this.stats.retries++',
       works: 'third(isDeepStrictEqual(this.stats, { retries: 3 }) ? 3 : 0)',
+    },
+    'by what describes the field': {
+      counts: 'this.spins++',
+      works: "third(Object.getOwnPropertyDescriptor(this, 'spins').value)",
+    },
+    'by what describes all fields': {
+      counts: 'this.stats.retries++',
+      works: 'third(Object.getOwnPropertyDescriptors(this.stats).retries.value)',
+    },
+    'by a proxy that is asked for it': {
+      besides: 'let n = 0; const of = new Proxy({}, { has(_, key) { third(+key + 1) ; return true } })',
+      begins: 'n = 0',
+      counts: 'n++; n = n in of',
     },
     'by a getter over a private field': {
       counts: 'this.#n++',

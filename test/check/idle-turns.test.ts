@@ -107,6 +107,97 @@ describe('a turn that changes nothing', () => {
     })
     assert.equal(await outcome(checking), 'error')
   })
+
+  for (const [what, make, counts] of [
+    ['a date', () => new Date(0), (date: Date) => date.setTime(date.getTime() + 1)],
+    ['the position of a regular expression', () => /a/y, (a: RegExp) => (a.test('aaaa') ? a.lastIndex : 0)],
+    [
+      'a buffer',
+      () => Buffer.alloc(4),
+      (buffer: Buffer) => buffer.writeInt32LE(buffer.readInt32LE(0) + 1, 0) && buffer.readInt32LE(0),
+    ],
+    [
+      'the parameters of an address',
+      () => new URLSearchParams(),
+      (all: URLSearchParams) => {
+        all.append('turn', '')
+        return all.size
+      },
+    ],
+    [
+      'an iterator that a typed array takes up',
+      () => ({ left: [1, 2].values(), turns: 0 }),
+      (walk: { left: Iterator<number>; turns: number }) => {
+        const taken = new Uint8Array(walk.left as never)
+        return taken.length === 0 ? 3 : 0
+      },
+    ],
+  ] as [string, () => object, (counter: never) => number][])
+    it(`is none where it changes ${what}`, async () => {
+      const checking = check({
+        ...limits,
+        name: what,
+        setup,
+        threads: [
+          (cells) => {
+            const counter = make() as never
+            while (Atomics.load(cells, 0) === 0) if (counts(counter) === 3) throw new Error('three turns')
+          },
+          (cells) => void Atomics.store(cells, 0, 1),
+        ],
+      })
+      assert.equal(await outcome(checking), 'error')
+    })
+
+  it('is none of a call where it was one of another: a function that goes through its loop within a turn', async () => {
+    const until = (cells: Int32Array, cell: number, body: () => void): void => {
+      do body()
+      while (Atomics.load(cells, cell) === 0)
+    }
+    for (const turns of [2, 3]) {
+      const checking = check({
+        ...limits,
+        setup,
+        threads: [
+          (cells) => {
+            Atomics.store(cells, 0, 1)
+            until(cells, 1, () => {
+              Atomics.add(cells, 0, 1)
+              until(cells, 0, () => {})
+            })
+          },
+          (cells) => {
+            const seen = Atomics.load(cells, 0)
+            Atomics.store(cells, 1, 1)
+            assert.ok(seen <= turns)
+          },
+        ],
+      })
+      assert.equal(await outcome(checking), 'error')
+    }
+  })
+
+  it('is none where the thread was woken in it: who notifies next must find it again', async () => {
+    for (const time of [undefined, 10]) {
+      const checking = check({
+        ...limits,
+        setup,
+        threads: [
+          (cells) => {
+            while (Atomics.load(cells, 0) === 0) Atomics.wait(cells, 0, 0, time)
+          },
+          (cells) => {
+            let woken = 0
+            for (let turn = 0; turn < 4; turn++) woken += Atomics.notify(cells, 0)
+            Atomics.store(cells, 0, 1)
+            Atomics.notify(cells, 0)
+            if (woken === 4) throw new Error('it was there each time')
+          },
+        ],
+      })
+      assert.equal(await outcome(checking), 'error')
+    }
+  })
 })
 
 it('a race is told at once where both threads are in loops without end after it', async () => {

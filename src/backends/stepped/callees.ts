@@ -81,6 +81,7 @@ const changesObject = methodsOf([
   [Set, 'add delete clear'],
   [WeakMap, 'set delete'],
   [WeakSet, 'add delete'],
+  [Date, 'setTime setDate setMonth setFullYear setHours setMinutes setSeconds setMilliseconds'],
 ])
 /** Those of regular expressions, of which most begin anew each time. */
 const changesPosition = methodsOf([[RegExp, 'exec test']])

@@ -83,6 +83,8 @@ const changesFirst =
 
 /** Functions of the engine that go through what they are given first, and change nothing else. */
 const walksFirst = /^(Array\.from|(Object|Map)\.groupBy|Object\.fromEntries)$/
+/** Functions of the engine that tell what the properties are of what they are given first. */
+const describesFirst = /^(Object|Reflect)\.getOwnPropertyDescriptors?$/
 
 /** Counts a change by a call, unless it turns out to be one of the program, which counts its own. */
 function counted(c: Context, node: Call, written: Node): Node {
@@ -100,7 +102,7 @@ function counted(c: Context, node: Call, written: Node): Node {
     const isOutward = /^outward[01]?$/.test(callee.name.replace(c.runtime(''), ''))
     return isOutward ? countedOutward(c, node, written) : after(c.help('noteCall', callee))
   }
-  if (callee.type !== 'MemberExpression' || !isMethod(callee)) return after(c.change())
+  if (!isMethod(callee)) return after(c.change())
   const object = callee.object as Node
   const note = (first: Node, use: Node): Node => {
     const method = { ...callee, object: first } as unknown as Node
@@ -116,7 +118,7 @@ function isTemporary(node: Node): boolean {
 /** As counted(), of a call by outward(), which counts a change of anything but what the call is given first. */
 function countedOutward(c: Context, node: Call, written: Call): Node {
   const path = globalName(c, node.callee as Node) ?? ''
-  const helper = changesFirst.test(path) ? 'changes' : walksFirst.test(path) ? 'walked' : null
+  const helper = helperOfFirst(path)
   const [method, object, given, ...rest] = written.arguments as Node[]
   const isList = (written.callee as Node & { name: string }).name === c.runtime('outward')
   const isNone = (written.callee as Node & { name: string }).name === c.runtime('outward0')
@@ -129,8 +131,16 @@ function countedOutward(c: Context, node: Call, written: Call): Node {
   return { ...written, arguments: [method, object, all, ...rest] } as unknown as Node
 }
 
-function isMethod({ object, property, computed }: Member): boolean {
-  return object.type !== 'Super' && property.type !== 'PrivateIdentifier' && !computed
+/** What is told of the object that the function of the engine is given first; null: any change. */
+function helperOfFirst(path: string): string | null {
+  if (changesFirst.test(path)) return 'changes'
+  if (describesFirst.test(path)) return 'described'
+  return walksFirst.test(path) ? 'walked' : null
+}
+
+function isMethod(callee: Node): callee is Member {
+  if (callee.type !== 'MemberExpression' || callee.computed) return false
+  return callee.object.type !== 'Super' && callee.property.type !== 'PrivateIdentifier'
 }
 
 /** A call by a name that stands for a change, or of a function that may be none of the program's. */
@@ -143,10 +153,14 @@ export function mayChange(c: Context, node: Node): boolean {
   if (!c.tellsOwn || node.callee.type === 'Super') return false
   // What is transferred is gone from where it was.
   if (name === 'structuredClone' && node.arguments.length > 1) return true
+  const path = globalName(c, node.callee as Node) ?? ''
+  if (describesFirst.test(path)) return true
   if (harmlessMethod.test(name)) return false
-  if (walksFirst.test(globalName(c, node.callee as Node) ?? '')) return true
+  if (walksFirst.test(path)) return true
   const target = c.reach.targets.get(node)
-  return target === undefined || target.unknown || target.functions.length === 0
+  if (target === undefined || target.unknown || target.functions.length === 0) return true
+  // Of a method only its name is known, and what has it may be the engine's: asked when it is called.
+  return !target.exact && isMethod(node.callee as Node) && !c.callsBack(node)
 }
 
 /** The call with its parts written anew; what comes before it is evaluated. */

@@ -39,7 +39,7 @@ const clocks = new RegExp(
 )
 const chance = new RegExp(
   String.raw`\bMath\??\.random\b|\$t\d+\??\.random\b|` +
-    String.raw`(?<!\$t\d+ )= *Math\b(?!\s*\.|\)\??\.(?!random\b))|\bgetRandomValues\b|\brandomUUID\b`,
+    String.raw`(?<!\$t\d+ )= *Math\b(?!\s*\.|\)\??\.(?!random\b))|\bgetRandomValues\b|\brandom(UUID|Bytes|Int)\b`,
 )
 
 /** Notes of a program whether the texts of its modules name a clock, or chance. */

@@ -78,7 +78,15 @@ export class Context {
   ): Frame {
     const probe = this.#probes.find((each) => each.function === info.name)
     const counts = { inner: 0, innerMax: 0, outer: 0, outerMax: 0, statement: 0 }
-    const lists = { steps: [], loops: [], waits: [], kept: new Set<string>(), detours: [], targets: [] }
+    const lists = {
+      steps: [],
+      loops: [],
+      waits: [],
+      entries: [],
+      kept: new Set<string>(),
+      detours: [],
+      targets: [],
+    }
     return { info, probe, stops, constructs, locals, ...counts, ...lists }
   }
 

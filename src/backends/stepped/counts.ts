@@ -77,7 +77,8 @@ function noteRead(name: string): void {
 /** The object in whose field `name` something is counted next, by an expression whose value nobody looks at. */
 export function tallied<T>(object: T, name: string): T {
   armed = null
-  if (typeof object !== 'object' || object === null || isCounting(name)) return changes(object)
+  const isObject = (typeof object === 'object' && object !== null) || typeof object === 'function'
+  if (!isObject || isCounting(name)) return changes(object)
   const cell = cellOf(object, name)
   if (cell === null) return changes(object)
   armed = cell
@@ -94,6 +95,13 @@ export function talliedPrivate<T>(object: T, name: string): T {
 /** The object of which a private field is read in which something is counted elsewhere. */
 export function looked<T>(object: T, name: string): T {
   if (left.has(name)) noteRead(name)
+  return object
+}
+
+/** An object whose properties are asked for what they are: that tells what is counted in them. */
+export function described<T>(object: T): T {
+  for (const [name, { get }] of cells.get(object as object) ?? [])
+    if (Object.getOwnPropertyDescriptor(object, name)?.get === get) noteRead(name)
   return object
 }
 

@@ -78,6 +78,8 @@ export interface Frame {
   readonly loops: Node[]
   /** Of each of them, whether it waits: see again() in spinning.ts. */
   readonly waits: boolean[]
+  /** What tells the turns of each from those of other calls of the function; null where nothing does. */
+  readonly entries: (Node | null)[]
   /** Variables that are kept. */
   readonly kept: Set<string>
   readonly locals: readonly Local[]

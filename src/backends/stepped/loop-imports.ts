@@ -35,6 +35,7 @@ const builtins: ReadonlyMap<string, string> = new Map(
     assert: 'node-assert',
     'assert/strict': 'node-assert-strict',
     util: 'node-util',
+    crypto: 'node-crypto',
   }).flatMap(([name, file]) =>
     [name, `node:${name}`].map((each) => [each, `${folder}${file}${extension}`] as const),
   ),
@@ -44,6 +45,7 @@ const builtins: ReadonlyMap<string, string> = new Map(
 const usedFor: readonly (readonly [names: RegExp, used: RegExp])[] = [
   [/^(node:)?assert\b/, /\b(rejects|doesNotReject)\b/],
   [/^(node:)?util$/, /\bpromisify\b/],
+  [/^(node:)?crypto$/, /\brandom(UUID|Bytes|Int)\b/],
 ]
 
 export function hasUseFor(specifier: string, text: string): boolean {

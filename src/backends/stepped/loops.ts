@@ -25,9 +25,18 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
   const stops = c.stops(node)
   if (node.type === 'ForOfStatement' || node.type === 'ForInStatement') headCellsEarly(c, node)
   const carries = stops ? carriedBy(node, c.module, c.options.spins, c.options.turns) : 'variables'
-  if (carries !== 'variables') c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
+  c.frame.entries.push(carries === 'variables' ? null : enter(c, node))
   if (node.type === 'ForOfStatement' && c.reach.iterationStops) iterating(c, node, labels, carries)
   else turning(c, node, labels, carries, null)
+  c.frame.entries.pop()
+}
+
+/** A function may be called anew within a turn of its loop: the turns of each call are told apart, but in the kernel. */
+function enter(c: Context, node: Loop): Node | null {
+  const entry = c.help('loop', c.site(node, 'loop'))
+  if (c.options.turns && !isOfLoop(c.module.url)) return c.keep(entry)
+  c.emit(tree.does(entry))
+  return null
 }
 
 /** Closures in what is gone through have the variables of the head, which have no value yet. */
@@ -102,8 +111,11 @@ function marks(c: Context, node: Loop, carries: Carried): void {
   const isPlain = carries === 'nothing' || carries === 'properties'
   const values = isPlain ? [] : carries.map((variable) => c.expression(variable))
   const keeps = carries !== 'nothing'
-  if (c.options.turns && !isOfLoop(c.module.url))
-    return void c.point(c.help('again', site(), keeps, isPlain ? tree.nothing() : tree.list(values), true))
+  const entry = c.frame.entries.at(-1)!
+  if (entry !== null)
+    return void c.point(
+      c.help('again', site(), keeps, isPlain ? tree.nothing() : tree.list(values), true, entry),
+    )
   c.point(c.help('again', site(), keeps, ...(isPlain ? [] : [tree.list(values)])))
 }
 

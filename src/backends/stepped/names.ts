@@ -86,7 +86,8 @@ export const harmlessMethod = new RegExp(
     'to[A-Z].*|char.*|codePointAt|startsWith|endsWith|split|trim.*|pad.*|of|log|warn|error|info|debug|now|hrtime|' +
     'random|getOwn.*|getPrototypeOf|create|stringify|parse|parseInt|parseFloat|structuredClone|bind|String|Number|' +
     'Boolean|BigInt|Symbol|.*Error|assert.*|ok|equal|strictEqual|deepStrictEqual|notEqual|get(Ui|I)nt.*|' +
-    'get(Float|Big).*|load|store|wait|notify|pause)$',
+    'get(Float|Big).*|get(UTC)?(FullYear|Month|Date|Day|Hours|Minutes|Seconds|Milliseconds)|getTime|valueOf|' +
+    'repeat|substr|substring|normalize|localeCompare|getRandomValues|randomUUID|load|store|wait|notify|pause)$',
 )
 
 /** Classes of the engine whose objects have no memory of what they are given, and are no others in disguise. */

@@ -83,7 +83,8 @@ export function isFresh(open: unknown): boolean {
 /** It is gone through from the beginning to the end, or as far as somebody wants: an iterator goes on for others. */
 export function walked<T>(iterable: T): T {
   if (typeof iterable !== 'object' || iterable === null) return iterable
-  if (!isFresh(iteratorOf(iterable))) state.changes++
+  const open = iteratorOf(iterable)
+  if (open !== undefined && !isFresh(open)) state.changes++
   return iterable
 }
 
@@ -95,7 +96,7 @@ function iteratorOf(object: object): unknown {
   for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
     if (walkable.includes(at)) return (at as Iterable<unknown>)[Symbol.iterator]
     const property = Object.getOwnPropertyDescriptor(at, Symbol.iterator)
-    if (property !== undefined) return property.value
+    if (property !== undefined) return property.get ?? property.value
   }
   return undefined
 }

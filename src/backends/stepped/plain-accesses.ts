@@ -2,6 +2,7 @@
 
 import { memory, type View } from './memory.ts'
 import { bulkMethods } from './names.ts'
+import { walked } from './owned.ts'
 import { current, forbidden, refused, scheduler, siteHere, state, tracer, watching } from './running.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import type { Watched } from './thread.ts'
@@ -223,7 +224,7 @@ export function dataView(
 export function source<T>(value: T, site: number): T {
   const view = ArrayBuffer.isView(value) ? (value as { [SHARED]?: View })[SHARED] : undefined
   if (view !== undefined) noteBulkRead(view, 0, view.length, site)
-  return value
+  return ArrayBuffer.isView(value) ? value : walked(value)
 }
 
 /** A typed array or DataView was made: from now on it is watched if its memory is shared. */

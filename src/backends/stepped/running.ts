@@ -502,10 +502,13 @@ export function isSole(): boolean {
   return scheduler !== null && scheduler.isSole
 }
 
-/** The thread has changed something that is not in shared memory, and that others may see: an object, a variable. */
+/**
+ * The thread has changed something that is not in shared memory, and that others may see: an object, a variable. Or it
+ * has drawn random numbers, which are its own.
+ */
 export function hasOwnChanges(thread: Thread): boolean {
   const changes = thread === current ? state.changes : thread.changes
-  return changes > thread.sharedChanges + thread.privateChanges
+  return changes > thread.sharedChanges + thread.privateChanges || thread.draws > 0
 }
 
 /** No thread of the program runs: its state is being made or looked at. */

@@ -148,11 +148,12 @@ function spin(
   return mustStop(thread) ? stop() : pauseDone(thread)
 }
 
-/** The next loop is entered. */
-export function loop(site: number): void {
+/** The next loop is entered. Returns a number for that. */
+export function loop(site: number): number {
   const turns = current.turns[site]
   current.pausedClock = current.clockLooks
-  if (turns !== undefined) enterLoop(turns)
+  if (turns?.entry === 0) enterLoop(turns)
+  return ++current.entries
 }
 
 /**
@@ -160,28 +161,32 @@ export function loop(site: number): void {
  * properties. If the last has changed nothing, with these values too, it only waits, and so it does if it has read the
  * same as the one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within
  * it are part of the turn. With `follows`, one that has changed what is not shared is gone on with as
- * often as setTurns() says though it has read the same, since that may be what it counts in.
+ * often as setTurns() says though it has read the same, since that may be what it counts in. The turns are those since
+ * loop() returned `entry`; 0 for those since its last call.
  */
 export function again(
   site: number,
   keeps: boolean,
   values: readonly unknown[] = noValues,
   follows = false,
+  entry = 0,
 ): unknown {
   const thread = current
   if (thread === soloThread) return undefined
   const { reads, epoch, looks, rescues } = thread
   const { changes } = state
   const own = changes - thread.sharedChanges
-  const turns = thread.turnsOf(site)
+  const turns = thread.turnsOf(site, entry)
   const isSameEpoch = turns.epoch === epoch
   const from = isSameEpoch ? turns.from : 0
   const isSame = values === noValues || sameValues(turns.values, values)
   const isIdle = scheduler!.waitsAtOnce && isSame && turns.changes === changes && turns.looks !== looks
   // What it sees of a clock is another then.
   const hasMoved = thread.timeouts > turns.timeouts && readsClocks(sites)
-  const repeats =
-    !keeps && !hasMoved && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
+  // Who was woken has waited, which others see: whoever notifies next must find it there again.
+  const wasWoken = thread.sharedChanges - turns.shared > thread.timeouts - turns.timeouts
+  const isLike = !keeps && !hasMoved && !wasWoken && isSameEpoch && turns.before >= 0
+  const repeats = isLike && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later.
   const mayBeLater = isIdle && turns.rescues === rescues
   turns.epoch = epoch

@@ -80,6 +80,10 @@ export const FINISHED = 3
 
 /** What is known of the last two turns of a loop. */
 interface Turns {
+  /** The number under which the loop was entered; 0 where it has none, see loop() in spinning.ts. */
+  entry: number
+  /** Of when it was entered before, and is gone through yet, or was left: the last first. */
+  outer: Turns | null
   /** Where among the thread's reads they began: the last but one, or -1, and the last. */
   epoch: number
   before: number
@@ -132,6 +136,30 @@ export function enterLoop(turns: Turns): void {
   turns.changes = -1
   turns.vain = 0
   turns.timeouts = Infinity
+}
+
+/** So often a loop may be entered anew within its turns, that its turns are yet known when it goes on. */
+const ENTRIES_MAX = 8
+
+function newTurns(entry: number, outer: Turns | null): Turns {
+  const places = { entry, outer, epoch: -1, before: -1, from: 0, values: noValues }
+  const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
+  const waits = { shared: 0, timeouts: Infinity, clockLooks: 0 }
+  return { ...places, ...counts, ...waits }
+}
+
+/** In the place of `old`, which nobody needs. */
+function copyOf(turns: Turns, old: Turns | null): Turns {
+  const { outer } = turns
+  return Object.assign(old ?? {}, turns, { outer: outer && copyOf(outer, old?.outer ?? null) })
+}
+
+/** Those that were met last. */
+function withoutOldest(turns: Turns | null): Turns | null {
+  let last = turns
+  for (let count = 2; count < ENTRIES_MAX && last !== null; count++) last = last.outer
+  if (last !== null) last.outer = null
+  return turns
 }
 
 /** Reads that are remembered since a thread last changed something. */
@@ -244,6 +272,8 @@ export class Thread {
   isLooping = false
   /** It spins on the sources of its event loop; nobody changes this. */
   eventWait: EventWait | null = null
+  /** How often it has entered a loop: this only grows. */
+  entries = 0
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
   /** The numbers of these loops. */
@@ -356,6 +386,7 @@ export class Thread {
     this.toldAt = other.toldAt
     this.isLooping = other.isLooping
     this.eventWait = other.eventWait
+    this.entries = other.entries
   }
 
   #copyFrames(other: Thread): void {
@@ -382,47 +413,18 @@ export class Thread {
     // Where the other has yet to take a first turn, it may have entered the loop, of which it knew nothing then.
     for (const site of this.loops) if (other.turns[site] === undefined) enterLoop(this.turns[site]!)
     for (const site of other.loops) {
-      const turns = this.turnsOf(site)
-      const {
-        epoch,
-        before,
-        from,
-        changes,
-        looks,
-        rescues,
-        own,
-        vain,
-        shared,
-        timeouts,
-        clockLooks,
-        values,
-      } = other.turns[site]!
-      turns.epoch = epoch
-      turns.before = before
-      turns.from = from
-      turns.changes = changes
-      turns.looks = looks
-      turns.rescues = rescues
-      turns.own = own
-      turns.vain = vain
-      turns.shared = shared
-      turns.timeouts = timeouts
-      turns.clockLooks = clockLooks
-      turns.values = values
+      if (this.turns[site] === undefined) this.loops.push(site)
+      this.turns[site] = copyOf(other.turns[site]!, this.turns[site] ?? null)
     }
   }
 
-  /** What is known of the turns of a loop. */
-  turnsOf(site: number): Turns {
-    const known = this.turns[site]
-    if (known !== undefined) return known
-    this.loops.push(site)
-    const places = { epoch: -1, before: -1, from: 0, values: noValues }
-    const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
-    const waits = { shared: 0, timeouts: Infinity, clockLooks: 0 }
-    const turns = { ...places, ...counts, ...waits }
-    this.turns[site] = turns
-    return turns
+  /** What is known of the turns of a loop since it was entered. Whoever has entered it since then has left it. */
+  turnsOf(site: number, entry = 0): Turns {
+    const last = this.turns[site]
+    for (let at: Turns | null = last ?? null; at !== null; at = at.outer)
+      if (at.entry === entry) return (this.turns[site] = at)
+    if (last === undefined) this.loops.push(site)
+    return (this.turns[site] = newTurns(entry, withoutOldest(last ?? null)))
   }
 
   forgetReads(): void {

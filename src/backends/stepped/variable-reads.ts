@@ -3,23 +3,29 @@
 import { type Node, childrenOf } from './syntax.ts'
 
 export interface Reads {
-  /** Variables of which something is read, other than by what sets them anew. */
-  readonly read: ReadonlySet<object>
+  /** Variables of which something is read, other than by what sets them anew, and where. */
+  readonly read: ReadonlyMap<object, readonly Node[]>
   /** `n++`, `n += 1`, and other such expressions whose own value nobody looks at. */
   readonly unused: ReadonlySet<Node>
   /** Private names with which there is such an expression, and otherwise none but plain reads and writes. */
   readonly counted: ReadonlySet<string>
 }
 
+/** What the engine does with numbers, and with nothing that the program would hear of. */
+const sums = /^([-+*/%&|^]|\*\*|<<|>>>?)$/
+
 /** Goes through a module whose identifiers mean `bindings`. */
 export function readsOf(program: Node, bindings: ReadonlyMap<Node, object>): Reads {
-  const read = new Set<object>()
+  const read = new Map<object, Node[]>()
   const unused = new Set<Node>()
   const counted = new Set<string>()
   const others = new Set<string>()
   const note = (node: Node): void => {
     const binding = bindings.get(node)
-    if (binding !== undefined) read.add(binding)
+    if (binding === undefined) return
+    const places = read.get(binding)
+    if (places === undefined) read.set(binding, [node])
+    else places.push(node)
   }
   const privateName = (node: Node): string | null =>
     node.type === 'MemberExpression' && node.property.type === 'PrivateIdentifier' ? node.property.name : null
@@ -44,7 +50,12 @@ export function readsOf(program: Node, bindings: ReadonlyMap<Node, object>): Rea
       visit(left, false)
     }
     // As in `n = n + 1`.
-    const isSum = isPlain && isUnused && left.type === 'Identifier' && right.type === 'BinaryExpression'
+    const isSum =
+      isPlain &&
+      isUnused &&
+      left.type === 'Identifier' &&
+      right.type === 'BinaryExpression' &&
+      sums.test(right.operator)
     const first = isSum ? (right.left as Node) : right
     const isOwn = isSum && bindings.get(first) !== undefined && bindings.get(first) === bindings.get(left)
     visit(isOwn && right.type === 'BinaryExpression' ? right.right : right, false)

@@ -2,6 +2,7 @@
 
 import type { ProgramModule } from './program.ts'
 import type { Binding, Scopes } from './scope.ts'
+import { type Loop, mayBeReadUnseen, setAnew } from './set-anew.ts'
 import { type Node, childrenOf, isFunction } from './syntax.ts'
 
 /**
@@ -30,18 +31,14 @@ export function carriedBy(
   if (loop.type === 'ForOfStatement' || loop.type === 'ForInStatement') return 'variables'
   const isSpin = loop.type === 'ForStatement' && counts(loop.update, spins)
   const fresh = declaredInTurn(loop, bindings)
-  // What a `for` begins with is done once, before the first turn.
-  const parts =
-    loop.type === 'ForStatement'
-      ? [loop.test, loop.body, isSpin ? null : loop.update].filter((part) => part != null)
-      : childrenOf(loop)
+  const { test, body } = loop as Loop
+  const update = loop.type === 'ForStatement' && !isSpin ? (loop.update ?? null) : null
+  const parts = [test, body, update].filter((part) => part != null)
   const { assigned, counted, hasProperties, isUnclear } = assignmentsIn(parts, loop, bindings)
   if (isUnclear) return 'variables'
-  // After a `continue`, the end of a turn comes without what is set before it.
-  const skips = 'update' in loop && contains(loop, (node) => node.type === 'ContinueStatement')
-  const isSet = skips ? new Map<Binding, boolean>() : setFirst(parts, bindings)
+  const isSet = setAnew(loop as Loop, { test: test ?? null, body, update }, module)
   const carried = [...assigned.keys()].filter(
-    (each) => !fresh.has(each) && isSet.get(each) !== true && !(compares && isUnread(each, module)),
+    (each) => !fresh.has(each) && !isSet.has(each) && !(compares && isUnread(each, module)),
   )
   if (carried.length === 0) return hasProperties ? 'properties' : 'nothing'
   if (!compares || carried.length > COMPARED_MAX || carried.some((each) => counted.has(each)))
@@ -49,12 +46,9 @@ export function carriedBy(
   return carried.map((each) => assigned.get(each)!)
 }
 
-/** Nobody reads anything of the variable. What `arguments` and `eval` read of it, nobody sees. */
-export function isUnread(binding: Binding, { scopes, program, text, format }: ProgramModule): boolean {
-  if (scopes.reads.read.has(binding) || !/^(variable|parameter)$/.test(binding.kind)) return false
-  // A script may have it on the global object.
-  if (binding.scope === program && format !== 'module') return false
-  return !/\beval\b/.test(text) && (binding.kind === 'variable' || !/\barguments\b/.test(text))
+/** Nobody reads anything of the variable. */
+export function isUnread(binding: Binding, module: ProgramModule): boolean {
+  return !module.scopes.reads.read.has(binding) && !mayBeReadUnseen(binding, module)
 }
 
 interface Assignments {
@@ -101,56 +95,6 @@ function assignmentsIn(parts: readonly Node[], loop: Node, bindings: Scopes['bin
   }
   for (const part of parts) visit(part)
   return found
-}
-
-/** For each variable, whether a turn sets it in any case before anything else is done with it. */
-function setFirst(parts: readonly Node[], bindings: Scopes['bindings']): Map<Binding, boolean> {
-  const found = new Map<Binding, boolean>()
-  const note = (node: Node, isSet: boolean): void => {
-    const binding = bindings.get(node)
-    if (binding !== undefined && !found.has(binding)) found.set(binding, isSet)
-  }
-  const visit = (node: Node, isSure: boolean): void => {
-    if (node.type === 'AssignmentExpression' && node.operator === '=' && node.left.type === 'Identifier') {
-      visit(node.right, isSure)
-      note(node.left, isSure)
-      return
-    }
-    if (node.type === 'VariableDeclarator' && node.init && node.id.type === 'Identifier') {
-      visit(node.init, isSure)
-      note(node.id, isSure)
-      return
-    }
-    note(node, false)
-    const first = isSure ? surePart(node) : null
-    for (const child of childrenOf(node)) visit(child, isSure && (first === null || child === first))
-  }
-  for (const part of parts) visit(part, true)
-  return found
-}
-
-/** Of something of which not all need be done: the part that is; null where all is. */
-function surePart(node: Node): Node | undefined | null {
-  switch (node.type) {
-    case 'IfStatement':
-    case 'ConditionalExpression':
-      return node.test
-    case 'LogicalExpression':
-      return node.left
-    case 'SwitchStatement':
-      return node.discriminant
-    case 'DoWhileStatement':
-      return node.body
-    case 'ForStatement':
-    case 'ForOfStatement':
-    case 'ForInStatement':
-    case 'WhileStatement':
-    case 'TryStatement':
-    case 'ChainExpression':
-      return undefined
-    default:
-      return isFunction(node) ? undefined : null
-  }
 }
 
 function counts(update: Node | null | undefined, variable: string | null): boolean {
