@@ -20,6 +20,7 @@
 
 import {
   FINISHED,
+  LOOK,
   NOTIFY,
   READY,
   STOP,
@@ -29,11 +30,13 @@ import {
   WOKEN,
   memory,
   setWatching,
+  siteHere,
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
   goOn,
   hasDecidedLater,
+  hasJumpsLeft,
   hasTimer,
   isOver,
   isPassingOver,
@@ -49,8 +52,13 @@ import { aimStop } from './operation-modes.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
 import { NotSymmetric, type Symmetry } from './symmetry.ts'
 
+/**
+ * Where a thread looks at its clock, a schedule names the thread, or this in its place: then the clock has moved. It is
+ * a bit of a set of threads as they are.
+ */
+export const TIME = 30
 /** Threads at most: sets of threads are the bits of a word, and no set is negative. */
-export const THREADS_MAX = 31
+export const THREADS_MAX = 30
 
 /** Why the execution ended. */
 const RUNNING = 0
@@ -94,6 +102,8 @@ export abstract class Execution extends Dependence {
   /** The threads that could go on, and those of them that were not asleep. */
   protected readonly enabled: Int32Array
   protected readonly ready: Int32Array
+  /** A clock was looked at, and had moved. */
+  readonly #moved: Uint8Array
   /** A time-out was not let pass that may have (see leavesTimeout()): the place of the first one, or -1. */
   leftTimeout = -1
   /** A loop was left to wait that may have gone on otherwise (see setTurns()): the place of the first one, or -1. */
@@ -111,6 +121,7 @@ export abstract class Execution extends Dependence {
     this.exchanges = symmetry !== null
     const events = limits.maxSteps + 1
     this.preemptions = new Int32Array(events + 1)
+    this.#moved = new Uint8Array(events)
     this.enabled = new Int32Array(events)
     this.ready = new Int32Array(events)
   }
@@ -120,6 +131,22 @@ export abstract class Execution extends Dependence {
 
   /** The event was chosen and is about to happen. */
   protected abstract chosen(event: number, thread: number): void
+
+  /** A clock is looked at in the event. */
+  protected looked(_event: number, _thread: number): void {}
+
+  /** Whether a clock that is looked at at a new event has moved: a thread, or TIME. */
+  protected abstract pickTime(event: number, thread: number): number
+
+  /** What a schedule says of an event. */
+  entry(event: number): number {
+    return this.#moved[event] === 1 ? TIME : this.schedule[event]!
+  }
+
+  /** The schedule of the events before this one. */
+  path(length = this.depth): number[] {
+    return Array.from({ length }, (_, event) => this.entry(event))
+  }
 
   /** To be called before each execution. */
   begin(): void {
@@ -244,6 +271,7 @@ export abstract class Execution extends Dependence {
     const preempts = chosen !== last && last >= 0 && (enabled & this.ready[event]! & (1 << last)) !== 0
     this.preemptions[event + 1] = this.preemptions[event]! + (preempts ? 1 : 0)
     this.schedule[event] = chosen
+    this.#moved[event] = 0
     this.enabled[event] = enabled
     this.account(event, thread)
     goOn(thread)
@@ -253,6 +281,39 @@ export abstract class Execution extends Dependence {
     if (event === this.branch) setWatching(true)
     if (this.log !== null) this.log.step(event, thread)
     return this.races.report === null ? chosen : this.end(RACE)
+  }
+
+  /** The thread looks at its clock, in the middle of what it does: nobody else goes on, and nobody sees it. */
+  override hasPassed(thread: Thread): boolean {
+    const { id } = thread
+    if (this.symmetry !== null) throw new NotSymmetric('a thread looks at a clock')
+    const event = this.depth
+    const isNew = event >= this.branch
+    if (!hasJumpsLeft(thread)) this.timeLeft(thread)
+    if (!hasJumpsLeft(thread) || event >= this.#limits.maxSteps) return false
+    if (!isNew && (this.kind[event] !== LOOK || this.schedule[event] !== id)) {
+      const what = `thread ${id} looked at its clock at step ${event + 1}`
+      throw new NotDeterministic(`repeated with the same choices, ${what}`, event + 1, thread.site)
+    }
+    if (isNew) {
+      this.ready[event] = 1 << id
+      this.enabled[event] = (1 << id) | (1 << TIME)
+      this.rescued[event] = 0
+      this.preemptions[event + 1] = this.preemptions[event]!
+      this.#moved[event] = this.pickTime(event, id) === TIME ? 1 : 0
+      this.schedule[event] = id
+      this.accountLook(event, thread)
+      this.looked(event, id)
+      if (event === this.branch) setWatching(true)
+    }
+    this.depth = event + 1
+    if (this.#moved[event] === 1) thread.jumps++
+    return this.#moved[event] === 1
+  }
+
+  override timeLeft(thread: Thread): void {
+    if (this.leftTimeout < 0) this.leftTimeout = siteHere('clock')
+    void thread
   }
 
   override isDecided(): boolean {

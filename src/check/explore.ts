@@ -381,7 +381,7 @@ export function runTwice(
     throw new NotDeterministic('repeated with the same choices, an execution ends differently')
   if (state !== stateAgain)
     throw new NotDeterministic('repeated with the same choices, an execution leaves other values in memory')
-  keep?.({ log, schedule: [...execution.schedule.subarray(0, depth)], status, state })
+  keep?.({ log, schedule: execution.path(), status, state })
   return failure
 }
 
@@ -444,7 +444,7 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
     thread,
     error,
     race: execution.race,
-    schedule: [...execution.schedule.subarray(0, execution.depth)],
+    schedule: execution.path(),
   })
   if (thrown !== null) {
     if (isOurs(thrown.error)) throw thrown.error

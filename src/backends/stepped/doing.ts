@@ -1,6 +1,7 @@
 // Doing the operations that were announced.
 
 import { announce } from './announcing.ts'
+import { leaveTime, takeTime, tellTime } from './clock.ts'
 import { eventLoops } from './event-loops.ts'
 import { checkForbidden } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
@@ -41,6 +42,7 @@ function noteShared(thread: Thread): void {
 export function noteRead(thread: Thread, value: number): void {
   const at = thread.reads
   thread.looks++
+  takeTime(thread)
   if (at === READS_MAX) {
     thread.forgetReads()
     return
@@ -127,6 +129,7 @@ function change(thread: Thread, before: number, after: number): void {
   else {
     array[TRACKED]!.touch(index)
     array[index] = after
+    leaveTime(thread)
     noteShared(thread)
     thread.forgetReads()
   }
@@ -146,6 +149,7 @@ function nativeDone(thread: Thread): number {
   const after = array[index]!
   if (before === after) noteRead(thread, before)
   else {
+    leaveTime(thread)
     noteShared(thread)
     thread.forgetReads()
   }
@@ -293,8 +297,10 @@ function notifyDone(thread: Thread): number {
       continue
     }
     sleepers.splice(place, 1)
-    if (sleeper instanceof Thread) sleeper.state = READY
-    else thread.toTell.push(sleeper)
+    if (sleeper instanceof Thread) {
+      sleeper.state = READY
+      tellTime(thread, sleeper)
+    } else thread.toTell.push(sleeper)
     woken++
   }
   if (woken > 0) {

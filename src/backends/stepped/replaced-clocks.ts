@@ -11,6 +11,7 @@ const BILLION = BigInt(1e9)
 const { process } = globalThis
 const dateNow = Date.now
 const performanceNow = performance.now.bind(performance)
+const mark = performance.mark.bind(performance)
 const { random } = Math
 const replaced: [holder: object, key: string, property: PropertyDescriptor | undefined][] = []
 
@@ -34,6 +35,18 @@ export function replaceClocks(now: () => Begin | null): void {
   put(Date, 'now', () => told().date)
   put(performance, 'now', () => told().performance)
   put(process, 'hrtime', Object.assign(hrtime, { bigint: nanoseconds }))
+  put(process, 'uptime', () => told().performance / 1000)
+  put(performance, 'mark', (name: string, options?: object) =>
+    mark(name, { startTime: told().performance, ...options }),
+  )
+  const stamps = new WeakMap<object, number>()
+  put(Event.prototype, 'timeStamp', {
+    get(this: object) {
+      const stamp = stamps.get(this) ?? told().performance
+      stamps.set(this, stamp)
+      return stamp
+    },
+  })
 }
 
 /**
@@ -88,8 +101,11 @@ export function restoreClocks(): void {
   replaced.length = 0
 }
 
+/** Puts a value there, or a getter. */
 function put(holder: object, key: string, value: unknown): void {
   const before = Object.getOwnPropertyDescriptor(holder, key)
   replaced.push([holder, key, before])
-  Reflect.defineProperty(holder, key, { writable: true, enumerable: false, configurable: true, value })
+  const isGetter = before?.get !== undefined
+  const property = isGetter ? (value as PropertyDescriptor) : { writable: true, value }
+  Reflect.defineProperty(holder, key, { enumerable: isGetter, configurable: true, ...property })
 }

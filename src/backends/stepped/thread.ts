@@ -28,6 +28,8 @@ export const SIGNAL = 14
 export const LEAVE = 15
 /** Ends another thread, wherever it is. */
 export const STOP = 16
+/** Looks at the clock of the thread, which may have moved far: no operation, and over at once. */
+export const LOOK = 17
 
 export const operationNames = [
   'load',
@@ -47,6 +49,7 @@ export const operationNames = [
   'signal',
   'leave',
   'stop',
+  'look',
 ] as const
 
 export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
@@ -188,6 +191,13 @@ export class Thread {
   /** How far its clock has moved, in milliseconds, and how often it has looked at it: see clock.ts. */
   elapsed = 0
   clockLooks = 0
+  /** What its clock told last, and how often it had moved far by itself: see look(). */
+  clockTold = 0
+  jumps = 0
+  /** A turn of a loop has begun that only looks at a clock; its reads and changes by then. */
+  isBusy = false
+  busyLooks = 0
+  busyChanges = 0
   /** How many random numbers it has drawn. */
   draws = 0
   /** Its looks at its clock when it last paused, or came to a loop. */
@@ -263,6 +273,9 @@ export class Thread {
     this.vainTimeouts = 0
     this.elapsed = 0
     this.clockLooks = 0
+    this.clockTold = 0
+    this.jumps = 0
+    this.isBusy = false
     this.draws = 0
     this.pausedClock = 0
     this.seesTime = false
@@ -332,6 +345,11 @@ export class Thread {
     this.vainTimeouts = other.vainTimeouts
     this.elapsed = other.elapsed
     this.clockLooks = other.clockLooks
+    this.clockTold = other.clockTold
+    this.jumps = other.jumps
+    this.isBusy = other.isBusy
+    this.busyLooks = other.busyLooks
+    this.busyChanges = other.busyChanges
     this.draws = other.draws
     this.pausedClock = other.pausedClock
     this.seesTime = other.seesTime
@@ -492,6 +510,12 @@ export abstract class Scheduler {
   }
   /** A loop was followed for as many turns that read the same as it may be, and waits, though the next may differ. */
   loopLeft(_site: number): void {}
+  /** The thread looks at its clock, which may have moved far since somebody did: returns whether it has. */
+  hasPassed(_thread: Thread): boolean {
+    return false
+  }
+  /** Its clock may have moved far, which is not tried any more. */
+  timeLeft(_thread: Thread): void {}
   /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
   loopMade(): void {}
   /** There are more cells: a thread has made an array over memory that was not known yet. */
