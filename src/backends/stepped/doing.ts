@@ -7,6 +7,7 @@ import { checkForbidden } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
 import { forbidden, mustStop, sleepers, soloThread, state, stop, tracer } from './running.ts'
 import { TRACKED } from './tags.ts'
+import { beginInner, endInner } from './vain-turns.ts'
 import {
   ADD,
   AND,
@@ -37,6 +38,12 @@ import {
 function noteShared(thread: Thread): void {
   state.changes++
   thread.sharedChanges++
+}
+
+/** Others see it there, until it is woken, or its time is over. */
+function enterQueue(thread: Thread): void {
+  thread.queueing++
+  thread.inQueues++
 }
 
 export function noteRead(thread: Thread, value: number): void {
@@ -205,6 +212,7 @@ function waitDone(thread: Thread): string {
   if (tracer !== null) tracer.operation(thread, WAIT, value, value)
   if (!sleeps) return thread.waitResult
   noteShared(thread)
+  enterQueue(thread)
   thread.waitCell = thread.cell
   thread.state = WAITING
   thread.kind = WOKEN
@@ -221,7 +229,10 @@ function waitAsyncDone(thread: Thread): unknown {
   if (!equal) return { async: false, value: 'not-equal' }
   if (timeout <= 0) return { async: false, value: 'timed-out' }
   noteShared(thread)
+  enterQueue(thread)
+  const begun = beginInner()
   const waiter = eventLoops().newWaiter({ waitCell: thread.cell, array, index, timeout })
+  endInner(begun)
   sleepers.push(waiter)
   return { async: true, value: waiter.promise }
 }
@@ -244,6 +255,8 @@ function leaveDone(thread: Thread): boolean {
   if (place >= 0) {
     sleepers.splice(place, 1)
     noteShared(thread)
+    thread.queueing++
+    thread.inQueues--
   }
   if (tracer !== null) tracer.operation(thread, LEAVE, 0, 0)
   return place >= 0
@@ -284,6 +297,7 @@ export function timeOut(thread: Thread): void {
   sleepers.splice(sleepers.indexOf(thread), 1)
   thread.waitResult = 'timed-out'
   thread.state = READY
+  thread.inQueues--
 }
 
 function notifyDone(thread: Thread): number {

@@ -54,6 +54,11 @@ export function isOfLoop(url: string): boolean {
   return url.startsWith(folder)
 }
 
+/** Of loop/, what makes promises and timers, and has them be over: its changes show in what an event loop waits for. */
+export function leavesNothing(url: string): boolean {
+  return isOfLoop(url) && /\/(event-loop|promise|timers|timers-promises|waiters)\.[jt]s$/.test(url)
+}
+
 const libraryFiles = new URL('library', import.meta.url).href
 export const libraryModule = `${libraryFiles}${extension}`
 

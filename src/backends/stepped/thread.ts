@@ -94,12 +94,32 @@ interface Turns {
   /** Changes of what is not shared, and how many turns in a row made some and read the same. */
   own: number
   vain: number
-  /** What it had changed in shared memory, how many time-outs of it had passed, and how often it saw its clock. */
-  shared: number
+  /** How many time-outs of it had passed, and how often it saw its clock. */
   timeouts: number
   clockLooks: number
+  /** Where the thread stood: see vain-turns.ts. */
+  standing: Standing
   /** What the variables were that it hands from one turn to the next. */
   values: readonly unknown[]
+}
+
+/** Where a thread stands that begins a turn, as far as a turn may have changed it. */
+export interface Standing {
+  /** What it had changed for itself, and in shared memory, but for what its event loop does. */
+  own: number
+  shared: number
+  /** Its ways into and out of queues that were changes; and those into them less those out by a time-out. */
+  queueing: number
+  inQueues: number
+  /** Promises that it had made, and the oldest that was changed since. */
+  made: number
+  touched: number
+  /** What its event loop waited for; null where there is none, or more is to be done at once. */
+  awaited: readonly unknown[] | null
+}
+
+export function nowhereYet(): Standing {
+  return { own: -1, shared: 0, queueing: 0, inQueues: 0, made: 0, touched: Infinity, awaited: null }
 }
 
 export const noValues: readonly unknown[] = []
@@ -210,6 +230,13 @@ export class Thread {
   sharedChanges = 0
   /** Those of them that nobody else sees: of objects that it has made itself. */
   privateChanges = 0
+  /** Those that its event loop makes, of promises and timers, for itself and in shared memory. */
+  loopChanges = 0
+  loopShared = 0
+  /** See Standing. */
+  queueing = 0
+  inQueues = 0
+  promisesMade = 0
 
   /** Of `add`, `sub`, `and`, `or`, `xor`: nobody looks at what was there before. */
   unread = false
@@ -356,6 +383,11 @@ export class Thread {
     this.changes = other.changes
     this.sharedChanges = other.sharedChanges
     this.privateChanges = other.privateChanges
+    this.loopChanges = other.loopChanges
+    this.loopShared = other.loopShared
+    this.queueing = other.queueing
+    this.inQueues = other.inQueues
+    this.promisesMade = other.promisesMade
     this.unread = other.unread
     this.vainPauses = other.vainPauses
     this.pauses = other.pauses
@@ -410,9 +442,9 @@ export class Thread {
         rescues,
         own,
         vain,
-        shared,
         timeouts,
         clockLooks,
+        standing,
         values,
       } = other.turns[site]!
       turns.epoch = epoch
@@ -423,9 +455,9 @@ export class Thread {
       turns.rescues = rescues
       turns.own = own
       turns.vain = vain
-      turns.shared = shared
       turns.timeouts = timeouts
       turns.clockLooks = clockLooks
+      Object.assign(turns.standing, standing)
       turns.values = values
     }
   }
@@ -437,7 +469,7 @@ export class Thread {
     this.loops.push(site)
     const places = { epoch: -1, before: -1, from: 0, values: noValues }
     const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
-    const waits = { shared: 0, timeouts: Infinity, clockLooks: 0 }
+    const waits = { timeouts: Infinity, clockLooks: 0, standing: nowhereYet() }
     const turns = { ...places, ...counts, ...waits }
     this.turns[site] = turns
     return turns
