@@ -1,6 +1,7 @@
 // The clocks of threads: they stand still, and move on where time passes for the thread.
 
 import assert from 'node:assert/strict'
+import nodeCrypto from 'node:crypto'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ScenarioFailed, check, checkFile } from '../../src/check.ts'
@@ -14,6 +15,7 @@ const TEN_DAYS = BigInt(10 * 24 * 3600) * BigInt(1e9)
 // Kept when the module was loaded.
 const now = performance.now.bind(performance)
 const { random } = Math
+const KeptDate = Date
 
 /** A thread that does nothing for others to wait for. */
 const bystander = (cells: Int32Array): void => void Atomics.load(cells, 1)
@@ -233,6 +235,7 @@ describe('a look at a clock', () => {
     for (const [name, time] of Object.entries({
       now: () => Date.now(),
       date: () => new Date().getTime(),
+      kept: () => new KeptDate().getTime(),
       performance: () => performance.now(),
       hrtime: () => Number(process.hrtime.bigint()) / 1e6,
       uptime: () => process.uptime() * 1000,
@@ -294,6 +297,41 @@ describe('random numbers', () => {
     })
     assert.deepEqual([result.verdict, result.complete, result.chance], ['pass', true, true])
     assert.ok(result.executions > 1)
+  })
+})
+
+describe('chance of node:crypto', () => {
+  const { randomInt } = nodeCrypto
+
+  it('is the same in each execution, and others for each thread', async () => {
+    const all = new Set<string>()
+    const draws = ({ cells, drawn }: { cells: Int32Array; drawn: unknown[] }): void => {
+      Atomics.add(cells, 0, 1)
+      Atomics.exchange(cells, 1, randomInt(2 ** 20))
+      drawn.push(nodeCrypto.randomUUID(), nodeCrypto.randomBytes(8).toString('hex'), randomInt(5, 2 ** 40))
+    }
+    const result = await check({
+      minimiseSeconds,
+      setup: () => ({ cells: setup(), drawn: [] as unknown[] }),
+      threads: [draws, (state) => draws(state)],
+      invariant: ({ drawn }) => {
+        assert.equal(new Set(drawn).size, 6)
+        all.add(drawn.map(String).sort().join())
+        assert.equal(all.size, 1)
+        for (const each of drawn)
+          if (typeof each === 'number') assert.ok(each >= 5 && each < 2 ** 40 && Number.isInteger(each))
+      },
+    })
+    assert.deepEqual([result.verdict, result.complete, result.chance], ['pass', true, true])
+    assert.ok(result.executions > 1)
+  })
+
+  it('is refused where it calls back later', async () => {
+    const asks = (): void => nodeCrypto.randomInt(5, () => {})
+    await assert.rejects(
+      check({ setup, threads: [asks, bystander] }),
+      /calls back when an event of Node comes/,
+    )
   })
 })
 

@@ -10,17 +10,21 @@ import {
   type Begin,
   beginNow,
   drawn,
+  drawnFunctions,
   replaceChance,
   replaceClocks,
   restoreClocks,
 } from './replaced-clocks.ts'
+import { modelFunctions } from './callees.ts'
 import {
   all,
   current,
   endWith,
   noteEvent,
   noteHere,
+  refused,
   scheduler,
+  siteHere,
   sites,
   soloThread,
   state,
@@ -55,7 +59,7 @@ const clocks =
   /\b(Date\??\.now|performance|hrtime|uptime|timeStamp)\b|\$t\d+\??\.now\b|(?<!\$t\d+ )= *Date\b(?!\s*[(.])/
 const newDate = /\bnew\s+Date\b(?!\s*\()/
 const chance =
-  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\bgetRandomValues\b|\brandomUUID\b/
+  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\bgetRandomValues\b|\brandom(UUID|Int|Bytes)\b/
 
 /** Notes of a program whether the texts of its modules name a clock, or chance. */
 export function noteNames(of: Site[], texts: readonly string[]): void {
@@ -173,6 +177,22 @@ export function tellTime(thread: Thread, other: Thread): void {
 
 function draw(): number | null {
   return depth === 0 ? null : drawn(current.id, current.draws++)
+}
+
+modelFunctions('crypto', function* (module) {
+  for (const [called, other] of drawnFunctions(module, draw))
+    yield [called, (...args) => drawnBy(called.name, other, args)]
+})
+
+/** Calls one that gives chance, or refuses it in a thread where it would call back later. */
+function drawnBy(
+  name: string,
+  other: (...args: readonly unknown[]) => unknown,
+  args: readonly unknown[],
+): unknown {
+  if (current !== soloThread && typeof args.at(-1) === 'function')
+    refused(siteHere(name), `${name}(), which calls back when an event of Node comes`, 'call it without')
+  return other(...args)
 }
 
 /** What is alone, such as a setup, begins with its own clock, and nobody has looked at one. */

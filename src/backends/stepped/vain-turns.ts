@@ -1,8 +1,8 @@
 // Turns in which the time of a thread passed, and nothing came of it.
 //
-// A thread that polls waits for a time, looks, and waits again. Where a turn has changed nothing but that it waited, the
-// thread stands where it stood when the turn began, and might as well begin the turn now. So what further turns like it
-// would lead to is known: without that turn, which changed nothing for anybody, they were explored.
+// A thread that polls waits for a time, looks, and waits again. Where a turn has changed nothing but that it waited,
+// the thread stands where it stood when the turn began, and might as well begin the turn now. So what further turns
+// would lead to is known: without this one, which changed nothing for anybody, they were explored.
 //
 // Where the thread waits in its event loop, a turn makes promises and timers. Those that it has made itself, and that
 // are over at its end, are no state: what a thread waits for is the same then, each of it, and no promise was changed
