@@ -85,7 +85,7 @@ function where(result: CheckResult): string {
   const { bound, timeouts, turns } = result
   const time = timeouts === null ? '' : `, where ${timeoutsLeft(timeouts)}`
   const loops = turns === null ? '' : `, where ${loopsLeft(result)}`
-  const clock = result.clock === true ? ', where clocks move only where a thread waits' : ''
+  const clock = result.clock === true ? ', where a clock stands or moves by ten days at each look' : ''
   const chance = result.chance === true ? ', with one sequence of random numbers' : ''
   const early = `${time}${loops}${clock}${chance}`
   return bound === null ? `in every interleaving${early}` : `with at most ${bound} preemptions${early}`

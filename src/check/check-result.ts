@@ -88,7 +88,7 @@ export interface CheckResult {
   readonly programs?: { readonly explored: number; readonly inAll: number }
   /** The program has accesses of racy(), for which only sequentially consistent values are explored. */
   readonly racy?: true
-  /** The program names a clock: that of a thread stands still, except where the thread waits. */
+  /** The program names a clock: where a thread looks at it, it stands as before or has moved by ten days. */
   readonly clock?: true
   /** The program names `Math.random()` or the like: each thread draws the same numbers in each execution. */
   readonly chance?: true

@@ -41,11 +41,13 @@ const SECONDS = 60
 const EXECUTIONS = 10_000_000
 const MINIMISE_SECONDS = 20
 /**
- * For how many turns loops are followed that are not over after TURNS_MAX, how often time-outs pass where TIMEOUTS_MAX
- * is too few, and in how many executions at least.
+ * For how many turns loops are followed that are not over after TURNS_MAX, and how often time-outs pass where
+ * TIMEOUTS_MAX is too few: first so many, and then so many; and in how many executions at least.
  */
-const TURNS_MORE = 16
-const TIMEOUTS_MORE = 16
+const MORE: readonly Extent[] = [
+  { turns: 4, timeouts: 4 },
+  { turns: 16, timeouts: 16 },
+]
 const EXECUTIONS_MORE = 1000
 /** The same in executions of the first exploration: where it takes more, what is left is told, and not waited for. */
 const TIMES_MORE = 10
@@ -293,42 +295,44 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
 type Explored = Exploration & { readonly patience?: number }
 
 /**
- * Explores, and once more with longer loops and more time-outs, if there is one that was left after a few: it may end
- * by itself soon. What was left out is not covered, unless the caller has said how far that is to be followed.
+ * Explores, and again with longer loops and more time-outs, if there is one that was left after a few: it may end by
+ * itself soon. What was left out is not covered, unless the caller has said how far that is to be followed.
  */
 async function exploreLoops(
   target: Target,
   prepared: Prepared,
   options: CheckOptions,
 ): Promise<Explored & Extent> {
-  const extent = { turns: options.turns ?? TURNS_MAX, timeouts: options.timeouts ?? TIMEOUTS_MAX }
+  const { maxExecutions = EXECUTIONS, seconds = defaultSeconds(), shard, ledger } = options
   // In the kernel, one whose time is over only looks whether those that it waits for have died.
   const acceptsTimeouts = options.timeouts !== undefined || target.choice !== null
   const isLeft = ({ hasLeftLoops, hasLeftTimeouts }: Explored): boolean =>
     (hasLeftLoops && options.turns === undefined) || (hasLeftTimeouts && !acceptsTimeouts)
-  const found = await exploreTo(target, prepared, options, extent)
-  if (!isLeft(found)) return { ...found, ...extent }
-  const { maxExecutions = EXECUTIONS, seconds = defaultSeconds(), shard, ledger } = options
-  const few = { ...found, complete: false, ...extent }
-  const left = { executions: maxExecutions - found.executions, seconds: seconds - found.seconds }
-  const isWhole = shard === undefined && ledger === undefined && found.patience === undefined
-  const mayGoOn = found.complete && isWhole
-  if (!mayGoOn || left.executions <= 0 || left.seconds <= 0) return few
-  const most = Math.max(EXECUTIONS_MORE, found.executions * TIMES_MORE)
-  const limits = { maxExecutions: Math.min(left.executions, most), seconds: left.seconds }
-  const further = { turns: options.turns ?? TURNS_MORE, timeouts: options.timeouts ?? TIMEOUTS_MORE }
-  const more = await exploreTo(target, prepared, { ...options, ...limits }, further)
-  const all = {
-    executions: found.executions + more.executions,
-    redundant: found.redundant + more.redundant,
-    steps: found.steps + more.steps,
-    seconds: found.seconds + more.seconds,
+  const few = { turns: options.turns ?? TURNS_MAX, timeouts: options.timeouts ?? TIMEOUTS_MAX }
+  const first = await exploreTo(target, prepared, options, few)
+  if (!isLeft(first)) return { ...first, ...few }
+  let found: Explored & Extent = { ...first, ...few }
+  const most = Math.max(EXECUTIONS_MORE, first.executions * TIMES_MORE)
+  for (const { turns, timeouts } of MORE) {
+    const left = { executions: maxExecutions - found.executions, seconds: seconds - found.seconds }
+    const isWhole = shard === undefined && ledger === undefined && found.patience === undefined
+    if (!found.complete || !isWhole || left.executions <= 0 || left.seconds <= 0) break
+    const limits = { maxExecutions: Math.min(left.executions, most), seconds: left.seconds }
+    const extent = { turns: options.turns ?? turns, timeouts: options.timeouts ?? timeouts }
+    const more = await exploreTo(target, prepared, { ...options, ...limits }, extent)
+    const all = {
+      executions: found.executions + more.executions,
+      redundant: found.redundant + more.redundant,
+      steps: found.steps + more.steps,
+      seconds: found.seconds + more.seconds,
+    }
+    const estimatedExecutions = all.executions
+    const hasEnded = more.complete || more.failure !== null
+    if (!hasEnded) return { ...found, ...all, complete: false, estimatedExecutions }
+    found = { ...more, ...all, estimatedExecutions, ...extent }
+    if (more.failure !== null || !isLeft(more)) return found
   }
-  const estimatedExecutions = all.executions
-  const hasEnded = more.complete || more.failure !== null
-  if (!hasEnded) return { ...few, ...all, estimatedExecutions }
-  const complete = more.complete && !isLeft(more)
-  return { ...more, ...all, complete, estimatedExecutions, ...further }
+  return { ...found, complete: false }
 }
 
 /** For how many turns loops are followed, and how often time-outs pass. */

@@ -27,10 +27,10 @@ import {
   runThreads,
   setTracer,
   steppedHost,
-  timeOut,
 } from '../backends/stepped/index.ts'
 import type { Counterexample } from './counterexample-data.ts'
-import { isOver } from './passing-time.ts'
+import { TIME } from './execution.ts'
+import { goOn, isOver, noticeChanges } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
 import { type Subject, runAgain } from './run-once.ts'
 import { Names, type Naming } from './names.ts'
@@ -191,14 +191,21 @@ class Recorder extends Scheduler {
     }
     const isShown = !this.#hidden.includes(chosen.id)
     if (isShown && this.#last >= 0 && this.#last !== chosen.id) this.#reason = this.#whySwitch()
-    if (chosen.state === WAITING) {
-      timeOut(chosen)
+    if (chosen.state === WAITING)
       this.#reason = `${this.#nameOf(chosen)} has waited as long as it was ready to`
-    }
-    chosen.state = READY
+    noticeChanges(this.#threads)
+    goOn(chosen)
     this.#step++
     if (isShown) this.#last = chosen.id
     return chosen.id
+  }
+
+  override hasPassed(thread: Thread): boolean {
+    const { schedule } = this.#failed
+    if (this.#step === schedule.length) return false
+    const entry = schedule[this.#step++]
+    if (entry !== TIME && entry !== thread.id) this.isLost = true
+    return entry === TIME
   }
 
   /** The second of two accesses that race may stand in a loop without end. */

@@ -11,6 +11,7 @@
 
 import {
   COMPARE_EXCHANGE,
+  LOOK,
   PAUSE,
   STOP,
   STORE,
@@ -235,6 +236,27 @@ export abstract class Dependence extends Scheduler {
     for (const racing of this.racing) this.#join(this.clock, clock, racing)
     this.clock[clock + id] = event + 1
     this.#sync[clock + id] = event + 1
+    this.lastEvent[id] = event
+  }
+
+  /** The thread looks at its clock, which nobody else sees. */
+  protected accountLook(event: number, { id, site }: Thread): void {
+    const previous = this.lastEvent[id]!
+    const clock = event * this.count
+    this.kind[event] = LOOK
+    this.cell[event] = 0
+    this.#cellCount[event] = 0
+    this.#mode[event] = 0
+    this.#site[event] = site
+    this.#plain[event] = 0
+    this.#watched.length = 0
+    this.logMark[event] = this.shadow.logLength
+    this.previous[event] = previous
+    for (const clocks of [this.clock, this.#sync]) {
+      for (let other = 0; other < this.count; other++)
+        clocks[clock + other] = previous < 0 ? 0 : clocks[previous * this.count + other]!
+      clocks[clock + id] = event + 1
+    }
     this.lastEvent[id] = event
   }
 

@@ -21,6 +21,7 @@
 import {
   COMPARE_EXCHANGE,
   FINISHED,
+  LOOK,
   NOTIFY,
   READY,
   STOP,
@@ -30,11 +31,13 @@ import {
   WOKEN,
   memory,
   setWatching,
+  siteHere,
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
   goOn,
   hasDecidedLater,
+  hasJumpsLeft,
   hasTimer,
   isOver,
   isPassingOver,
@@ -50,8 +53,13 @@ import { aimStop } from './operation-modes.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
 import { NotSymmetric, type Symmetry } from './symmetry.ts'
 
+/**
+ * Where a thread looks at its clock, a schedule names the thread, or this in its place: then the clock has moved. It is
+ * a bit of a set of threads as they are.
+ */
+export const TIME = 30
 /** Threads at most: sets of threads are the bits of a word, and no set is negative. */
-export const THREADS_MAX = 31
+export const THREADS_MAX = 30
 
 /** Why the execution ended. */
 const RUNNING = 0
@@ -97,6 +105,8 @@ export abstract class Execution extends Dependence {
   /** The threads that could go on, and those of them that were not asleep. */
   protected readonly enabled: Int32Array
   protected readonly ready: Int32Array
+  /** A clock was looked at, and had moved. */
+  readonly #moved: Uint8Array
   /** A time-out was not let pass that may have (see leavesTimeout()): the place of the first one, or -1. */
   leftTimeout = -1
   /** A loop was left to wait that may have gone on otherwise (see setTurns()): the place of the first one, or -1. */
@@ -114,6 +124,7 @@ export abstract class Execution extends Dependence {
     this.exchanges = symmetry !== null
     const events = limits.maxSteps + 1
     this.preemptions = new Int32Array(events + 1)
+    this.#moved = new Uint8Array(events)
     this.enabled = new Int32Array(events)
     this.ready = new Int32Array(events)
   }
@@ -123,6 +134,22 @@ export abstract class Execution extends Dependence {
 
   /** The event was chosen and is about to happen. */
   protected abstract chosen(event: number, thread: number): void
+
+  /** A clock is looked at in the event. */
+  protected looked(_event: number, _thread: number): void {}
+
+  /** Whether a clock that is looked at at a new event has moved: a thread, or TIME. */
+  protected abstract pickTime(event: number, thread: number): number
+
+  /** What a schedule says of an event. */
+  entry(event: number): number {
+    return this.#moved[event] === 1 ? TIME : this.schedule[event]!
+  }
+
+  /** The schedule of the events before this one. */
+  path(length = this.depth): number[] {
+    return Array.from({ length }, (_, event) => this.entry(event))
+  }
 
   /** To be called before each execution. */
   begin(): void {
@@ -249,6 +276,7 @@ export abstract class Execution extends Dependence {
     const preempts = chosen !== last && last >= 0 && (enabled & this.ready[event]! & (1 << last)) !== 0
     this.preemptions[event + 1] = this.preemptions[event]! + (preempts ? 1 : 0)
     this.schedule[event] = chosen
+    this.#moved[event] = 0
     this.enabled[event] = enabled
     this.account(event, thread)
     goOn(thread)
@@ -279,6 +307,7 @@ export abstract class Execution extends Dependence {
       if (!isSame || this.rescued[event] !== 0) return false
     } else {
       if (event === this.branch || event >= this.#limits.maxSteps || !this.mayPass(event)) return false
+      this.#moved[event] = 0
       this.pass(event, thread)
       this.preemptions[event + 1] = this.preemptions[event]!
       this.passed(event, id)
@@ -297,6 +326,39 @@ export abstract class Execution extends Dependence {
 
   /** To be called after an execution that has ended as OUTDATED: the next one follows its path from the beginning. */
   followAgain(): void {}
+
+  /** The thread looks at its clock, in the middle of what it does: nobody else goes on, and nobody sees it. */
+  override hasPassed(thread: Thread): boolean {
+    const { id } = thread
+    if (this.symmetry !== null) throw new NotSymmetric('a thread looks at a clock')
+    const event = this.depth
+    const isNew = event >= this.branch
+    if (!hasJumpsLeft(thread)) this.timeLeft(thread)
+    if (!hasJumpsLeft(thread) || event >= this.#limits.maxSteps) return false
+    if (!isNew && (this.kind[event] !== LOOK || this.schedule[event] !== id)) {
+      const what = `thread ${id} looked at its clock at step ${event + 1}`
+      throw new NotDeterministic(`repeated with the same choices, ${what}`, event + 1, thread.site)
+    }
+    if (isNew) {
+      this.ready[event] = 1 << id
+      this.enabled[event] = (1 << id) | (1 << TIME)
+      this.rescued[event] = 0
+      this.preemptions[event + 1] = this.preemptions[event]!
+      this.#moved[event] = this.pickTime(event, id) === TIME ? 1 : 0
+      this.schedule[event] = id
+      this.accountLook(event, thread)
+      this.looked(event, id)
+      if (event === this.branch) setWatching(true)
+    }
+    this.depth = event + 1
+    if (this.#moved[event] === 1) thread.jumps++
+    return this.#moved[event] === 1
+  }
+
+  override timeLeft(thread: Thread): void {
+    if (this.leftTimeout < 0) this.leftTimeout = siteHere('clock')
+    void thread
+  }
 
   override isDecided(): boolean {
     return this.races.report !== null || this.isOutdated

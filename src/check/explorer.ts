@@ -13,8 +13,8 @@
 //
 // The exploration is a tree, and each subtree can be explored on its own: see WorkUnit.
 
-import { FINISHED } from '../backends/stepped/index.ts'
-import { Execution, type ExecutionLimits, REDUNDANT, THREADS_MAX } from './execution.ts'
+import { FINISHED, LOOK } from '../backends/stepped/index.ts'
+import { Execution, type ExecutionLimits, REDUNDANT, TIME } from './execution.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { Symmetry } from './symmetry.ts'
 
@@ -174,7 +174,7 @@ export class Explorer extends Execution {
     this.checkpoints?.expect(this.fresh / this.executions)
     this.#isSeeded = false
     for (let event = this.depth - 1; event >= this.#unit.floor; event--) {
-      this.#done[event]! |= 1 << this.schedule[event]!
+      this.#done[event]! |= 1 << this.entry(event)
       this.lastEvent[this.schedule[event]!] = this.previous[event]!
       const todo = this.#todo(event)
       if (todo === 0) continue
@@ -222,6 +222,20 @@ export class Explorer extends Execution {
     return 31 - Math.clz32(pick)
   }
 
+  /** Both are tried, also within a bound: time that passes is no preemption. */
+  protected override pickTime(event: number, thread: number): number {
+    if (event === this.branch && this.#branchThread >= 0) return this.#branchThread
+    if (event === 0) this.#sleep[0] = 0
+    const isOld = this.#isSeeded && event < this.#unit.schedule.length
+    this.#backtrack[event] = isOld ? this.#unit.backtrack[event]! : this.enabled[event]!
+    this.#done[event] = isOld ? this.#unit.done[event]! : 0
+    return isOld ? this.#unit.schedule[event]! : thread
+  }
+
+  protected override looked(event: number, thread: number): void {
+    if (this.#hasSleepSets) this.#passSleep(event, thread, 0)
+  }
+
   #follow(event: number, enabled: number): number {
     const thread = this.#unit.schedule[event]!
     if ((enabled & (1 << thread)) !== 0) return thread
@@ -230,7 +244,7 @@ export class Explorer extends Execution {
   }
 
   protected override chosen(event: number, chosen: number): void {
-    if (this.#hasSleepSets) this.#passSleep(event, chosen)
+    if (this.#hasSleepSets) this.#passSleep(event, chosen, this.#done[event]!)
     else if (this.#bound !== null && !this.#isOld(event)) this.#meetPending(event, chosen)
   }
 
@@ -240,8 +254,8 @@ export class Explorer extends Execution {
   }
 
   /** What need not be tried after the event: what need not be before it, or was tried instead, and commutes with it. */
-  #passSleep(event: number, chosen: number): void {
-    let asleep = (this.#sleep[event]! | this.#done[event]!) & ~(1 << chosen)
+  #passSleep(event: number, chosen: number, done: number): void {
+    let asleep = (this.#sleep[event]! | done) & ~(1 << chosen)
     let stays = 0
     while (asleep !== 0) {
       const bit = asleep & -asleep
@@ -292,7 +306,7 @@ export class Explorer extends Execution {
   #demand(event: number, threads: number, preferred: number): void {
     if ((threads & (this.#backtrack[event]! | this.#sleep[event]!)) !== 0) return
     if (event >= this.#unit.floor) this.#backtrack[event]! |= preferred
-    else this.#demands.set(event * 2 ** THREADS_MAX + threads, { event, threads, preferred })
+    else this.#demands.set(event * 2 ** (TIME + 1) + threads, { event, threads, preferred })
   }
 
   /**
@@ -358,6 +372,7 @@ export class Explorer extends Execution {
     let start = event
     while (start > 0 && this.schedule[start - 1] === other && (this.ready[start]! & (1 << other)) !== 0)
       start--
+    while (this.kind[start] === LOOK) start++
     if (start !== event) this.#tryAt(start, thread)
   }
 
@@ -403,7 +418,7 @@ export class Explorer extends Execution {
 
   #path(length: number, floor: number): WorkUnit {
     return {
-      schedule: [...this.schedule.subarray(0, length)],
+      schedule: this.path(length),
       backtrack: [...this.#backtrack.subarray(0, length)],
       done: [...this.#done.subarray(0, length)],
       floor,
@@ -422,7 +437,7 @@ export class Explorer extends Execution {
       const own = event === this.branch ? 0 : below
       const triedBefore = event < this.#unit.done.length ? bitCount(this.#unit.done[event]!) : 0
       const tried = bitCount(this.#done[event]!) - triedBefore + (event === this.branch ? 0 : 1)
-      const pathBit = event === this.branch ? 0 : 1 << this.schedule[event]!
+      const pathBit = event === this.branch ? 0 : 1 << this.entry(event)
       const left = bitCount(this.#todo(event) & ~pathBit)
       below = tried === 0 ? own : (before + own) * (1 + left / tried)
     }

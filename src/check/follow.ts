@@ -9,6 +9,7 @@ import {
   CountRead,
   FINISHED,
   NOTIFY,
+  PAUSE,
   READY,
   Scheduler,
   Thread,
@@ -19,6 +20,7 @@ import {
   setWatching,
   steppedHost,
 } from '../backends/stepped/index.ts'
+import { TIME } from './execution.ts'
 import {
   RESCUES_MAX,
   goOn,
@@ -59,6 +61,8 @@ export interface Choice {
   readonly enabled: number
   /** The thread that was at work before could go on. */
   readonly lastEnabled: boolean
+  /** Its clock is looked at: the thread stands for one that is as it was, TIME for one that has moved. */
+  readonly isLook: boolean
   /** Nothing could go on. */
   readonly rescued: boolean
   /** What the operation touches, and whether it changes it; see PAUSE and WOKEN for those without memory. */
@@ -263,6 +267,7 @@ class Follower extends Scheduler {
       rule,
       enabled,
       lastEnabled,
+      isLook: false,
       rescued: ready === 0,
       kind: thread.kind,
       cell: thread.cell,
@@ -274,6 +279,16 @@ class Follower extends Scheduler {
     this.#last = thread.id
     // Before the operation is done: that may be found to be wrong in another way, too.
     return this.race === null ? thread.id : this.#end('race')
+  }
+
+  override hasPassed({ id }: Thread): boolean {
+    const step = this.choices.length
+    if (this.ending !== 'lost' || step >= this.#options.maxSteps) return false
+    const enabled = (1 << id) | (1 << TIME)
+    const thread = this.#options.lead(step, enabled) === TIME ? TIME : id
+    const no = { lastEnabled: false, rescued: false, changes: false }
+    this.choices.push({ thread, rule: id, enabled, isLook: true, kind: PAUSE, cell: 0, ...no })
+    return thread === TIME
   }
 
   override plainRead(thread: number, firstCell: number, cells: number, site: number): void {

@@ -161,11 +161,11 @@ function replay(file: string, text: string, number: number, coordinator: Coordin
 }
 
 function packPath(schedule: readonly number[]): string {
-  return schedule.map((thread) => thread.toString(16)).join('')
+  return schedule.map((thread) => thread.toString(36)).join('')
 }
 
 function unpackPath(path: string): number[] {
-  return Array.from(path, (digit) => Number.parseInt(digit, 16))
+  return Array.from(path, (digit) => Number.parseInt(digit, 36))
 }
 
 function packUnit({ schedule, backtrack, done, floor }: WorkUnit): PackedUnit {

@@ -6,7 +6,7 @@
 // the sequential object is made of may be hidden, so that its states are not compared (as Lowe does, 2017).
 
 import { inspect } from 'node:util'
-import { type Enders, alone, memory, newEnders } from '../backends/stepped/index.ts'
+import { type Enders, alone, memory, newEnders, setPreparing } from '../backends/stepped/index.ts'
 import type { Subject } from './run-once.ts'
 import type { LinearDescription, Operation } from './linear-description.ts'
 import type { BegunCall, PerformedCall, PlannedCall, performCalls } from './perform-calls.ts'
@@ -204,9 +204,12 @@ function linearSubject(
       begun = []
       let object: unknown
       try {
+        setPreparing(true)
         object = alone(create())
       } catch (error) {
         throw new SetupFailed(`create() of linearizable() throws ${String(error)}`, { cause: error })
+      } finally {
+        setPreparing(false)
       }
       refuseMissing(object, program)
       const endedCalls = new Int32Array(new SharedArrayBuffer(program.length * 4))

@@ -7,6 +7,7 @@
 // 2007); it preempts only before operations on memory that other threads touch too, since all others commute.
 
 import { CountRead, PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
+import { TIME } from './execution.ts'
 import type { RawFailure, Subject } from './run-once.ts'
 import {
   type Choice,
@@ -234,7 +235,8 @@ class Minimiser {
 
 function blocksOf(choices: readonly Choice[]): Block[] {
   const blocks: { thread: number; steps: number }[] = []
-  for (const { thread } of choices) {
+  for (const { thread, isLook } of choices) {
+    if (isLook && thread !== TIME) continue
     const last = blocks.at(-1)
     if (last?.thread === thread) last.steps++
     else blocks.push({ thread, steps: 1 })
@@ -263,6 +265,13 @@ function leadByBlocks(blocks: readonly Block[]): (step: number, enabled: number)
   let at = 0
   let done = 0
   return (_, enabled) => {
+    if (enabled >= 1 << TIME) {
+      const next = done === blocks[at]?.steps ? at + 1 : at
+      if (blocks[next]?.thread !== TIME) return -1
+      at = next
+      done = 1
+      return TIME
+    }
     for (; at < blocks.length; at++, done = 0) {
       const { thread, steps } = blocks[at]!
       if (done === steps || (enabled & (1 << thread)) === 0) continue

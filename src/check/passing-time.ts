@@ -39,6 +39,11 @@ export function hasTimeoutsLeft(thread: Thread): boolean {
   return thread.timeouts < timeoutsMax
 }
 
+/** Its clock has not moved far by itself as often as it may: as often as time-outs pass. */
+export function hasJumpsLeft(thread: Thread): boolean {
+  return thread.jumps < timeoutsMax
+}
+
 /**
  * It waits for a time that would be over once more than it may. If one of those before came to nothing, nothing is left
  * out: without that one, which changed nothing for anybody, this one is explored.

@@ -11,7 +11,7 @@
 //
 // Each execution has its own generator of random numbers, made of the seed and its number.
 
-import { Execution, type ExecutionLimits } from './execution.ts'
+import { Execution, type ExecutionLimits, TIME } from './execution.ts'
 import { Random } from './random.ts'
 
 export interface RandomOptions extends ExecutionLimits {
@@ -90,6 +90,10 @@ export class RandomWalk extends Execution {
     const chosen = isPct ? this.#highest(event, enabled) : this.#weighted(enabled)
     this.#performed[chosen]!++
     return chosen
+  }
+
+  protected override pickTime(_event: number, thread: number): number {
+    return this.#random.below(2) === 0 ? thread : TIME
   }
 
   #highest(event: number, enabled: number): number {

@@ -108,7 +108,7 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
     thread,
     error,
     race: execution.race,
-    schedule: [...execution.schedule.subarray(0, execution.depth)],
+    schedule: execution.path(),
   })
   if (thrown !== null) {
     if (isOurs(thrown.error)) throw thrown.error

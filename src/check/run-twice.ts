@@ -70,7 +70,7 @@ export function runTwice(
     throw new NotDeterministic('repeated with the same choices, an execution ends differently')
   if (state !== stateAgain)
     throw new NotDeterministic('repeated with the same choices, an execution leaves other values in memory')
-  keep?.({ log, schedule: [...execution.schedule.subarray(0, depth)], status, state })
+  keep?.({ log, schedule: execution.path(), status, state })
   return failure
 }
 

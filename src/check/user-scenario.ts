@@ -11,6 +11,7 @@ import {
   memory,
   newEnders,
   setPreparing,
+  withLastClock,
   withTurns,
 } from '../backends/stepped/index.ts'
 import { THREADS_MAX } from './execution.ts'
@@ -109,7 +110,7 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
     },
     end() {
       const ended = ending?.ended() ?? null
-      const holds = invariant && run(() => invariant(state, ended), 'invariant')
+      const holds = invariant && withLastClock(() => run(() => invariant(state, ended), 'invariant'))
       if (holds === false) throw new InvariantBroken('the invariant does not hold')
     },
   }

@@ -123,7 +123,7 @@ function ofPrograms(programs: CheckResult['programs']): string {
 }
 
 /** What is not explored of clocks. */
-const CLOCK = ' (clocks move only where a thread waits)'
+const CLOCK = ' (where a thread looks at a clock, that stands as before or has moved by ten days)'
 /** The same of random numbers. */
 const CHANCE = ' (one sequence of random numbers)'
 /** What is not explored of accesses that race. */
@@ -162,10 +162,11 @@ function leftText({ turns, patience, leftLoop }: CheckResult): string {
 }
 
 /** The same about time-outs. */
-function leftTimeoutText({ timeouts, leftTimeout }: CheckResult): string {
+function leftTimeoutText({ timeouts, leftTimeout, clock }: CheckResult): string {
   if (timeouts === null) return ''
   const place = leftTimeout === undefined ? '' : `, as ${leftTimeout}`
-  return `  what a further time-out leads to was not explored${place}
+  const what = clock ? 'time-out, or long time, ' : 'time-out '
+  return `  what a further ${what}leads to was not explored${place}
   let it give up sooner, or accept that with --timeouts ${timeouts}, in a program with timeouts: ${timeouts}\n`
 }
 

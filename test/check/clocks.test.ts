@@ -1,7 +1,7 @@
 // The clocks of threads: they stand still, and move on where time passes for the thread.
 
 import assert from 'node:assert/strict'
-import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto'
+import nodeCrypto, { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ScenarioFailed, check, checkFile } from '../../src/check.ts'
@@ -9,9 +9,13 @@ import { ScenarioFailed, check, checkFile } from '../../src/check.ts'
 const setup = (): Int32Array => new Int32Array(new SharedArrayBuffer(8))
 const minimiseSeconds = 0
 
+/** In nanoseconds: how far a clock moves between two looks at it, or not at all. */
+const TEN_DAYS = BigInt(10 * 24 * 3600) * BigInt(1e9)
+
 // Kept when the module was loaded.
 const now = performance.now.bind(performance)
 const { random } = Math
+const KeptDate = Date
 
 /** A thread that does nothing for others to wait for. */
 const bystander = (cells: Int32Array): void => void Atomics.load(cells, 1)
@@ -108,8 +112,10 @@ describe('the clock of a thread', () => {
       await sleep(5)
       Atomics.add(cells, 0, 1)
       await sleep(20)
-      assert.equal(process.hrtime.bigint() - begun, BigInt(25e6))
-      assert.deepEqual(process.hrtime(sinceZero), [0, 25_000_000])
+      const passed = process.hrtime.bigint() - begun
+      const [seconds, nanoseconds] = process.hrtime(sinceZero)
+      assert.deepEqual([(passed - BigInt(25e6)) % TEN_DAYS, nanoseconds], [BigInt(0), 25_000_000])
+      assert.equal(BigInt(seconds) % (TEN_DAYS / BigInt(1e9)), BigInt(0))
     }
     const { verdict } = await check({ minimiseSeconds, setup, threads: [sleeps, sleeps] })
     assert.equal(verdict, 'pass')
@@ -122,7 +128,8 @@ describe('the clock of a thread', () => {
       Atomics.add(cells, 0, 1)
     }
     const { verdict, executions } = await check({ minimiseSeconds, setup, threads: [looks, looks] })
-    assert.deepEqual([verdict, executions], ['pass', 1])
+    // Only the first turn of a loop that does nothing but to look may find that it is late.
+    assert.deepEqual([verdict, executions], ['pass', 8])
   })
 
   it('reads the same in each execution that is repeated', async () => {
@@ -147,8 +154,9 @@ describe('the clock of a thread', () => {
       Atomics.wait(state.cells, 0, 0, 70)
       assert.equal(Date.now() - state.begun, 70)
     }
-    const { verdict } = await check({ minimiseSeconds, setup: bucket, threads: [ages] })
-    assert.equal(verdict, 'pass')
+    const threads = [ages]
+    const { verdict, timeouts } = await check({ minimiseSeconds, setup: bucket, threads, timeouts: 0 })
+    assert.deepEqual([verdict, timeouts], ['pass', 0])
   })
 
   it('is that of the process again when the check is over', async () => {
@@ -156,6 +164,106 @@ describe('the clock of a thread', () => {
     await check({ name: 'over', minimiseSeconds, setup, threads: [bystander, () => void Date.now()] })
     assert.deepEqual([Date.now, performance.now, process.hrtime, Math.random, crypto.randomUUID], before)
     assert.ok(!Object.hasOwn(performance, 'now'))
+  })
+})
+
+/** What a thread does is found to be wrong where time has passed: late, with a table that says so. */
+async function fails(checking: Promise<unknown>, wrong: RegExp): Promise<void> {
+  await assert.rejects(checking, (error) => {
+    assert.ok(error instanceof ScenarioFailed, String(error))
+    assert.match(error.message, wrong)
+    assert.match(error.message, /its clock has moved on by ten days/)
+    return true
+  })
+}
+
+describe('a look at a clock', () => {
+  it('may find that its own work has taken long, with no step in between', async () => {
+    const slow = (cells: Int32Array): void => {
+      const begun = performance.now()
+      let sum = 0
+      for (let n = 0; n < 10; n++) sum += n
+      if (performance.now() - begun > 100) throw new Error(`slow: ${sum}`)
+      Atomics.add(cells, 0, 1)
+    }
+    await fails(check({ name: 'slow', setup, threads: [slow, bystander] }), /slow: 45/)
+    for (const bound of [1, 0]) {
+      const name = `slow within ${bound}`
+      await fails(check({ name, minimiseSeconds, setup, bound, threads: [slow, bystander] }), /slow: 45/)
+    }
+    for (const strategy of ['pct', 'random'] as const) {
+      const options = { minimiseSeconds, strategy, seed: 1 }
+      await fails(check({ name: strategy, ...options, setup, threads: [slow, bystander] }), /slow: 45/)
+    }
+  })
+
+  it('may find that a lease of another thread is over, which is not before that was taken', async () => {
+    // The expiry of a lease, in milliseconds after the setup; 0 where nobody has it.
+    const leases = () => ({ cells: setup(), begun: Date.now(), inside: [0] })
+    type Leases = ReturnType<typeof leases>
+    const enter = (lasts: number) => (state: Leases) => {
+      const expires = Atomics.load(state.cells, 0)
+      if (expires !== 0 && Date.now() - state.begun <= expires) return
+      const until = Date.now() - state.begun + lasts
+      if (Atomics.compareExchange(state.cells, 0, expires, until) !== expires) return
+      const before = Atomics.add(state.cells, 1, 1)
+      if (before !== 0) throw new Error('two are inside')
+      Atomics.sub(state.cells, 1, 1)
+    }
+    const threads = [enter(1000), enter(1000)]
+    await fails(check({ name: 'lease', setup: leases, threads }), /two are inside/)
+  })
+
+  it('is not earlier than that of whoever wrote what was read', async () => {
+    const stamps = () => ({ cells: setup(), begun: Date.now() })
+    type Stamps = ReturnType<typeof stamps>
+    const writes = ({ cells, begun }: Stamps): void => {
+      Atomics.wait(cells, 1, 0, 30)
+      Atomics.store(cells, 0, 1 + Date.now() - begun)
+      Atomics.notify(cells, 0)
+    }
+    const reads = ({ cells, begun }: Stamps): void => {
+      Atomics.wait(cells, 0, 0)
+      const stamp = Atomics.load(cells, 0)
+      if (stamp > 0) assert.ok(Date.now() - begun >= stamp - 1)
+    }
+    const { verdict, complete } = await check({ setup: stamps, threads: [writes, reads] })
+    assert.deepEqual([verdict, complete], ['pass', true])
+  })
+
+  it('may find that an entry is too old, by any clock', async () => {
+    for (const [name, time] of Object.entries({
+      now: () => Date.now(),
+      date: () => new Date().getTime(),
+      kept: () => new KeptDate().getTime(),
+      performance: () => performance.now(),
+      hrtime: () => Number(process.hrtime.bigint()) / 1e6,
+      uptime: () => process.uptime() * 1000,
+      event: () => new Event('look').timeStamp,
+      mark: () => performance.mark('look').startTime,
+    })) {
+      const caches = () => ({ cells: setup(), expires: time() + 3_600_000 })
+      const get = ({ cells, expires }: ReturnType<typeof caches>): void => {
+        Atomics.load(cells, 0)
+        if (time() >= expires) throw new Error('too old')
+      }
+      await fails(check({ name, setup: caches, threads: [get, get] }), /too old/)
+    }
+  })
+
+  it('is told where it was not tried once more, until the call accepts that', async () => {
+    const retries = (cells: Int32Array): void => {
+      for (let turn = 0; turn < 20; turn++) {
+        const begun = Date.now()
+        if (Atomics.load(cells, 0) === 1 || Date.now() - begun < 10) return
+      }
+    }
+    const options = { minimiseSeconds, setup, threads: [retries, sets] }
+    const { verdict, leftTimeout } = await check({ name: 'retries', ...options })
+    assert.equal(verdict, 'incomplete')
+    assert.match(leftTimeout!, /clocks\.test\.ts/)
+    const accepted = await check({ name: 'accepted', ...options, timeouts: 1 })
+    assert.deepEqual([accepted.verdict, accepted.complete, accepted.timeouts], ['pass', true, 1])
   })
 })
 
@@ -208,6 +316,41 @@ describe('random numbers', () => {
       },
     })
     assert.deepEqual([result.verdict, result.complete, result.chance], ['pass', true, true])
+  })
+})
+
+describe('chance of node:crypto', () => {
+  const { randomInt } = nodeCrypto
+
+  it('is the same in each execution, and others for each thread', async () => {
+    const all = new Set<string>()
+    const draws = ({ cells, drawn }: { cells: Int32Array; drawn: unknown[] }): void => {
+      Atomics.add(cells, 0, 1)
+      Atomics.exchange(cells, 1, randomInt(2 ** 20))
+      drawn.push(nodeCrypto.randomUUID(), nodeCrypto.randomBytes(8).toString('hex'), randomInt(5, 2 ** 40))
+    }
+    const result = await check({
+      minimiseSeconds,
+      setup: () => ({ cells: setup(), drawn: [] as unknown[] }),
+      threads: [draws, (state) => draws(state)],
+      invariant: ({ drawn }) => {
+        assert.equal(new Set(drawn).size, 6)
+        all.add(drawn.map(String).sort().join())
+        assert.equal(all.size, 1)
+        for (const each of drawn)
+          if (typeof each === 'number') assert.ok(each >= 5 && each < 2 ** 40 && Number.isInteger(each))
+      },
+    })
+    assert.deepEqual([result.verdict, result.complete, result.chance], ['pass', true, true])
+    assert.ok(result.executions > 1)
+  })
+
+  it('is refused where it calls back later', async () => {
+    const asks = (): void => nodeCrypto.randomInt(5, () => {})
+    await assert.rejects(
+      check({ setup, threads: [asks, bystander] }),
+      /calls back when an event of Node comes/,
+    )
   })
 })
 

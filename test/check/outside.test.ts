@@ -15,6 +15,7 @@ writeFileSync(
   join(folder, 'node_modules/plain/main.js'),
   `export const put = (bytes, at, value) => { bytes[at] = value }
   export const get = ({ bytes }) => bytes[0]
+  export const deep = (list) => list[0].a.b.c.get('d').bytes[0]
   export const later = (bytes) => () => bytes[0]
   export const twice = (called) => [called(), called()].join()
   let kept = null
@@ -141,6 +142,9 @@ const accesses = [
   `log.push(createHash('sha1').update(bytes).digest('hex'))`,
   `writeSync(none, bytes)`,
   `log.push(JSON.stringify({ deep: [{ words }] }))`,
+  `log.push(JSON.stringify([{ toJSON: () => words }]), plain.get({ bytes: [] }))`,
+  `log.push(JSON.stringify({ toJSON: () => words }, (key, value) => value))`,
+  `log.push(plain.deep([{ a: { b: { c: new Map([['d', { bytes }]]) } } }]))`,
   `log.push(Object.values(words))`,
   `log.push(Object.entries(words))`,
   `log.push(Object.assign({}, words))`,

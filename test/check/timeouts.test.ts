@@ -17,7 +17,9 @@ function fileOf(waits: string, wakes = 'Atomics.store(cells, 0, 1); Atomics.noti
   const file = join(folder, `program-${++written}.mjs`)
   writeFileSync(
     file,
-    `export default {
+    `import { scheduler, setTimeout as sleep } from 'node:timers/promises'
+import { receiveMessageOnPort } from 'node:worker_threads'
+export default {
   setup: () => new Int32Array(new SharedArrayBuffer(16)),
   threads: [${waits}, (cells) => { ${wakes} }],
 }
@@ -35,6 +37,47 @@ describe('time-outs', () => {
     'within a call, in a loop of two waits': `(cells) => {
       const sleep = (index) => Atomics.wait(cells, index, 0, 10)
       for (;;) { if (Atomics.load(cells, 0) === 1) return; sleep(1); sleep(0) }
+    }`,
+    'of one that polls with a promise of a timer': `async (cells) => {
+      while (!Atomics.load(cells, 0)) await new Promise((resolve) => setTimeout(resolve, 1))
+    }`,
+    'of one that polls with a function that sleeps': `async (cells) => {
+      const sleep = async (time) => { await new Promise((resolve) => setTimeout(resolve, time)) }
+      const isReady = () => Atomics.load(cells, 0) !== 0
+      const poll = async () => { while (!isReady()) await sleep(1) }
+      await poll()
+    }`,
+    'of one that polls with node:timers/promises': `async (cells) => {
+      for (;;) { if (Atomics.load(cells, 0) === 1) break; await scheduler.wait(5) }
+      do await sleep(1); while (Atomics.load(cells, 0) === 0)
+    }`,
+    'of one that waits in its event loop': `async (cells) => {
+      while (Atomics.load(cells, 0) === 0) {
+        const { async, value } = Atomics.waitAsync(cells, 0, 0, 10)
+        if (async) await value
+      }
+    }`,
+    'of one that has a chain of timers': `(cells) => new Promise((resolve) => {
+      const poll = () => { if (Atomics.load(cells, 0) === 1) resolve(); else setTimeout(poll, 1) }
+      poll()
+    })`,
+    'of one that has an interval': `(cells) => new Promise((resolve) => {
+      const timer = setInterval(() => {
+        if (Atomics.load(cells, 0) === 0) return
+        clearInterval(timer)
+        resolve()
+      }, 1)
+    })`,
+    'of one that polls by immediates': `async (cells) => {
+      while (!Atomics.load(cells, 0)) await new Promise(setImmediate)
+    }`,
+    'of one that polls until a time': `async (cells) => {
+      const end = Date.now() + 50
+      while (!Atomics.load(cells, 0) && Date.now() < end) await sleep(1)
+    }`,
+    'of one that polls with a guard': `async (cells) => {
+      const poll = async () => { while (!Atomics.load(cells, 0)) await sleep(1) }
+      await Promise.race([poll(), sleep(1000)])
     }`,
     'of a thread that gives up after the first':
       "(cells) => { while (Atomics.load(cells, 0) === 0) if (Atomics.wait(cells, 0, 0, 10) === 'timed-out') return }",
@@ -63,6 +106,43 @@ describe('time-outs', () => {
       const end = Date.now() + 25
       while (Atomics.load(cells, 0) === 0) if (Date.now() > end) giveUp(); else Atomics.wait(cells, 0, 0, 10)
     }`,
+    'counts them in a closure': `async (cells) => {
+      let tries = 0
+      const again = () => ++tries < 5
+      while (Atomics.load(cells, 0) === 0) { if (!again()) giveUp(); await sleep(1) }
+    }`,
+    'counts them in what a timer is given': `(cells) => new Promise((resolve) => {
+      const poll = (tries) => {
+        if (Atomics.load(cells, 0) === 1) return resolve()
+        if (tries === 4) giveUp()
+        setTimeout(poll, 1, tries + 1)
+      }
+      poll(0)
+    })`,
+    'lets timers pile up': `async (cells) => {
+      let fired = 0
+      const note = () => { if (++fired === 4) giveUp() }
+      while (Atomics.load(cells, 0) === 0) { setTimeout(note, 1000); await sleep(1) }
+    }`,
+    'lets promises pile up': `async (cells) => {
+      let settle
+      let waiting = 0
+      const done = new Promise((resolve) => { settle = resolve })
+      const note = () => { if (++waiting === 4) giveUp() }
+      while (Atomics.load(cells, 0) === 0) { done.then(note); await sleep(1) }
+      settle()
+      await done
+      await sleep(1)
+    }`,
+    'lets messages pile up': `async (cells) => {
+      const { port1, port2 } = new MessageChannel()
+      while (Atomics.load(cells, 0) === 0) { port1.postMessage(1); await sleep(1) }
+      for (let n = 0; receiveMessageOnPort(port2); n++) if (n === 3) giveUp()
+    }`,
+    'looks whether others pile up': `async (cells) => {
+      while (Atomics.load(cells, 0) === 0) { Atomics.add(cells, 1, 1); await sleep(1) }
+      if (Atomics.load(cells, 1) > 3) giveUp()
+    }`,
     'has timers': `async (cells) => {
       for (const time of [1, 2, 3]) await new Promise((resolve) => setTimeout(resolve, time))
       if (Atomics.load(cells, 0) === 0) giveUp()
@@ -88,7 +168,7 @@ describe('time-outs', () => {
       '(cells) => { for (let n = 0; n < 40 && Atomics.load(cells, 0) === 0; n++) Atomics.wait(cells, 0, 0, 10) }'
     const { verdict, complete, timeouts, leftTimeout } = await explored(waits)
     assert.deepEqual([verdict, complete, timeouts], ['incomplete', false, 16])
-    assert.match(leftTimeout!, /mjs:3 .*Atomics\.wait\(cells, 0, 0, 10\)/)
+    assert.match(leftTimeout!, /mjs:5 .*Atomics\.wait\(cells, 0, 0, 10\)/)
     for (const workers of [1, 2]) {
       const accepted = await explored(waits, { timeouts: 2, workers })
       assert.deepEqual([accepted.verdict, accepted.complete, accepted.timeouts], ['pass', true, 2])

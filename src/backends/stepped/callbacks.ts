@@ -1,6 +1,7 @@
 // Methods of the engine that call functions of the program: what they are given can stop, as the runtime, and
 // library.ts, call it.
 
+import { rememberOwn } from './callees.ts'
 import { listOf, tags, typedArray } from './engine.ts'
 import { callsSecond } from './names.ts'
 import * as runtime from './runtime.ts'
@@ -116,6 +117,7 @@ function callForElements(site: number, array: Indexed, name: string, args: reado
     (tags(of) as { [SHARED]?: unknown })[SHARED] === undefined
       ? of[index]
       : read(of as unknown as Watched, index, site)
+  rememberOwn(elementOf as Method)
   const [called, self] = args
   // It throws of a view that has lost its memory.
   if (array instanceof typedArray)

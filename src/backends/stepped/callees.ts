@@ -149,7 +149,20 @@ function readModules(): void {
     if (loaded !== undefined && !loaded.includes(`NativeModule ${name}`)) continue
     modulesLeft.delete(name)
     readFunctions(builtinModule?.(name) ?? {}, name)
+    for (const [called, other] of modelled.get(name)?.(builtinModule!(name) as never) ?? [])
+      rememberBound(called, [rememberOwn(other), undefined, []])
   }
+}
+
+/** Of modules of Node, what gives other functions in the place of some of theirs. */
+const modelled = new Map<string, (module: never) => Iterable<readonly [Method, Method]>>()
+
+/** Once the module `name` is loaded, calls of functions of it are calls of those that `others` gives. */
+export function modelFunctions(
+  name: string,
+  others: (module: never) => Iterable<readonly [Method, Method]>,
+): void {
+  modelled.set(name, others)
 }
 
 /** Also the methods of classes. */

@@ -7,7 +7,7 @@ import { directOperation } from './outline.ts'
 import type { FunctionInfo } from './function-values.ts'
 import type { Reach } from './reach.ts'
 import { isUnread } from './waiting.ts'
-import { isOfLoop } from './loop-imports.ts'
+import { isOfLoop, leavesNothing } from './loop-imports.ts'
 import { isArrayFrom, iteratesGiven, mapperOf } from './reach-syntax.ts'
 import type { Binding } from './scope.ts'
 import type { SiteTable } from './sites.ts'
@@ -127,6 +127,7 @@ export class Context {
 
   /** Counts a change of what a thread has for itself. */
   change(): Node {
+    if (this.options.turns && leavesNothing(this.module.url)) return this.help('loopChange')
     const argument = tree.member(tree.name(this.runtime('state')), 'changes')
     return tree.make('UpdateExpression', { operator: '++', prefix: false, argument })
   }

@@ -1,11 +1,13 @@
 // Doing the operations that were announced.
 
 import { announce } from './announcing.ts'
+import { leaveTime, takeTime, tellTime } from './clock.ts'
 import { eventLoops } from './event-loops.ts'
 import { checkForbidden } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
 import { forbidden, mustStop, sleepers, soloThread, state, stop, tracer } from './running.ts'
 import { TRACKED } from './tags.ts'
+import { beginInner, endInner } from './vain-turns.ts'
 import {
   ADD,
   AND,
@@ -38,9 +40,16 @@ function noteShared(thread: Thread): void {
   thread.sharedChanges++
 }
 
+/** Others see it there, until it is woken, or its time is over. */
+function enterQueue(thread: Thread): void {
+  thread.queueing++
+  thread.inQueues++
+}
+
 export function noteRead(thread: Thread, value: number): void {
   const at = thread.reads
   thread.looks++
+  takeTime(thread)
   if (at === READS_MAX) {
     thread.forgetReads()
     return
@@ -127,6 +136,7 @@ function change(thread: Thread, before: number, after: number): void {
   else {
     array[TRACKED]!.touch(index)
     array[index] = after
+    leaveTime(thread)
     noteShared(thread)
     thread.forgetReads()
   }
@@ -146,6 +156,7 @@ function nativeDone(thread: Thread): number {
   const after = array[index]!
   if (before === after) noteRead(thread, before)
   else {
+    leaveTime(thread)
     noteShared(thread)
     thread.forgetReads()
   }
@@ -201,6 +212,7 @@ function waitDone(thread: Thread): string {
   if (tracer !== null) tracer.operation(thread, WAIT, value, value)
   if (!sleeps) return thread.waitResult
   noteShared(thread)
+  enterQueue(thread)
   thread.waitCell = thread.cell
   thread.state = WAITING
   thread.kind = WOKEN
@@ -217,7 +229,10 @@ function waitAsyncDone(thread: Thread): unknown {
   if (!equal) return { async: false, value: 'not-equal' }
   if (timeout <= 0) return { async: false, value: 'timed-out' }
   noteShared(thread)
+  enterQueue(thread)
+  const begun = beginInner()
   const waiter = eventLoops().newWaiter({ waitCell: thread.cell, array, index, timeout })
+  endInner(begun)
   sleepers.push(waiter)
   return { async: true, value: waiter.promise }
 }
@@ -240,6 +255,8 @@ function leaveDone(thread: Thread): boolean {
   if (place >= 0) {
     sleepers.splice(place, 1)
     noteShared(thread)
+    thread.queueing++
+    thread.inQueues--
   }
   if (tracer !== null) tracer.operation(thread, LEAVE, 0, 0)
   return place >= 0
@@ -280,6 +297,7 @@ export function timeOut(thread: Thread): void {
   sleepers.splice(sleepers.indexOf(thread), 1)
   thread.waitResult = 'timed-out'
   thread.state = READY
+  thread.inQueues--
 }
 
 function notifyDone(thread: Thread): number {
@@ -293,8 +311,10 @@ function notifyDone(thread: Thread): number {
       continue
     }
     sleepers.splice(place, 1)
-    if (sleeper instanceof Thread) sleeper.state = READY
-    else thread.toTell.push(sleeper)
+    if (sleeper instanceof Thread) {
+      sleeper.state = READY
+      tellTime(thread, sleeper)
+    } else thread.toTell.push(sleeper)
     woken++
   }
   if (woken > 0) {

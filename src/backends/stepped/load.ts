@@ -32,6 +32,7 @@ import {
   eventLoops,
   enterClocks,
   leaveClocks,
+  loadingClocks,
   noteNames,
   outsiders,
   refuseUnseen,
@@ -219,12 +220,13 @@ async function stepEntries(
 }
 
 async function openEntry(number: number, url: string): Promise<SteppedEntry> {
-  const { modules } = programs[number]!.form
-  await importRequired(number)
-  const isModule = modules.get(url)!.format === 'module'
-  const exports = isModule
-    ? ((await import(addressIn(number, url))) as Record<string, unknown>)
-    : exportsOfCommonjs(requireStepped(number, url))
+  const { modules, sites } = programs[number]!.form
+  const exports = await loadingClocks(sites, async () => {
+    await importRequired(number)
+    return modules.get(url)!.format === 'module'
+      ? ((await import(addressIn(number, url))) as Record<string, unknown>)
+      : exportsOfCommonjs(requireStepped(number, url))
+  })
   return { exports, digest: digestOf(modules, url) }
 }
 

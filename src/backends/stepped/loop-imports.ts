@@ -35,7 +35,6 @@ const builtins: ReadonlyMap<string, string> = new Map(
     assert: 'node-assert',
     'assert/strict': 'node-assert-strict',
     util: 'node-util',
-    crypto: 'node-crypto',
   }).flatMap(([name, file]) =>
     [name, `node:${name}`].map((each) => [each, `${folder}${file}${extension}`] as const),
   ),
@@ -45,7 +44,6 @@ const builtins: ReadonlyMap<string, string> = new Map(
 const usedFor: readonly (readonly [names: RegExp, used: RegExp])[] = [
   [/^(node:)?assert\b/, /\b(rejects|doesNotReject)\b/],
   [/^(node:)?util$/, /\bpromisify\b/],
-  [/^(node:)?crypto$/, /\brandom(UUID|Bytes|Int)\b/],
 ]
 
 export function hasUseFor(specifier: string, text: string): boolean {
@@ -55,6 +53,11 @@ export function hasUseFor(specifier: string, text: string): boolean {
 /** A file of loop/. */
 export function isOfLoop(url: string): boolean {
   return url.startsWith(folder)
+}
+
+/** Of loop/, what makes promises and timers, and has them be over: its changes show in what an event loop waits for. */
+export function leavesNothing(url: string): boolean {
+  return isOfLoop(url) && /\/(event-loop|promise|timers|timers-promises|waiters)\.[jt]s$/.test(url)
 }
 
 const libraryFiles = new URL('library', import.meta.url).href

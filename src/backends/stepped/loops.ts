@@ -106,7 +106,7 @@ function headCells(c: Context, node: Node & { type: 'ForStatement' }): string[] 
 /** Counts a turn, and asks whether it is like the last. */
 function marks(c: Context, node: Loop, carries: Carried): void {
   const site = (): Node => c.site(node, 'loop')
-  if (c.options.turns) c.emit(tree.does(c.help('turn', site())))
+  if (c.options.turns) c.emit(tree.does(c.help(isBusy(node) ? 'busyTurn' : 'turn', site())))
   if (carries === 'variables') return
   const isPlain = carries === 'nothing' || carries === 'properties'
   const values = isPlain ? [] : carries.map((variable) => c.expression(variable))
@@ -117,6 +117,19 @@ function marks(c: Context, node: Loop, carries: Carried): void {
       c.help('again', site(), keeps, isPlain ? tree.nothing() : tree.list(values), true, entry),
     )
   c.point(c.help('again', site(), keeps, ...(isPlain ? [] : [tree.list(values)])))
+}
+
+/** All that a turn does is to look whether it is the last. */
+function isBusy(node: Loop): boolean {
+  if (node.type === 'ForOfStatement' || node.type === 'ForInStatement') return false
+  const { type, body } = node.body as Node & { body?: readonly unknown[] }
+  const isEmpty = type === 'EmptyStatement' || (type === 'BlockStatement' && body!.length === 0)
+  return isEmpty && !(node.type === 'ForStatement' && node.update) && !assigns(node.test as Node | null)
+}
+
+function assigns(node: Node | null): boolean {
+  if (node === null) return false
+  return /^(Assignment|Update)Expression$/.test(node.type) || childrenOf(node).some(assigns)
 }
 
 function turn(c: Context, node: Loop, carries: Carried): void {
@@ -240,7 +253,13 @@ function assignHead(c: Context, left: Node, value: Node): void {
 
 function plainLoop(c: Context, node: Loop): Node {
   const written = tree.block([
-    ...asNodes(c.gather(() => c.options.turns && c.emit(tree.does(c.help('turn', c.site(node, 'loop')))))),
+    ...asNodes(
+      c.gather(
+        () =>
+          c.options.turns &&
+          c.emit(tree.does(c.help(isBusy(node) ? 'busyTurn' : 'turn', c.site(node, 'loop')))),
+      ),
+    ),
     plain(c, node.body),
   ])
   const body = c.options.turns ? written : plain(c, node.body)

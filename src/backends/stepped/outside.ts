@@ -11,6 +11,7 @@ import {
   isOfProgram,
   nativeText,
   rememberBound,
+  rememberOwn,
 } from './callees.ts'
 import { accessesOf } from './known-accesses.ts'
 import { memory } from './memory.ts'
@@ -133,7 +134,7 @@ export function matters(value: unknown): boolean {
 }
 
 /** How deep a function of a package is taken to look into what it is given. */
-const PACKAGE_DEPTH = 2
+const PACKAGE_DEPTH = 8
 
 /** What a function does that calls another when it is over. */
 const defers = /\b(setTimeout|setInterval|setImmediate|queueMicrotask|nextTick|then|catch|finally)\b/
@@ -184,6 +185,8 @@ export function constructOutside(
   site: number,
 ): unknown {
   const called = constructor as unknown as Method
+  // By the clock that threads find.
+  if (constructor === Date && args.length === 0) args = [Date.now()]
   const make = (): unknown => new constructor(...args)
   if (typeof called !== 'function') return make()
   if (calleeOf(called).isOwn) return madeByBase(make(), called)
@@ -323,9 +326,25 @@ function callForeign(
   if (ofPackages.has(called))
     return callPackage(called, object, args, () => Reflect.apply(called, object, args))
   if (called === engine.cut && object instanceof SharedArrayBuffer) return cutOut(object, args, site)
+  if (called === stringify) args = seeing(args, site)
   if (!isGiven(object, args) && (callee.depth === 0 || sharedIn(called, object, args, callee).size === 0))
     return seen(Reflect.apply(called, object, args))
   return outside(called, object, args, site, callee)
+}
+
+const { stringify } = JSON
+
+/** The arguments of JSON.stringify(), which notes shared arrays that it comes to: a toJSON() may return one. */
+function seeing(args: readonly unknown[], site: number): readonly unknown[] {
+  const [value, replacer, ...rest] = args
+  const isFunction = typeof replacer === 'function'
+  if (typeof value !== 'object' || value === null || Array.isArray(replacer)) return args
+  const sees = rememberOwn(function (this: unknown, key, given) {
+    const result = isFunction ? Reflect.apply(replacer as Method, this, [key, given]) : given
+    if (isShared(result)) noteBulkRead(result[SHARED], 0, result[SHARED].length, site)
+    return result
+  })
+  return [value, sees, ...rest]
 }
 
 /** What `call` and the like call. What they do not take, the engine says. */

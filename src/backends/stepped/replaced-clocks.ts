@@ -11,6 +11,7 @@ const BILLION = BigInt(1e9)
 const { process } = globalThis
 const dateNow = Date.now
 const performanceNow = performance.now.bind(performance)
+const mark = performance.mark.bind(performance)
 const { random } = Math
 const replaced: [holder: object, key: string, property: PropertyDescriptor | undefined][] = []
 
@@ -34,6 +35,18 @@ export function replaceClocks(now: () => Begin | null): void {
   put(Date, 'now', () => told().date)
   put(performance, 'now', () => told().performance)
   put(process, 'hrtime', Object.assign(hrtime, { bigint: nanoseconds }))
+  put(process, 'uptime', () => told().performance / 1000)
+  put(performance, 'mark', (name: string, options?: object) =>
+    mark(name, { startTime: told().performance, ...options }),
+  )
+  const stamps = new WeakMap<object, number>()
+  put(Event.prototype, 'timeStamp', {
+    get(this: object) {
+      const stamp = stamps.get(this) ?? told().performance
+      stamps.set(this, stamp)
+      return stamp
+    },
+  })
 }
 
 /**
@@ -41,14 +54,6 @@ export function replaceClocks(now: () => Begin | null): void {
  * 2^32 - 1; null as for clocks.
  */
 export function replaceChance(draw: () => number | null): void {
-  const fill = (bytes: Uint8Array): boolean => {
-    for (let at = 0; at < bytes.length; at += 4) {
-      const word = draw()
-      if (word === null) return false
-      for (let byte = 0; byte < 4 && at + byte < bytes.length; byte++) bytes[at + byte] = word >>> (byte * 8)
-    }
-    return true
-  }
   put(Math, 'random', () => {
     const high = draw()
     return high === null ? random() : (high * 2 ** 21 + (draw()! >>> 11)) / 2 ** 53
@@ -59,17 +64,61 @@ export function replaceChance(draw: () => number | null): void {
   put(crypto, 'getRandomValues', (array: Uint8Array) => {
     // The engine says what it does not take.
     getRandomValues.call(crypto, array)
-    fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))
+    fillDrawn(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), draw)
     return array
   })
-  put(crypto, 'randomUUID', () => {
-    const bytes = new Uint8Array(16)
-    if (!fill(bytes)) return randomUUID.call(crypto)
-    bytes[6] = (bytes[6]! & 15) | 64
-    bytes[8] = (bytes[8]! & 63) | 128
-    const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-    return text.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-  })
+  put(crypto, 'randomUUID', () => drawnUuid(draw) ?? randomUUID.call(crypto))
+}
+
+type Called = (this: unknown, ...args: readonly unknown[]) => unknown
+
+interface NodeCrypto {
+  readonly randomInt: Called
+  readonly randomBytes: (size: number, called?: unknown) => Uint8Array
+  readonly randomUUID: Called
+}
+
+/** Functions of `node:crypto`, and those that go by `draw` in their place; what these do not take, Node says. */
+export function* drawnFunctions(
+  { randomInt, randomBytes, randomUUID }: NodeCrypto,
+  draw: () => number | null,
+): Generator<readonly [Called, Called]> {
+  const bytes = (size: unknown, ...rest: readonly unknown[]): unknown => {
+    const filled = randomBytes(size as number, ...rest)
+    if (rest.length === 0) fillDrawn(filled, draw)
+    return filled
+  }
+  yield [randomBytes as Called, bytes]
+  yield [
+    randomInt,
+    (...args) => {
+      const given = randomInt(...args)
+      const high = args.length > 2 ? null : draw()
+      if (high === null) return given
+      const [min, max] = (args.length === 2 ? args : [0, args[0]]) as [number, number]
+      return min + Math.floor(((high * 2 ** 16 + (draw()! >>> 16)) / 2 ** 48) * (max - min))
+    },
+  ]
+  yield [randomUUID, (...args) => drawnUuid(draw) ?? randomUUID(...args)]
+}
+
+/** Returns whether there were numbers. */
+function fillDrawn(bytes: Uint8Array, draw: () => number | null): boolean {
+  for (let at = 0; at < bytes.length; at += 4) {
+    const word = draw()
+    if (word === null) return false
+    for (let byte = 0; byte < 4 && at + byte < bytes.length; byte++) bytes[at + byte] = word >>> (byte * 8)
+  }
+  return true
+}
+
+function drawnUuid(draw: () => number | null): string | null {
+  const bytes = new Uint8Array(16)
+  if (!fillDrawn(bytes, draw)) return null
+  bytes[6] = (bytes[6]! & 15) | 64
+  bytes[8] = (bytes[8]! & 63) | 128
+  const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return text.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
 /** The number `index`, from 0, of those that stream `stream` draws, a whole number from -1. */
@@ -88,8 +137,11 @@ export function restoreClocks(): void {
   replaced.length = 0
 }
 
+/** Puts a value there, or a getter. */
 function put(holder: object, key: string, value: unknown): void {
   const before = Object.getOwnPropertyDescriptor(holder, key)
   replaced.push([holder, key, before])
-  Reflect.defineProperty(holder, key, { writable: true, enumerable: false, configurable: true, value })
+  const isGetter = before?.get !== undefined
+  const property = isGetter ? (value as PropertyDescriptor) : { writable: true, value }
+  Reflect.defineProperty(holder, key, { enumerable: isGetter, configurable: true, ...property })
 }

@@ -45,6 +45,7 @@ export {
   siteHere,
   timeOut,
   whoSleeps,
+  withLastClock,
   withTurns,
   withoutTracer,
 } from './runtime.ts'
@@ -56,6 +57,7 @@ export {
   type Forbidden,
   LEAVE,
   LOAD,
+  LOOK,
   NOTIFY,
   OR,
   PAUSE,

@@ -298,6 +298,8 @@ function startThreads(threads: readonly Thread[], bodies: readonly (() => unknow
   starting = true
   for (const thread of threads) {
     thread.reset()
+    // An invariant comes after all threads.
+    if (scheduler!.isSole) thread.elapsed = soloThread.elapsed
     thread.body = bodies[thread.id]!
     goTo(thread)
     goOn(thread)

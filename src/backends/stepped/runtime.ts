@@ -24,6 +24,7 @@ export * from './doing.ts'
 export * from './operations.ts'
 export * from './owned.ts'
 export * from './spinning.ts'
+export * from './vain-turns.ts'
 
 const work: Work = {
   perform,

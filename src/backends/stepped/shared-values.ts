@@ -40,15 +40,34 @@ export function sharedOf(values: readonly unknown[], depth: number): ReadonlySet
   return values.reduce<ReadonlySet<Shared>>((found, each) => addShared(found, each, depth), none)
 }
 
+/** Objects that are looked at in one value, at most: of larger ones, those nearest to it. */
+const OBJECTS_MAX = 1000
+
 /** `found`, and what is in a value. Getters are not called. */
 function addShared(found: ReadonlySet<Shared>, value: unknown, depth: number): ReadonlySet<Shared> {
   if (typeof value !== 'object' || value === null) return found
   if (isShared(value)) return new Set([...found, value])
   if (depth === 0 || ArrayBuffer.isView(value)) return found
-  let all = found
-  for (const name of Object.getOwnPropertyNames(value))
-    all = addShared(all, Object.getOwnPropertyDescriptor(value, name)?.value, depth - 1)
-  const entries = value instanceof Map ? [...value].flat() : value instanceof Set ? [...value] : []
-  for (const entry of entries) all = addShared(all, entry, depth - 1)
-  return all
+  let all: Set<Shared> | null = null
+  const seen = new Set<object>([value])
+  let level: object[] = [value]
+  for (let left = depth; left > 0 && level.length > 0; left--) {
+    const next: object[] = []
+    for (const holder of level) {
+      for (const each of partsOf(holder)) {
+        if (typeof each !== 'object' || each === null || seen.has(each)) continue
+        seen.add(each)
+        if (isShared(each)) (all ??= new Set(found)).add(each)
+        else if (!ArrayBuffer.isView(each) && seen.size < OBJECTS_MAX) next.push(each)
+      }
+    }
+    level = next
+  }
+  return all ?? found
+}
+
+function* partsOf(holder: object): Generator {
+  if (holder instanceof Map) for (const entry of holder) yield* entry
+  else if (holder instanceof Set) yield* holder
+  for (const name of Reflect.ownKeys(holder)) yield Object.getOwnPropertyDescriptor(holder, name)?.value
 }

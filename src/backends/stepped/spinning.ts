@@ -3,6 +3,7 @@
 import { readsClocks } from './clock.ts'
 import { noteRead, pauseDone } from './doing.ts'
 import { made } from './plain-accesses.ts'
+import { noteTurn } from './vain-turns.ts'
 import { real } from './real-atomics.ts'
 import { current, mustStop, refuseToStop, scheduler, sites, soloThread, state, stop } from './running.ts'
 import { SHARED } from './tags.ts'
@@ -184,7 +185,7 @@ export function again(
   // What it sees of a clock is another then.
   const hasMoved = thread.timeouts > turns.timeouts && readsClocks(sites)
   // Who was woken has waited, which others see: whoever notifies next must find it there again.
-  const wasWoken = thread.sharedChanges - turns.shared > thread.timeouts - turns.timeouts
+  const wasWoken = thread.sharedChanges - turns.shared > thread.timeouts - turns.passed
   const isLike = !keeps && !hasMoved && !wasWoken && isSameEpoch && turns.before >= 0
   const repeats = isLike && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later.
@@ -196,8 +197,10 @@ export function again(
   turns.looks = looks
   turns.rescues = rescues
   turns.values = values
+  turns.shared = thread.sharedChanges
+  turns.passed = thread.timeouts
   const isCounting = follows && turns.own !== own
-  noteTimeouts(thread, turns, isSame && !hasMoved && turns.own === own)
+  if (follows || thread.loop === null) noteTurn(thread, turns, isSame)
   const sees = thread.clockLooks !== turns.clockLooks
   turns.clockLooks = thread.clockLooks
   turns.own = own
@@ -210,19 +213,6 @@ export function again(
   // It has paused in this turn, until something changed.
   thread.isStale = !hasRead
   return spin(thread, site, from, reads, true, sees)
-}
-
-/**
- * In the turn that ends, `timeouts` of the thread passed and nothing came of it: it has changed nothing but that it
- * waited, and so stands where it stood when the turn began. It might as well have begun the turn now.
- */
-function noteTimeouts(thread: Thread, turns: ReturnType<Thread['turnsOf']>, isSame: boolean): void {
-  const { timeouts, sharedChanges } = thread
-  const passed = timeouts - turns.timeouts
-  // To wait is a change, of who waits.
-  if (isSame && passed > 0 && sharedChanges - turns.shared === passed) thread.vainTimeouts += passed
-  turns.timeouts = timeouts
-  turns.shared = sharedChanges
 }
 
 function sameValues(before: readonly unknown[], now: readonly unknown[]): boolean {

@@ -28,6 +28,8 @@ export const SIGNAL = 14
 export const LEAVE = 15
 /** Ends another thread, wherever it is. */
 export const STOP = 16
+/** Looks at the clock of the thread, which may have moved far: no operation, and over at once. */
+export const LOOK = 17
 
 export const operationNames = [
   'load',
@@ -47,6 +49,7 @@ export const operationNames = [
   'signal',
   'leave',
   'stop',
+  'look',
 ] as const
 
 export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
@@ -95,12 +98,35 @@ interface Turns {
   /** Changes of what is not shared, and how many turns in a row made some and read the same. */
   own: number
   vain: number
-  /** What it had changed in shared memory, how many time-outs of it had passed, and how often it saw its clock. */
+  /** What it had changed in shared memory, and how many time-outs of it had passed. */
   shared: number
+  passed: number
+  /** How many of them a turn was noted with, and how often it saw its clock. */
   timeouts: number
   clockLooks: number
+  /** Where the thread stood: see vain-turns.ts. */
+  standing: Standing
   /** What the variables were that it hands from one turn to the next. */
   values: readonly unknown[]
+}
+
+/** Where a thread stands that begins a turn, as far as a turn may have changed it. */
+export interface Standing {
+  /** What it had changed for itself, and in shared memory, but for what its event loop does. */
+  own: number
+  shared: number
+  /** Its ways into and out of queues that were changes; and those into them less those out by a time-out. */
+  queueing: number
+  inQueues: number
+  /** Promises that it had made, and the oldest that was changed since. */
+  made: number
+  touched: number
+  /** What its event loop waited for; null where there is none, or more is to be done at once. */
+  awaited: readonly unknown[] | null
+}
+
+export function nowhereYet(): Standing {
+  return { own: -1, shared: 0, queueing: 0, inQueues: 0, made: 0, touched: Infinity, awaited: null }
 }
 
 export const noValues: readonly unknown[] = []
@@ -136,6 +162,7 @@ export function enterLoop(turns: Turns): void {
   turns.changes = -1
   turns.vain = 0
   turns.timeouts = Infinity
+  turns.passed = Infinity
 }
 
 /** So often a loop may be entered anew within its turns, that its turns are yet known when it goes on. */
@@ -144,14 +171,15 @@ const ENTRIES_MAX = 8
 function newTurns(entry: number, outer: Turns | null): Turns {
   const places = { entry, outer, epoch: -1, before: -1, from: 0, values: noValues }
   const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
-  const waits = { shared: 0, timeouts: Infinity, clockLooks: 0 }
+  const waits = { shared: 0, passed: Infinity, timeouts: Infinity, clockLooks: 0, standing: nowhereYet() }
   return { ...places, ...counts, ...waits }
 }
 
 /** In the place of `old`, which nobody needs. */
 function copyOf(turns: Turns, old: Turns | null): Turns {
   const { outer } = turns
-  return Object.assign(old ?? {}, turns, { outer: outer && copyOf(outer, old?.outer ?? null) })
+  const standing = Object.assign(old?.standing ?? {}, turns.standing)
+  return Object.assign(old ?? {}, turns, { standing, outer: outer && copyOf(outer, old?.outer ?? null) })
 }
 
 /** Those that were met last. */
@@ -216,6 +244,13 @@ export class Thread {
   /** How far its clock has moved, in milliseconds, and how often it has looked at it: see clock.ts. */
   elapsed = 0
   clockLooks = 0
+  /** What its clock told last, and how often it had moved far by itself: see look(). */
+  clockTold = 0
+  jumps = 0
+  /** A turn of a loop has begun that only looks at a clock; its reads and changes by then. */
+  isBusy = false
+  busyLooks = 0
+  busyChanges = 0
   /** How many random numbers it has drawn. */
   draws = 0
   /** Its looks at its clock when it last paused, or came to a loop. */
@@ -228,6 +263,13 @@ export class Thread {
   sharedChanges = 0
   /** Those of them that nobody else sees: of objects that it has made itself. */
   privateChanges = 0
+  /** Those that its event loop makes, of promises and timers, for itself and in shared memory. */
+  loopChanges = 0
+  loopShared = 0
+  /** See Standing. */
+  queueing = 0
+  inQueues = 0
+  promisesMade = 0
 
   /** Of `add`, `sub`, `and`, `or`, `xor`: nobody looks at what was there before. */
   unread = false
@@ -293,6 +335,9 @@ export class Thread {
     this.vainTimeouts = 0
     this.elapsed = 0
     this.clockLooks = 0
+    this.clockTold = 0
+    this.jumps = 0
+    this.isBusy = false
     this.draws = 0
     this.pausedClock = 0
     this.seesTime = false
@@ -362,12 +407,22 @@ export class Thread {
     this.vainTimeouts = other.vainTimeouts
     this.elapsed = other.elapsed
     this.clockLooks = other.clockLooks
+    this.clockTold = other.clockTold
+    this.jumps = other.jumps
+    this.isBusy = other.isBusy
+    this.busyLooks = other.busyLooks
+    this.busyChanges = other.busyChanges
     this.draws = other.draws
     this.pausedClock = other.pausedClock
     this.seesTime = other.seesTime
     this.changes = other.changes
     this.sharedChanges = other.sharedChanges
     this.privateChanges = other.privateChanges
+    this.loopChanges = other.loopChanges
+    this.loopShared = other.loopShared
+    this.queueing = other.queueing
+    this.inQueues = other.inQueues
+    this.promisesMade = other.promisesMade
     this.unread = other.unread
     this.vainPauses = other.vainPauses
     this.pauses = other.pauses
@@ -498,6 +553,12 @@ export abstract class Scheduler {
   }
   /** A loop was followed for as many turns that read the same as it may be, and waits, though the next may differ. */
   loopLeft(_site: number): void {}
+  /** The thread looks at its clock, which may have moved far since somebody did: returns whether it has. */
+  hasPassed(_thread: Thread): boolean {
+    return false
+  }
+  /** Its clock may have moved far, which is not tried any more. */
+  timeLeft(_thread: Thread): void {}
   /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
   loopMade(): void {}
   /** There are more cells: a thread has made an array over memory that was not known yet. */

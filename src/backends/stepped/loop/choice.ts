@@ -9,11 +9,14 @@ import { Mailbox } from './mailbox.ts'
 /** One of 0 to `count` − 1. */
 export function choose(count: number): number {
   if (count === 1 || host.isSole()) return 0
+  const begun = host.beginInner()
   const { asked, requests } = host.choices(true)
   const cell = new Int32Array(new SharedArrayBuffer(4))
   // What was there before is of interest to the explorer: two requests have an order.
   requests.putAt(Atomics.add(asked, 0, 1), { cell, count }, 'choose')
-  return Atomics.load(cell, 0)
+  const chosen = Atomics.load(cell, 0)
+  host.endInner(begun)
+  return chosen
 }
 
 /** Called before each execution. Where nobody is there to count, the first choice says that somebody is needed. */

@@ -17,7 +17,7 @@ import { inFrame } from './async-context.ts'
 import { choose } from './choice.ts'
 import { type EventLoop, type Job, type Source, type Timed, host } from './host.ts'
 import type { Place } from '../thread.ts'
-import { Promise, react } from './promise.ts'
+import { Promise, reactToEnd } from './promise.ts'
 import { fire, isAwaited, nextTimers, stir } from './timers.ts'
 
 declare global {
@@ -71,7 +71,11 @@ function nextOf(loop: Loop): Job | null {
     loop.failure = null
     if (failure !== null) throw failure.error
   })
-  return loop.jobs.length + loop.ticks.length > 0 ? nothing : nextEvent(loop)
+  if (loop.jobs.length + loop.ticks.length > 0) return nothing
+  const begun = host.beginInner()
+  const event = nextEvent(loop)
+  host.endInner(begun)
+  return event
 }
 
 const nothing = (): void => {}
@@ -91,7 +95,7 @@ export function guarded(loop: Loop, job: Job): void {
 
 function awaitEnd(loop: Loop, result: unknown): void {
   loop.isPending = true
-  react(
+  reactToEnd(
     result,
     () => {
       loop.isPending = false

@@ -3,11 +3,13 @@
 import { createRequire } from 'node:module'
 import {
   isNothingExplored,
+  beginInner,
   beginLooking,
   currentLoop,
   currentSites,
   currentThread,
   elapsed,
+  endInner,
   endWith,
   followed,
   isAlone,
@@ -15,12 +17,15 @@ import {
   isModelled,
   isSole,
   needsNoScope,
+  noteCallTurn,
   noteEvent,
   noteHere,
   noteNext,
   ownsLoop,
   ownsScope,
   passTo,
+  promiseMade,
+  promiseTouched,
   refuseLater,
   refused,
   siteHere,
@@ -57,6 +62,9 @@ export interface Timed {
   readonly delay: number
   readonly repeats: boolean
   readonly called: Job
+  /** What it calls, and with what. */
+  readonly given: unknown
+  readonly args: readonly unknown[]
   /** Where it was set, for those who read a trace. */
   readonly setAt: number
   /** How far the clock of its thread will have moved by the time that it is due: see clock.ts. */
@@ -186,6 +194,14 @@ export const host = {
   passTo,
   /** The event loop of the thread that runs. */
   loop: (): EventLoop => currentLoop() as EventLoop,
+  /** See vain-turns.ts. */
+  beginInner,
+  endInner,
+  noteCallTurn,
+  promiseMade,
+  promiseTouched,
+  /** The program changes something for the thread, which shows in nothing that the event loop waits for. */
+  noteChange: (): void => void state.changes++,
   /** Moves at each change that the thread makes which runs. */
   changes: (): number => state.changes,
   ownsLoop,

@@ -25,12 +25,15 @@ class LoopPromise {
   value: unknown = undefined
   isHandled = false
   readonly reactions: Reaction[] = []
+  /** Its number among those of the thread, from 1. */
+  readonly made: number = 0
 
   constructor(executor: (resolve: Settle, reject: Settle) => void) {
     if (!host.isThread()) return new Native(executor) as never
     if (typeof executor !== 'function')
       throw new TypeError(`Promise resolver ${String(executor)} is not a function`)
     this.loop = host.loop()
+    this.made = host.promiseMade()
     const { resolve, reject } = settling(this)
     try {
       executor(resolve, reject)
@@ -201,21 +204,29 @@ function rejectWith(promise: LoopPromise, reason: unknown): void {
 }
 
 function settle(promise: LoopPromise, state: 'fulfilled' | 'rejected', value: unknown): void {
+  host.promiseTouched(promise.made)
   promise.state = state
   promise.value = value
   for (const each of promise.reactions) promise.loop.jobs.push(jobOf(promise, each))
   promise.reactions.length = 0
 }
 
-function addReaction(promise: LoopPromise, reaction: Reaction): void {
+/** Of the thread's function, nobody but its event loop waits for the end: where that begins to, nothing is another. */
+export function reactToEnd(value: unknown, onFulfilled: Handler, onRejected: Handler): void {
+  addReaction(resolved(value), { onFulfilled, onRejected, next: null, frame: currentFrame() }, true)
+}
+
+function addReaction(promise: LoopPromise, reaction: Reaction, isOfEnd = false): void {
   if (promise.loop !== host.loop())
     host.refuse(
       'a promise of another thread',
       'let each thread await promises of its own: threads of Node share none',
     )
   promise.isHandled = true
-  if (promise.state === 'pending') promise.reactions.push(reaction)
-  else promise.loop.jobs.push(jobOf(promise, reaction))
+  if (promise.state === 'pending') {
+    if (!isOfEnd) host.promiseTouched(promise.made)
+    promise.reactions.push(reaction)
+  } else promise.loop.jobs.push(jobOf(promise, reaction))
 }
 
 function jobOf(promise: LoopPromise, reaction: Reaction): Job {

@@ -14,6 +14,8 @@ type Called = (...args: unknown[]) => unknown
 class Timeout implements Timed {
   readonly delay: number
   readonly repeats: boolean
+  readonly given: unknown
+  readonly args: readonly unknown[]
   readonly called: Job
   readonly setAt: number
   readonly loop: EventLoop
@@ -26,8 +28,10 @@ class Timeout implements Timed {
   turns = 0
   isSettled = false
 
-  constructor(called: Job, delay: number, repeats: boolean) {
-    this.called = called
+  constructor(given: Called, args: readonly unknown[], delay: number, repeats: boolean) {
+    this.given = given
+    this.args = args
+    this.called = inFrame(() => given(...args))
     this.delay = delay
     this.repeats = repeats
     this.loop = host.loop()
@@ -35,11 +39,13 @@ class Timeout implements Timed {
   }
 
   ref(): this {
+    host.noteChange()
     this.isReferenced = true
     return this
   }
 
   unref(): this {
+    host.noteChange()
     this.isReferenced = false
     return this
   }
@@ -78,8 +84,10 @@ function set(loop: EventLoop, timer: Timed): void {
 }
 
 function forget(list: Timed[], timer: unknown): void {
-  const at = list.findIndex((each) => each === timer || each.order === timer || String(each.order) === timer)
-  if (at >= 0) list.splice(at, 1)
+  for (let at = 0; at < list.length; at++) {
+    const each = list[at]!
+    if (each === timer || each.order === timer || String(each.order) === timer) return void list.splice(at, 1)
+  }
 }
 
 /** As Node takes it: in whole milliseconds, 1 at least. */
@@ -104,11 +112,7 @@ export function setInterval(called: unknown, delay?: unknown, ...args: unknown[]
 }
 
 function newTimer(called: Called, delay: unknown, args: unknown[], repeats: boolean): Timeout {
-  const timer = new Timeout(
-    inFrame(() => called(...args)),
-    delayOf(delay),
-    repeats,
-  )
+  const timer = new Timeout(called, args, delayOf(delay), repeats)
   set(host.loop(), timer)
   return timer
 }
@@ -122,12 +126,7 @@ export function setWaitTimeout(called: Job, delay: number): { readonly order: nu
 
 export function setImmediate(called: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setImmediate(called as Called, ...args)
-  const own = callable(called)
-  const immediate = new Immediate(
-    inFrame(() => own(...args)),
-    0,
-    false,
-  )
+  const immediate = new Immediate(callable(called), args, 0, false)
   const loop = host.loop()
   immediate.order = ++loop.timersSet
   loop.immediates.push(immediate)
@@ -179,6 +178,7 @@ export function fire(loop: EventLoop, timer: Timed): void {
   for (const each of loop.timers) if (each !== timer && !each.isOfWait) each.passedOver++
   timer.passedOver = 0
   host.happens(timer.setAt, wordsOf(timer))
+  host.noteCallTurn(timer.given, timer.args)
   const before = host.changes()
   called()
   if (!repeats) return stir(loop, 0)
