@@ -320,8 +320,6 @@ describe('random numbers', () => {
 })
 
 describe('chance of node:crypto', () => {
-  const { randomInt } = nodeCrypto
-
   it('is the same in each execution, and others for each thread', async () => {
     const all = new Set<string>()
     const draws = ({ cells, drawn }: { cells: Int32Array; drawn: unknown[] }): void => {

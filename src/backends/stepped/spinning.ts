@@ -188,14 +188,16 @@ export function again(
   const wasWoken = thread.sharedChanges - turns.shared > thread.timeouts - turns.passed
   const isLike = !keeps && !hasMoved && !wasWoken && isSameEpoch && turns.before >= 0
   const repeats = isLike && sameReads(thread, turns.before, from, reads)
-  // What it saw when it was let go on because nothing else could is not what it would see later.
-  const mayBeLater = isIdle && turns.rescues === rescues
+  // What it saw when it was let go on because nothing else could is not what it would see later. Somebody may read what
+  // it has counted: see counts.ts.
+  const mayBeLater = isIdle && turns.rescues === rescues && turns.tallies === thread.tallies
   turns.epoch = epoch
   turns.before = isSameEpoch ? from : -1
   turns.from = reads
   turns.changes = changes
   turns.looks = looks
   turns.rescues = rescues
+  turns.tallies = thread.tallies
   turns.values = values
   turns.shared = thread.sharedChanges
   turns.passed = thread.timeouts
