@@ -26,7 +26,7 @@ import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitWake, rcuwaitWhile } from '../sync/rcuwait.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
-import { VMA_LINK, Vma } from '../vma/vma.ts'
+import { Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked, setLockNumber } from './per-vma.ts'
 
 export class HazardVma extends PerVmaDesign {
@@ -44,12 +44,6 @@ export class HazardVma extends PerVmaDesign {
     validation: 'lock numbers of VMA and mm, the borders, and a mark for VMAs that have left the tree',
     commit: 'page-table lock; nothing can have changed',
     sharedWrites: ['page.flags', 'page.refcount'],
-  }
-
-  /** A VMA that is not part of the tree yet is in no word. */
-  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    if (change === VMA_LINK) setLockNumber(cpu, vma)
-    else super.vmaWriteBegin(cpu, vma, change)
   }
 
   /** In this order: a CPU whose word does not name the VMA yet will see the number. */

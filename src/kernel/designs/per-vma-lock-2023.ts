@@ -37,6 +37,11 @@ export class PerVmaLock2023 extends PerVmaDesign {
     sharedWrites: ['vma.vmLock'],
   }
 
+  /** The semaphore of a new VMA is taken, too. */
+  protected override vmaLinking(cpu: Task, vma: number): void {
+    this.vmaStartWrite(cpu, vma)
+  }
+
   protected override vmaStartWrite(cpu: Task, vma: number): void {
     const { heap } = cpu
     const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)

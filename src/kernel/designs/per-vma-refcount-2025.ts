@@ -20,7 +20,7 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
-import { VMA_LINK, Vma } from '../vma/vma.ts'
+import { Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked, setLockNumber } from './per-vma.ts'
 
 /** `VMA_LOCK_OFFSET`: a writer waits. */
@@ -55,12 +55,6 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
   /** `mm_lock_seqcount_begin`: odd while the mmap lock is held for write. */
   override mmapWriteLocked(cpu: Task, mm: number): void {
     Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
-  }
-
-  /** A VMA that is not part of the tree yet has no readers to wait for, and no count. */
-  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    if (change === VMA_LINK) setLockNumber(cpu, vma)
-    else super.vmaWriteBegin(cpu, vma, change)
   }
 
   /** `__vma_start_write`. It also waits if the number says that the VMA is locked, see per-vma.ts. */

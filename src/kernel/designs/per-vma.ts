@@ -21,7 +21,7 @@ import type { Task } from '../mm/task.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
 import { findVma } from '../vma/vma-tree.ts'
-import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
+import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true
@@ -63,8 +63,14 @@ export abstract class PerVmaDesign extends Design {
   }
 
   override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    // By then the VMA was locked when it left the tree, or only entries change.
-    if (change !== VMA_UNMAP && change !== VMA_ZAP) this.vmaStartWrite(cpu, vma)
+    if (change === VMA_LINK) this.vmaLinking(cpu, vma)
+    // At an unmap the VMA has been locked since it left the tree, and a zap changes entries only.
+    else if (change !== VMA_UNMAP && change !== VMA_ZAP) this.vmaStartWrite(cpu, vma)
+  }
+
+  /** `vma_start_write` of a VMA that is not in the tree yet: no fault can be in it. */
+  protected vmaLinking(cpu: Task, vma: number): void {
+    setLockNumber(cpu, vma)
   }
 
   /** The new VMA was locked when it was linked. */
