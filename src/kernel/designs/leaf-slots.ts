@@ -35,10 +35,12 @@ import { PMD_SHIFT, PTRS_PER_TABLE, PageTable, TABLE_INDEX_MASK } from '../machi
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { getFile } from '../memory/file.ts'
 import {
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_DROPPED,
+  VM_FAULT_MAJOR,
   VM_FAULT_ERROR,
   VM_FAULT_RETRY,
 } from '../mm/fault-context.ts'
@@ -182,6 +184,7 @@ export class LeafSlots extends VmaSequenceDesign {
       const result = found === 0 ? handlePteFault(cpu, fault) : VM_FAULT_RETRY
       const slept = (result & VM_FAULT_DROPPED) !== 0
       if (!slept) rcuReadUnlock(cpu)
+      if ((result & VM_FAULT_MAJOR) !== 0) fault.flags |= FAULT_FLAG_TRIED
       // The handlers went by a guess: whether an access fails is for the locked path to say (invariant I1).
       if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) {
         countVmEvent(cpu, VmEvent.pgfault)

@@ -30,6 +30,7 @@ import {
 } from '../machine/pte.ts'
 import {
   FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   type FaultContext,
@@ -89,7 +90,6 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   if ((errorCode & FAULT_UNSHARE) !== 0) fault.flags |= FAULT_FLAG_UNSHARE
   cpu.lastFaultSpeculative = false
   cpu.lastFaultLockedMm = false
-  let tried = false
   if ((errorCode & (FAULT_USER | FAULT_REMOTE)) === 0) countVmEvent(cpu, VmEvent.page_fault_kernel)
   if (cpu.design.speculates && isSpeculative(cpu, errorCode)) {
     fault.hold = nothingHeld
@@ -98,16 +98,17 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
       cpu.lastFaultSpeculative = true
       return result
     }
-    // FAULT_FLAG_TRIED: the fault gave up the lock of its VMA and brought the page in.
-    tried = (result & VM_FAULT_MAJOR) !== 0
+    // The fault released the lock of its VMA and brought the page in.
+    if ((result & VM_FAULT_MAJOR) !== 0) fault.flags |= FAULT_FLAG_TRIED
   }
   countVmEvent(cpu, VmEvent.classic_fault)
   cpu.lastFaultLockedMm = true
-  fault.hold = tried ? mmapLockKept : mmapLockHeld
+  fault.hold = (fault.flags & FAULT_FLAG_TRIED) !== 0 ? mmapLockKept : mmapLockHeld
   const result = classicFault(cpu, fault, errorCode)
   if ((result & VM_FAULT_RETRY) === 0) return result
-  // The fault gave the lock up to wait for a page, and everything may have changed since. It begins anew, and keeps the
-  // lock now: else it would never end where others take the page away each time.
+  // The fault released the lock to wait for a page, and everything may have changed since. It begins anew, and keeps
+  // the lock this time: otherwise it would never end if other threads took the page away each time.
+  fault.flags |= FAULT_FLAG_TRIED
   fault.hold = mmapLockKept
   return classicFault(cpu, fault, errorCode)
 }
@@ -209,14 +210,19 @@ export function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
   fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
 }
 
-/** `handle_mm_fault` with the mmap lock or that of the VMA held: makes the page tables and dispatches. */
+/**
+ * `handle_mm_fault` with the mmap lock or that of the VMA held: makes the page tables (for a page of a file, Linux
+ * makes the pte table only once it has the page) and dispatches. As in Linux since 2023 (`mm_account_fault`), a fault
+ * that has to begin anew is counted at its end only.
+ */
 export function handleMmFault(cpu: Task, fault: FaultContext): number {
-  countVmEvent(cpu, VmEvent.pgfault)
   const table = allocPteTable(cpu, fault.mm, fault.page)
   if (table === 0) return VM_FAULT_OOM
   fault.table = table
   fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
-  return handlePteFault(cpu, fault)
+  const result = handlePteFault(cpu, fault)
+  if ((result & VM_FAULT_RETRY) === 0) countVmEvent(cpu, VmEvent.pgfault)
+  return result
 }
 
 /** `handle_pte_fault`: by what the entry was when the walk saw it. */

@@ -29,6 +29,7 @@ import {
 import { isPageOf, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import {
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_DROPPED,
@@ -146,16 +147,20 @@ function releaseFaultPage(cpu: Task, frame: number, result: number): number {
  * what the fault comes to.
  */
 function faultPage(cpu: Task, fault: FaultContext): number {
-  for (;;) {
+  for (let isFirst = (fault.flags & FAULT_FLAG_TRIED) === 0; ; isFirst = false) {
     if (!fault.hold.lookupBegin(cpu, fault)) return VM_FAULT_RETRY
-    const result = tryFaultPage(cpu, fault)
+    const result = tryFaultPage(cpu, fault, isFirst)
     if (result === LOOK_AGAIN || (result & VM_FAULT_DROPPED) === 0) fault.hold.lookupEnd(cpu, fault)
     if (result !== LOOK_AGAIN) return result
     pollInterrupts(cpu)
   }
 }
 
-function tryFaultPage(cpu: Task, fault: FaultContext): number {
+/**
+ * Only if the fault finds the page with its first look, that is a hit, and may move the window of read-ahead on: not if
+ * the fault itself has brought the page in (Linux 45cac65b0fcd).
+ */
+function tryFaultPage(cpu: Task, fault: FaultContext, isFirst: boolean): number {
   const file = fault.vmFile
   const index = fileIndex(fault, fault.page)
   if (index >= Atomics.load(cpu.heap, file + File.pages)) return beyondEndResult(cpu, fault)
@@ -168,7 +173,7 @@ function tryFaultPage(cpu: Task, fault: FaultContext): number {
   if (index >= Atomics.load(cpu.heap, file + File.pages)) {
     return releaseFaultPage(cpu, frame, beyondEndResult(cpu, fault))
   }
-  if ((fault.vmFlags & VM_RAND_READ) === 0) {
+  if (isFirst && (fault.vmFlags & VM_RAND_READ) === 0) {
     if ((pageFlags(cpu, frame) & PG_READAHEAD) !== 0) return readOn(cpu, fault, frame, index)
     countHits(cpu, file, 1)
   }

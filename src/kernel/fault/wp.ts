@@ -5,9 +5,10 @@ import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PageTable } from
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
 import { setPageDirty } from '../memory/dirty.ts'
 import { lruAddDrainFor, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
-import { getPage, isExclusive, isFilePage } from '../memory/page.ts'
+import { tryLockPage, unlockPage } from '../memory/page-lock.ts'
+import { getPage, isExclusive, isFilePage, pageCount } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
-import { freePageAndSwapCache } from '../memory/swap.ts'
+import { freePageAndSwapCache, swapCacheSlot, tryToFreeSwap } from '../memory/swap.ts'
 import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
@@ -33,13 +34,24 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
   }
   const anonymous = !special && !isFilePage(cpu, frame)
   if (anonymous) lruAddDrainFor(cpu, frame)
-  if (anonymous && isExclusive(cpu, frame)) return wpPageReuse(cpu, fault)
+  if (anonymous && (isExclusive(cpu, frame) || leavesSwapCache(cpu, frame))) return wpPageReuse(cpu, fault)
   // The page must stay what it is while it is copied without the lock.
   if (!special) getPage(cpu, frame)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   const result = wpPageCopy(cpu, fault, special ? 0 : frame, anonymous)
   if (!special) freePageAndSwapCache(cpu, frame)
   return result
+}
+
+/**
+ * The rest of `wp_can_reuse_anon_folio`: besides the entry, only the swap cache refers to the page, and no other entry
+ * to its slot. Takes the page out of the cache then, and returns true.
+ */
+function leavesSwapCache(cpu: Task, frame: number): boolean {
+  if (pageCount(cpu, frame) !== 2 || swapCacheSlot(cpu, frame) === 0 || !tryLockPage(cpu, frame)) return false
+  tryToFreeSwap(cpu, frame)
+  unlockPage(cpu, frame)
+  return isExclusive(cpu, frame)
 }
 
 /** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is, if the VMA is. */

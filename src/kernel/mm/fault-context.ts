@@ -11,6 +11,8 @@ export const FAULT_FLAG_WRITE = 1
 export const FAULT_FLAG_INSTRUCTION = 2
 /** The fault must give a private mapping a page of its own, though nothing is written to it (Linux 6.0). */
 export const FAULT_FLAG_UNSHARE = 4
+/** The fault has waited for its page before, and begins anew. */
+export const FAULT_FLAG_TRIED = 8
 
 /** `vm_fault_t`. */
 export const VM_FAULT_OOM = 1
