@@ -35,7 +35,7 @@ export abstract class PerVmaDesign extends Design {
     'vma_lock_miss',
   ]
 
-  /** What a fault stands on that has locked its VMA. */
+  /** The hold of a fault that has locked its VMA. */
   protected abstract readonly hold: Hold
 
   /** `lock_vma_under_rcu`: the VMA of the fault, locked for reading, with its fields in the fault; or 0. */
@@ -44,12 +44,12 @@ export abstract class PerVmaDesign extends Design {
   abstract override vmaEndRead(cpu: Task, vma: number): void
 
   /**
-   * `vma_start_write`: waits until no fault is in the VMA, and turns away those that come before the mmap lock is free.
+   * `vma_start_write`: waits until no fault is in the VMA. Later faults find it locked until the mmap lock is released.
    */
   protected abstract vmaStartWrite(cpu: Task, vma: number): void
 
   /**
-   * What a fault comes to that the VMA does not allow. The VMA was locked, so its fields were valid: a signal at once
+   * The result of a fault that the VMA does not allow. The VMA was locked, so its fields were valid: a signal at once
    * (commit bc7996c864ff of 6.10).
    */
   protected accessRefused(cpu: Task, errorCode: number, vmFlags: number): number {
@@ -114,8 +114,8 @@ export abstract class PerVmaDesign extends Design {
 }
 
 /**
- * For faults. Within one hold of the mmap lock the number of the mm stands still, so that a VMA that was locked in it
- * is seen to be. One whose number is equal by accident, as the numbers come round at 2^32, turns the fault away. A
+ * For faults. While a writer holds the mmap lock the number of the mm does not change, so faults see that the VMAs it
+ * has locked are locked. If the numbers are equal by accident, as they wrap at 2^32, the fault takes the mmap lock. A
  * writer must not ask: it would take the VMA for locked, and not wait for the fault that is in it.
  */
 export function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {

@@ -10,9 +10,9 @@
 //   lockTable   The hold locks the page table, if what the fault has seen still holds.
 //   store       If the entry is still the one that the walk saw, the new one takes its place.
 //
-// A fault that must sleep for a page releases its hold first, and begins anew afterwards. One that has to give up
-// leaves nothing behind and is done again with the mmap lock. A speculative miss never kills the program: only what is
-// seen under the lock does (invariant I1).
+// A fault that must sleep for a page releases its hold first, and begins anew afterwards. One that gives up leaves
+// nothing behind, and the classic path repeats it with the mmap lock. A speculative miss never kills the program: only
+// what the classic path finds under the lock does (invariant I1).
 
 import {
   FAULT_INSTRUCTION,
@@ -73,9 +73,9 @@ const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
  * access, and with FAULT_REMOTE where it is not one of the program's own.
  *
  * Every published design leaves faults of the kernel to the mmap lock: on x86, the patches ask for PF_USER (2009, 2010,
- * 2014, 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it looks for a lock of the VMA. Code of the kernel
- * may fault while it holds the mmap lock; there, `get_mmap_lock_carefully` looks for an entry in the exception table
- * before it waits. Here no code of the kernel does.
+ * 2014, 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it tries the lock of the VMA. In Linux, kernel
+ * code may fault while it holds the mmap lock, so `get_mmap_lock_carefully` looks for an entry in the exception table
+ * before it waits. Here no kernel code faults with that lock held.
  *
  * Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping,
  * and with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
@@ -113,7 +113,7 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   return classicFault(cpu, fault, errorCode)
 }
 
-/** The design takes such faults at all: of the program, or of the kernel in a call of the program. */
+/** Whether the design tries such faults: those of the program, or also those of the kernel in a call of the program. */
 function isSpeculative(cpu: Task, errorCode: number): boolean {
   return (errorCode & FAULT_USER) !== 0 || (cpu.design.speculatesInKernel && (errorCode & FAULT_REMOTE) === 0)
 }
@@ -145,8 +145,8 @@ function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number
 }
 
 /**
- * The fault is below `vma`: grows it there if it is a stack. The mmap lock is exchanged for the write lock meanwhile
- * and is held for read on return. Returns the VMA that contains `page`, or 0.
+ * The fault is below `vma`: grows it to there if it is a stack. Releases the mmap lock meanwhile, to take it for
+ * writing, and holds it for reading on return. Returns the VMA that contains `page`, or 0.
  */
 function growStackTo(cpu: Task, mm: number, vma: number, page: number): number {
   if ((cpu.heap[vma + Vma.vmFlags] & VM_GROWSDOWN) === 0) return 0
@@ -188,16 +188,16 @@ export function accessSignal(errorCode: number, vmFlags: number): number {
 }
 
 /**
- * `bad_area_access_from_pkeys`: the processor has refused the access for the key of the page, or would once the page is
- * there, which is not brought in for that.
+ * `bad_area_access_from_pkeys`: the processor has refused the access for the key of the page, or would do so once the
+ * page is there; the fault does not bring it in for that.
  */
 function isRefusedByPkey(errorCode: number, vmFlags: number): boolean {
   return (errorCode & FAULT_PK) !== 0 || !pkeyPermitsAccess(vmFlags, errorCode)
 }
 
 /**
- * Copies what the handlers need. The caller holds the mmap lock or the lock of the VMA, so plain reads do; except for
- * anonVma, which other faults may set.
+ * Copies what the handlers need. The caller holds the mmap lock or the lock of the VMA, so plain reads suffice, except
+ * for anonVma, which other faults may set.
  */
 export function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
   const { heap } = cpu
@@ -233,7 +233,7 @@ export function handlePteFault(cpu: Task, fault: FaultContext): number {
   if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
   const { heap } = cpu
   const address = pteAddress(fault.table, fault.page)
-  // Somebody else has handled it (invariant I7).
+  // Another thread has handled it (invariant I7).
   if (Atomics.load(heap, address) !== fault.originalPte) {
     spinUnlock(cpu, fault.table + PageTable.ptl)
     return 0

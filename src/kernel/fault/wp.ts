@@ -21,8 +21,8 @@ import { VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initFaultPage } from './anonymous.ts'
 
 /**
- * `do_wp_page`, for a write, or to unshare the page of a private mapping: the pte table is locked and the entry is the
- * original; unlocks it.
+ * `do_wp_page`: for a write, or to unshare the page of a private mapping. The caller has locked the pte table and found
+ * the original entry; this function unlocks the table.
  */
 export function doWpPage(cpu: Task, fault: FaultContext): number {
   fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_WP)
@@ -54,7 +54,7 @@ function leavesSwapCache(cpu: Task, frame: number): boolean {
   return isExclusive(cpu, frame)
 }
 
-/** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is, if the VMA is. */
+/** `wp_page_reuse`: no other mapping has the page, so it becomes writable in place, if the VMA is writable. */
 function wpPageReuse(cpu: Task, fault: FaultContext): number {
   const { originalPte } = fault
   const written = (fault.flags & FAULT_FLAG_WRITE) === 0 ? 0 : PTE_DIRTY
@@ -88,10 +88,7 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
   return 0
 }
 
-/**
- * Puts `entry` in the place of the original one. Returns 1, or 0 if that is not there any more, or -1 if the fault must
- * be retried.
- */
+/** Replaces the original entry by `entry`. Returns 1; 0 if the entry has changed; -1 if the fault must be retried. */
 function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
   if (!fault.hold.copyBegin(cpu, fault)) return -1
   let replaced = -1
