@@ -87,10 +87,14 @@ export class NothingHeld implements Hold {
   }
 }
 
-/** While a fault stands on a lock, nobody takes the VMA or its page tables away, and nobody registers an observer. */
+/**
+ * While a fault stands on a lock, no thread takes the VMA or its page tables away, or registers an observer, and the
+ * fault may sleep.
+ */
 abstract class LockHeld implements Hold {
-  abstract readonly outOfMemory: number
-  abstract readonly gone: number
+  readonly outOfMemory = VM_FAULT_OOM
+  /** The program repeats its access, and finds what is there then. */
+  readonly gone = 0
   readonly keepsFile = true
 
   countAttempt(_cpu: Task, _event: number): void {}
@@ -123,9 +127,17 @@ abstract class LockHeld implements Hold {
     return true
   }
 
-  abstract maySleep(cpu: Task): boolean
-  abstract swapPages(cpu: Task): 'never' | 'cached' | 'any'
-  abstract entryChanged(cpu: Task, fault: FaultContext): boolean
+  maySleep(_cpu: Task): boolean {
+    return true
+  }
+
+  swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
+    return 'any'
+  }
+
+  entryChanged(cpu: Task, fault: FaultContext): boolean {
+    return Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte
+  }
 
   copyBegin(cpu: Task, fault: FaultContext): boolean {
     invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
@@ -137,11 +149,11 @@ abstract class LockHeld implements Hold {
   }
 }
 
-/** FAULT_FLAG_VMA_LOCK of Linux 6.4: the lock of the VMA, for reading. Waiting for pages is left to the mmap lock. */
+/**
+ * FAULT_FLAG_VMA_LOCK of Linux 6.4: the lock of the VMA, for reading. Only faults on anonymous memory have it; those on
+ * pages in the swap area take the mmap lock.
+ */
 class VmaLockKept extends LockHeld {
-  override readonly outOfMemory = VM_FAULT_RETRY
-  override readonly gone = VM_FAULT_RETRY
-
   override release(_cpu: Task, _fault: FaultContext, _file: number): boolean {
     return false
   }
@@ -150,35 +162,8 @@ class VmaLockKept extends LockHeld {
     return prepareWithoutMmapLock(cpu, fault)
   }
 
-  override maySleep(_cpu: Task): boolean {
-    return false
-  }
-
-  override swapPages(cpu: Task): 'never' | 'cached' | 'any' {
-    return cpu.design.speculatesOnSwap
-  }
-
-  override entryChanged(_cpu: Task, _fault: FaultContext): boolean {
-    return false
-  }
-}
-
-/** The page tables stay, and the fault may sleep. */
-abstract class SleepingLockHeld extends LockHeld {
-  override readonly outOfMemory = VM_FAULT_OOM
-  /** The program repeats its access, and finds what is there then. */
-  override readonly gone = 0
-
-  override maySleep(_cpu: Task): boolean {
-    return true
-  }
-
   override swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
-    return 'any'
-  }
-
-  override entryChanged(cpu: Task, fault: FaultContext): boolean {
-    return Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte
+    return 'never'
   }
 }
 
@@ -186,7 +171,7 @@ abstract class SleepingLockHeld extends LockHeld {
  * FAULT_FLAG_VMA_LOCK since Linux 6.10: the lock of the VMA, for reading. The fault releases it before it waits for a
  * page (6.6, 1235ccd05b6d and fdc724d6aa44), and begins anew with the mmap lock.
  */
-class VmaLockHeld extends SleepingLockHeld {
+class VmaLockHeld extends LockHeld {
   override release(cpu: Task, fault: FaultContext, file: number): boolean {
     if (file !== 0) getFile(cpu, file)
     cpu.design.vmaEndRead(cpu, fault.vma)
@@ -203,7 +188,7 @@ class VmaLockHeld extends SleepingLockHeld {
 }
 
 /** The mmap lock, for reading or writing. */
-class MmapLockHeld extends SleepingLockHeld {
+class MmapLockHeld extends LockHeld {
   /** FAULT_FLAG_ALLOW_RETRY. */
   readonly #mayRelease: boolean
 
