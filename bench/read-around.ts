@@ -1,6 +1,7 @@
-// What is read around a miss: a byte of pages at random through a mapping of 64 MiB in 16 MiB of memory, all over the
-// file or nine of ten in a tenth of it, without advice and with 'random'; beside Linux: bench/peers/read-around.c. It
-// counts pages that the process reads, so it needs Linux. It is started by `npm run bench:read-around`.
+// What is read around a miss: a byte of pages is read or written at random through a mapping of 64 MiB in 16 MiB of
+// memory, all over the file or nine of ten in a tenth of it, without advice and with 'random'; beside Linux:
+// bench/peers/read-around.c. It counts pages that the process reads, so it needs Linux. It is started by `npm run
+// bench:read-around`.
 
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
@@ -21,16 +22,18 @@ const descriptor = openSync(path, 'w')
 ftruncateSync(descriptor, PAGES * PAGE)
 closeSync(descriptor)
 try {
-  for (const advice of ['normal', 'random'] as const) for (const skewed of [false, true]) tell(advice, skewed)
+  for (const writes of [false, true])
+    for (const advice of ['normal', 'random'] as const)
+      for (const skewed of [false, true]) tell(writes, advice, skewed)
 } finally {
   rmSync(folder, { recursive: true })
 }
 
-function tell(advice: 'normal' | 'random', skewed: boolean): void {
+function tell(writes: boolean, advice: 'normal' | 'random', skewed: boolean): void {
   const machine = Machine.create({ memory: '16MiB', cpus: 1 })
   const space = machine.createAddressSpace()
-  const file = machine.openFile(path, { mode: 'r' })
-  const start = space.mmap(file.size, { file, shared: true, protection: 'r' })
+  const file = machine.openFile(path, { mode: 'r+' })
+  const start = space.mmap(file.size, { file, shared: true })
   space.madvise(start, file.size, advice)
   const next = generator()
   const windows = Array.from({ length: WINDOWS }, () => {
@@ -38,11 +41,14 @@ function tell(advice: 'normal' | 'random', skewed: boolean): void {
     for (let n = 0; n < ACCESSES; n++) {
       let page = next() % PAGES
       if (skewed && next() % 10 !== 0) page %= Math.floor(PAGES / 10)
-      space.readUint8(start + page * PAGE)
+      if (writes) space.writeUint8(start + page * PAGE, 1)
+      else space.readUint8(start + page * PAGE)
     }
     return ((pagesRead() - before) / ACCESSES).toFixed(2)
   })
-  console.log(`${skewed ? 'skewed' : 'uniform'}, advice ${advice}: ${windows.join(', ')} pages an access`)
+  const what = `${writes ? 'written' : 'read'}, ${skewed ? 'skewed' : 'uniform'}`
+  console.log(`${what}, advice ${advice}: ${windows.join(', ')} pages an access`)
+  space.destroy()
   file.close()
 }
 

@@ -114,7 +114,7 @@ export abstract class EventReader extends LineReader {
       case EVENT_PROCESS_EXIT: {
         const isTold = this.last(at, end, 'group_dead=') >= 0
         const isLast = isTold ? this.last(at, end, 'group_dead=true') >= 0 : this.pid === this.tid
-        this.events.exit(isLast, isLast || !isTold)
+        this.events.exit(isLast, (isLast ? 1 : 0) + (isTold ? 0 : 1))
         return
       }
       case EVENT_SCHED_SWITCH:

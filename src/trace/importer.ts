@@ -152,9 +152,9 @@ export class Importer implements TraceEvents {
     process.isLoading = true
   }
 
-  exit(groupDead: boolean, locks: boolean): void {
+  exit(groupDead: boolean, locks: number): void {
     const thread = this.#current()
-    if (locks) this.locks.wasOfExit(thread)
+    this.locks.wereOfExit(thread, locks)
     this.faults.settle(thread, NEXT_EXIT)
     this.#otherEvent(thread)
     this.activity.begin(thread)

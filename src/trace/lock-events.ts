@@ -102,12 +102,13 @@ export class LockEvents {
   }
 
   /**
-   * A thread ends, for which Linux takes the mmap lock for reading: if it took the lock once since its last fault, that
-   * was to end, and not for the fault. A fault of the kernel, and one outside every mapping, took it for themselves.
+   * A thread ends, for which Linux takes the mmap lock for reading `locks` times: if it has not taken the lock more
+   * often since its last fault, that was to end, and not for the fault. A fault of the kernel, and one outside every
+   * mapping, took it for themselves.
    */
-  wasOfExit(thread: Thread): void {
+  wereOfExit(thread: Thread, locks: number): void {
     const { faultIsOpen, faultTookLock, faultLocks, faultIsKernel, faultIsOutside } = thread
-    if (!faultIsOpen || !faultTookLock || faultLocks > 1 || faultIsKernel || faultIsOutside) return
+    if (!faultIsOpen || !faultTookLock || faultLocks > locks || faultIsKernel || faultIsOutside) return
     thread.faultTookLock = false
     thread.process.locks.faultsUnderLock--
     for (const { space, seat } of thread.sinks) space.faultTookNoLock(seat)

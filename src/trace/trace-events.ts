@@ -56,10 +56,11 @@ export interface TraceEvents {
   /**
    * The line's thread ends.
    * @param groupDead no thread of its process is left
-   * @param locks it has taken the mmap lock for reading to end: Linux 6.16 and later in acct_collect() if no thread is
-   *   left, earlier ones, which do not print group_dead, in exit_mm() of each thread
+   * @param locks how often it has taken the mmap lock for reading to end: once in acct_collect() if no thread is left
+   *   (CONFIG_BSD_PROCESS_ACCT, which distributions set), and before Linux 6.16, which does not print group_dead, once
+   *   more in exit_mm(); since then the event comes before that
    */
-  exit(groupDead: boolean, locks: boolean): void
+  exit(groupDead: boolean, locks: number): void
   mapRecord(record: MapRecord): void
   lost(count: number): void
   /**

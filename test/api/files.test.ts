@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   linkSync,
   writeFileSync,
 } from 'node:fs'
@@ -264,6 +265,22 @@ describe('the page cache', () => {
       file.close()
     })
   })
+
+  everywhere(
+    'writes all over a file read around a miss 100 times, and then the page alone',
+    (space, machine) => {
+      const storage = counted()
+      machine.setStorage(storage)
+      const path = fileOf('')
+      truncateSync(path, 150 * 40 * PAGE)
+      const file = machine.openFile(path, { mode: 'r+' })
+      const address = mapShared(space, file)
+      for (let n = 0; n < 150; n++) space.writeUint8(address + (n * 40 + 20) * PAGE, 1)
+      const pages = storage.reads.map(([, length]) => length / PAGE)
+      assert.deepEqual(pages, [...Array<number>(100).fill(32), ...Array<number>(50).fill(1)])
+      file.close()
+    },
+  )
 
   test('a page that could not be read is whole when all of it is overwritten, by a program and by write', () => {
     withSpace((space, machine) => {

@@ -22,6 +22,16 @@ for (const configuration of configurations) {
       }, configuration)
     })
 
+    test('takes pages that are locked in memory', () => {
+      withSpace((space) => {
+        mapAt(space, 0, 1)
+        space.writeUint32(at(0), 7)
+        space.mlock(at(0), PAGE)
+        space.reap()
+        busError(at(0), () => space.readUint32(at(0)))
+      }, configuration)
+    })
+
     test('leaves shared memory, and what a child has', () => {
       withSpace((space) => {
         mapAt(space, 0, 1)

@@ -84,6 +84,30 @@ describe('swap', () => {
     })
   }
 
+  for (const design of designNames) {
+    test(`a write to a page that a read has brought back copies it only if others have it too: ${design}`, () => {
+      withSpace(
+        (space, machine) => {
+          const base = space.mmap(PAGE)
+          const written = (value: number): number => {
+            space.writeUint32(base, value)
+            space.madvise(base, PAGE, 'pageout')
+            assert.equal(space.readUint32(base), value)
+            const child = value === 1 ? undefined : space.fork()
+            const before = machine.counters()['pgalloc']!
+            space.writeUint32(base, value + 1)
+            const copies = machine.counters()['pgalloc']! - before
+            if (child !== undefined) assert.equal(child.readUint32(base), value)
+            child?.destroy()
+            return copies
+          }
+          assert.deepEqual([written(1), written(2)], [0, 1])
+        },
+        { memory: '1MiB', design, swap: { path: swapFile(), size: '1MiB' } },
+      )
+    })
+  }
+
   test('pages of a file in memory leave it too, and forks share what was swapped', () => {
     withSpace(
       (space, machine) => {

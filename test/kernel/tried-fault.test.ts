@@ -25,6 +25,8 @@ import {
   storeAlignedInt32,
   swapOn,
 } from '../../src/kernel/index.ts'
+import { VmEvent } from '../../src/kernel/mm/vm-event.ts'
+import { ownVmEvent } from '../../src/kernel/mm/vmstat.ts'
 import { testMachine } from './harness.ts'
 
 const page = 0x1000
@@ -71,8 +73,11 @@ class Disk implements Host {
   }
 }
 
-/** How often a load takes the mmap lock, and the disk is read, if its page is taken away each time that it has it. */
-function taking(base: Design): { locks: number; reads: number } {
+/**
+ * How often a load takes the mmap lock, the disk is read, and a fault is counted, if its page is taken away each time
+ * that it has the lock.
+ */
+function taking(base: Design): { locks: number; reads: number; faults: number } {
   let locks = 0
   let reclaimer: Task | null = null
   const design = Object.create(base) as Design
@@ -98,14 +103,15 @@ function taking(base: Design): { locks: number; reads: number } {
   pageOutRange(task, mm, page, page + 1)
   callExit(task)
   reclaimer = other
+  const before = ownVmEvent(task, VmEvent.pgfault)
   assert.equal(loadAlignedInt32(task, mm, address), 42)
-  return { locks, reads: disk.reads }
+  return { locks, reads: disk.reads, faults: ownVmEvent(task, VmEvent.pgfault) - before }
 }
 
 test('a fault that has given up the lock of its VMA keeps the mmap lock', () => {
-  assert.deepEqual(taking(new PerVmaRefcount2025()), { locks: 1, reads: 2 })
+  assert.deepEqual(taking(new PerVmaRefcount2025()), { locks: 1, reads: 2, faults: 1 })
 })
 
 test('a fault that has given up the mmap lock keeps it the next time', () => {
-  assert.deepEqual(taking(designs[0]!), { locks: 2, reads: 2 })
+  assert.deepEqual(taking(designs[0]!), { locks: 2, reads: 2, faults: 1 })
 })

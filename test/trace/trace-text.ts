@@ -163,12 +163,10 @@ export class TraceText {
     )
   }
 
-  exitTask(pid: number, tid: number, groupDead: boolean): this {
-    return this.line(
-      pid,
-      tid,
-      `sched:sched_process_exit: comm=program pid=${tid} prio=120 group_dead=${groupDead}`,
-    )
+  /** Before Linux 6.16 the event does not tell `groupDead`. */
+  exitTask(pid: number, tid: number, groupDead?: boolean): this {
+    const told = groupDead === undefined ? '' : ` group_dead=${groupDead}`
+    return this.line(pid, tid, `sched:sched_process_exit: comm=program pid=${tid} prio=120${told}`)
   }
 
   /** Lets time pass. */

@@ -295,8 +295,8 @@ export class AddressSpace extends AddressLayout {
   }
 
   /**
-   * Gives back every private page that is not locked in memory, as the OOM reaper does with a program that was chosen
-   * to die, while other threads may still be at work in it: from then on a fault on such a page is a BusError, also
+   * Frees every private page, as the OOM reaper does with a program that was chosen to die, while other threads may
+   * still be at work in it: from then on a fault on such a page is a BusError, also
    * where nothing was. It cannot be undone; afterwards only destroy() makes sense. Returns false, and does nothing,
    * while another thread changes the layout.
    */

@@ -47,7 +47,7 @@ const answersAfterCopy = at(wp, 'wpCommit').before(
  */
 const reusedByMapcount: readonly SourcePatch[] = [
   at(wp, 'doWpPage').before(
-    'if (anonymous && isExclusive(cpu, frame)) $',
+    'if (anonymous && (isExclusive(cpu, frame) || $)) $',
     'const copiers = pageStruct(cpu, frame) + 7; const mapcount = pageCount(cpu, frame) - Atomics.load(cpu.heap, copiers)',
   ),
   at(wp, 'doWpPage').replace('isExclusive(cpu, frame)', 'mapcount === 1'),

@@ -22,10 +22,10 @@ import { VM_SHARED, Vma, linearPageIndex } from '../vma/vma.ts'
 export const CHANGED_PAGES_MAX = 512
 
 /**
- * Compares the private pages of `mm`, from page `start` on, with those of `since`, up to the end of a table or a
- * mapping. Sets `changed[n]` if page `start` + n differs; a page that is not mapped in `since` counts as zeros. Returns
- * the page to continue at, TASK_SIZE at the end. If it advances by more than the CHANGED_PAGES_MAX pages of `changed`,
- * the pages beyond these have not changed.
+ * Compares the private pages of `mm`, from page `start` on, with those of `since`, another address space, up to the end
+ * of a table or a mapping. Sets `changed[n]` if page `start` + n differs; a page that is not mapped in `since` counts
+ * as zeros. Returns the page to continue at, TASK_SIZE at the end. If it advances by more than the CHANGED_PAGES_MAX
+ * pages of `changed`, the pages beyond these have not changed.
  */
 export function changedPages(
   cpu: Task,

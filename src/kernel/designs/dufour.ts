@@ -24,14 +24,14 @@ const dufourEvents: readonly VmEventName[] = [
   'spf_pmd_changed',
 ]
 
-/** As long as the page-table lock was tried once, the failure had a tracepoint of its own: up to v10. */
+/** Up to v10, which tries the page-table lock once, a failure has a tracepoint of its own. */
 export const dufourEventsToV10: readonly VmEventName[] = [...dufourEvents, 'spf_pte_lock']
 
 export abstract class DufourDesign extends VmaSequenceDesign {
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
   override readonly events: readonly VmEventName[] = dufourEvents
 
-  /** A single thread has no other to wait for. */
+  /** A single thread never waits for another. */
   protected isAlone(cpu: Task, fault: FaultContext): boolean {
     return Atomics.load(cpu.heap, fault.mm + Mm.users) === 1
   }

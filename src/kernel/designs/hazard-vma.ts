@@ -26,7 +26,7 @@ import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitWake, rcuwaitWhile } from '../sync/rcuwait.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
-import { VMA_LINK, Vma } from '../vma/vma.ts'
+import { Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked, setLockNumber } from './per-vma.ts'
 
 export class HazardVma extends PerVmaDesign {
@@ -46,19 +46,13 @@ export class HazardVma extends PerVmaDesign {
     sharedWrites: ['page.flags', 'page.refcount'],
   }
 
-  /** A VMA that is not part of the tree yet is in no word. */
-  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    if (change === VMA_LINK) setLockNumber(cpu, vma)
-    else super.vmaWriteBegin(cpu, vma, change)
-  }
-
-  /** In this order: a CPU whose word does not name the VMA yet will see the number. */
+  /** In this order: a CPU that has not stored the VMA in its word yet will see the number. */
   protected override vmaStartWrite(cpu: Task, vma: number): void {
     setLockNumber(cpu, vma)
     waitForUsers(cpu, cpu.heap[vma + Vma.vmMm], vma)
   }
 
-  /** A fault that finds it late sees this, as releasing the mmap lock has unlocked the VMA. */
+  /** A fault that finds the VMA after the mmap lock was released, which unlocked it, sees this mark. */
   override vmaUnlinked(cpu: Task, vma: number): void {
     Atomics.store(cpu.heap, vma + Vma.detached, 1)
   }
@@ -107,7 +101,10 @@ function waitForUsers(cpu: Task, mm: number, vma: number): void {
   }
 }
 
-/** The VMA of the page, which this CPU's word names and which is not locked for writing; or 0. Under RCU. */
+/**
+ * Finds the VMA of the page, and stores it in the word of this CPU. Returns 0 if there is none, or if it is locked for
+ * writing. The caller is in an RCU read-side section.
+ */
 function findAndUse(cpu: Task, mm: number, page: number): number {
   const { heap } = cpu
   for (;;) {

@@ -20,8 +20,8 @@
 // faults see the mark (races R5 and R14).
 //
 // The first write in a mapping gives it an anon_vma, and reads the neighbours for that. They change only under the mmap
-// lock held for writing. A thread that takes it so first passes through the lock of the upper levels, and leaves a mark
-// there (race R23): under that lock, without the mark, a fault may read them.
+// lock held for writing. A thread that takes that lock for writing first passes through the lock of the upper levels
+// and leaves a mark there (race R23): under that lock, if there is no mark, a fault may read the neighbours.
 //
 // Faults inside the kernel are handled like those of the program. On x86, the designs of Linux leave them to the mmap
 // lock because kernel code may fault while it holds that lock, and would wait for itself. A fault here waits only for
@@ -35,10 +35,12 @@ import { PMD_SHIFT, PTRS_PER_TABLE, PageTable, TABLE_INDEX_MASK } from '../machi
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { getFile } from '../memory/file.ts'
 import {
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_DROPPED,
+  VM_FAULT_MAJOR,
   VM_FAULT_ERROR,
   VM_FAULT_RETRY,
 } from '../mm/fault-context.ts'
@@ -57,7 +59,9 @@ import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VM_SHARED, Vma, vmaIsAccessible } from '../vma/vma.ts'
 import { VmaSequenceDesign } from './vma-sequence.ts'
 
-/** How often a fault begins anew because its slot changed before it had locked the table; then it takes the lock. */
+/**
+ * How often a fault begins anew because its slot changed before it had locked the table; then it takes the mmap lock.
+ */
 const TRIES = 3
 
 export class LeafSlots extends VmaSequenceDesign {
@@ -92,7 +96,7 @@ export class LeafSlots extends VmaSequenceDesign {
   // -------------------------------------------------------------------------------------------------------------------
   // Writers
 
-  /** A fault that gives a VMA its anon_vma and reads the neighbours for it is done, or finds the mark (race R23). */
+  /** A fault that reads the neighbours of its VMA to give it an anon_vma has finished, or finds the mark (race R23). */
   override mmapWriteLocked(cpu: Task, mm: number): void {
     // The mapping that this thread's last fault found may be about to change.
     cpu.fault.vmEnd = 0
@@ -121,13 +125,13 @@ export class LeafSlots extends VmaSequenceDesign {
       fillIfTable(cpu, fault, mm, start)
       if (start >> PMD_SHIFT !== (end - 1) >> PMD_SHIFT) fillIfTable(cpu, fault, mm, end - 1)
     }
-    // As a guess it would be too large: other tables may have no slot for it.
+    // The whole mapping would be too large a guess: other tables may have no slot for it.
     fault.vmEnd = 0
   }
 
   /**
-   * Until the flush at the end, others may write to a page that is shared with the child by then (race R1). Of a
-   * mapping without an anon_vma nothing is copied, and it gets none meanwhile, for which a fault needs the mmap lock.
+   * Until the flush at the end, other threads may write to a page that the child shares already (race R1). Of a mapping
+   * without an anon_vma fork copies no pages, and no fault gives it one meanwhile, which needs the mmap lock.
    */
   override forkBegin(cpu: Task, vma: number): void {
     const { heap } = cpu
@@ -136,7 +140,7 @@ export class LeafSlots extends VmaSequenceDesign {
     closeRange(cpu, heap[vma + Vma.vmMm], heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
   }
 
-  /** Faults that were linking a table are done now, and later ones find no VMA. */
+  /** Faults that were linking a table have finished, and later ones find no VMA. */
   override pageTablesFreeing(cpu: Task, mm: number, _start: number, _end: number): void {
     spinLock(cpu, mm + Mm.pageTableLock)
     spinUnlock(cpu, mm + Mm.pageTableLock)
@@ -148,8 +152,9 @@ export class LeafSlots extends VmaSequenceDesign {
   }
 
   /**
-   * Who only changes entries is a writer like a fault: what it does in a table, it does to the VMA that stands with the
-   * table locked. An observer that is registered meanwhile is not used before the section of RCU is over (race R17).
+   * A call that only changes entries writes as a fault does: in each table that it has locked, it makes sure that the
+   * VMA stands. A thread that registers an observer meanwhile does not use it before this RCU section is over (race
+   * R17).
    */
   override entriesChangeBegin(cpu: Task, mm: number, start: number, end: number): boolean {
     if (!cpu.config.MMU_GATHER_RCU_TABLE_FREE) return false
@@ -182,7 +187,8 @@ export class LeafSlots extends VmaSequenceDesign {
       const result = found === 0 ? handlePteFault(cpu, fault) : VM_FAULT_RETRY
       const slept = (result & VM_FAULT_DROPPED) !== 0
       if (!slept) rcuReadUnlock(cpu)
-      // The handlers went by a guess: whether an access fails is for the locked path to say (invariant I1).
+      if ((result & VM_FAULT_MAJOR) !== 0) fault.flags |= FAULT_FLAG_TRIED
+      // The handlers relied on a guess: only the locked path decides that an access fails (invariant I1).
       if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) {
         countVmEvent(cpu, VmEvent.pgfault)
         if (!fault.filled) countVmEvent(cpu, VmEvent.leaf_slot_hit)
@@ -198,9 +204,9 @@ export class LeafSlots extends VmaSequenceDesign {
   }
 
   /**
-   * What is mapped at the page, the table and the entry, into the fault. The first guess is what the last fault of this
-   * thread has left there: it costs nothing to read, and leaves the line of the table's lock where it is until the
-   * lock is taken. Returns 0, or why the fault gives up.
+   * Finds the mapping of the page, the table and the entry. The first guess is the mapping that this thread's last
+   * fault has left in `cpu.fault`: reading it costs nothing, and does not touch the line of the table's lock before the
+   * fault takes it. Returns 0, or why the fault gives up.
    */
   #find(cpu: Task, fault: FaultContext, errorCode: number, tries: number): number {
     const guessed = tries === 0 && suffices(cpu, fault, errorCode)
@@ -208,14 +214,14 @@ export class LeafSlots extends VmaSequenceDesign {
     return guessed || !accessError(errorCode, fault.vmFlags) ? 0 : VmEvent.leaf_abort_access
   }
 
-  /** No slot speaks of the page: fills one from the VMA. Returns as {@link #find}. */
+  /** No slot covers the page: fills one from the VMA. Returns as {@link #find}. */
   #fill(cpu: Task, fault: FaultContext, errorCode: number): number {
     const problem = this.#copyVma(cpu, fault)
     if (problem !== 0) return problem
     if (accessError(errorCode, fault.vmFlags)) return VmEvent.leaf_abort_access
     if (lacksAnonVma(cpu, fault) && !anonVmaPrepareUnlocked(cpu, fault)) return VmEvent.leaf_abort_anon_vma
-    // Where tables are freed after an interrupt, which this CPU answers as it waits for a lock, the upper ones could go
-    // meanwhile: a missing table is left to the mmap lock.
+    // If tables are freed after an interrupt, the upper ones could go while this CPU waits for a lock, as it answers
+    // interrupts there: then it leaves a missing table to the classic path.
     if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) fault.table = allocPteTable(cpu, fault.mm, fault.page, fault)
     if (fault.table === 0) return VmEvent.leaf_abort_handler
     if (!this.#lockTable(cpu, fault, false)) return noteChange(fault)
@@ -224,12 +230,12 @@ export class LeafSlots extends VmaSequenceDesign {
     spinUnlock(cpu, fault.table + PageTable.ptl)
     fault.filled = true
     countVmEvent(cpu, VmEvent.leaf_slot_fill)
-    // What the fault has of its own mapping is gone then: it begins anew, by its slot.
+    // That overwrites the fault's copy of its own mapping, so the fault begins anew, by its slot.
     return isFirst && this.#fillBeside(cpu, fault) ? noteChange(fault) : 0
   }
 
   /**
-   * Fills the other slots of a table that had none, for what else is mapped there: most often, the parts of a library.
+   * Fills the other slots of a table that had none with the other mappings there: most often, the parts of a library.
    * Returns whether it has looked for any.
    */
   #fillBeside(cpu: Task, fault: FaultContext): boolean {
@@ -253,7 +259,7 @@ export class LeafSlots extends VmaSequenceDesign {
   #copyVma(cpu: Task, fault: FaultContext): number {
     const vma = findVmaRcu(cpu, fault.mm, fault.page)
     if (vma === 0) return VmEvent.leaf_abort_unmapped
-    // A writer who changes the VMA holds the mmap lock, perhaps for long: no use in trying again.
+    // A writer that changes the VMA holds the mmap lock, perhaps for long: the fault does not try again.
     if (!this.snapshot(cpu, fault, vma)) return VmEvent.leaf_abort_changed
     if (!copyContainsPage(fault)) return VmEvent.leaf_abort_unmapped
     return this.hasChanged(cpu, fault) ? noteChange(fault) : 0
@@ -315,7 +321,7 @@ class SlotHeld extends NothingHeld {
     spinUnlock(cpu, fault.table + PageTable.ptl)
   }
 
-  /** Of a file, while a page of it is being looked for. */
+  /** For a file: while the fault is looking for a page of it. */
   override release(cpu: Task, fault: FaultContext, file: number): boolean {
     if (file !== 0) {
       getFile(cpu, file)
@@ -332,7 +338,7 @@ class SlotHeld extends NothingHeld {
 
 const slotHeld = new SlotHeld()
 
-/** Fills a slot for what the fault has of a mapping in the table that covers the page, if there is one. */
+/** Fills a slot, in the table that covers the page, with the fault's copy of a mapping, if there is such a table. */
 function fillIfTable(cpu: Task, fault: FaultContext, mm: number, page: number): void {
   const table = findPteTable(cpu, mm, page)
   if (table === 0) return
@@ -341,12 +347,14 @@ function fillIfTable(cpu: Task, fault: FaultContext, mm: number, page: number): 
   spinUnlock(cpu, table + PageTable.ptl)
 }
 
-/** What the fault has of a mapping contains the page, and allows what the fault is to do. */
+/** The fault's copy of a mapping contains the page, and allows the access. */
 function suffices(cpu: Task, fault: FaultContext, errorCode: number): boolean {
   return copyContainsPage(fault) && !lacksAnonVma(cpu, fault) && !accessError(errorCode, fault.vmFlags)
 }
 
-/** Finds the table and the entry, and, unless the fault has `guessed` it, what a slot seems to say. */
+/**
+ * Finds the table and the entry, and, unless the fault has `guessed` the mapping, the one that a slot seems to name.
+ */
 function peek(cpu: Task, fault: FaultContext, guessed: boolean): boolean {
   const usesRcu = cpu.config.MMU_GATHER_RCU_TABLE_FREE
   if (!usesRcu) disableInterrupts(cpu)

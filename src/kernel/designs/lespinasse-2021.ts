@@ -111,16 +111,16 @@ export class Lespinasse2021 extends Design {
     return lookUpCached(cpu, mm, page)
   }
 
-  /** A fault on a mapping of this kind can be tried. Only the copy of the VMA may be used. */
+  /** Whether the fault can be tried on a mapping of this kind. Only the copy of the VMA may be used. */
   protected canSpeculate(_cpu: Task, fault: FaultContext): boolean {
     return fault.vmFile === 0
   }
 
-  /** The entry in `do_user_addr_fault`, up to the copy of the VMA and its check. */
+  /** The part in `do_user_addr_fault`, up to the copy of the VMA and its check. */
   override speculativeFault(cpu: Task, errorCode: number): number {
     const { fault } = cpu
     const { mm } = fault
-    // A single thread has no other to wait for; not counted as an attempt.
+    // A single thread never waits for another, so it does not try, and this does not count as an attempt.
     if (Atomics.load(cpu.heap, mm + Mm.users) === 1) return VM_FAULT_RETRY
     countVmEvent(cpu, VmEvent.spf_attempt)
     fault.turns = readSeqcountTurns(cpu, mm + Mm.mmapSeq)

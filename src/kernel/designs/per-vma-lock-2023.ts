@@ -37,6 +37,11 @@ export class PerVmaLock2023 extends PerVmaDesign {
     sharedWrites: ['vma.vmLock'],
   }
 
+  /** The semaphore of a new VMA is taken, too. */
+  protected override vmaLinking(cpu: Task, vma: number): void {
+    this.vmaStartWrite(cpu, vma)
+  }
+
   protected override vmaStartWrite(cpu: Task, vma: number): void {
     const { heap } = cpu
     const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
@@ -63,8 +68,9 @@ export class PerVmaLock2023 extends PerVmaDesign {
   }
 
   /**
-   * Whether the fault may be done with the lock of the VMA, which it has. mremap(DONTUNMAP) can take the anon_vma away
-   * before: making a new one reads neighbours without their locks (race R23, commit 657b5146955e).
+   * Whether the lock of the VMA, which the fault holds, suffices. mremap(DONTUNMAP) may have taken the anon_vma away
+   * before that: to make a new one, the fault would read neighbours without their locks (race R23, commit
+   * 657b5146955e).
    */
   protected keeps(fault: FaultContext): boolean {
     return fault.anonVma !== 0
@@ -109,14 +115,14 @@ function lockVmaUnderRcu(cpu: Task, fault: FaultContext): number {
     }
     vmaEndRead(cpu, vma)
     if (!copyContainsPage(fault)) break
-    // It was replaced by another after it was found.
+    // Another VMA has replaced it since the fault found it.
     countVmEvent(cpu, VmEvent.vma_lock_miss)
   }
   rcuReadUnlock(cpu)
   return 0
 }
 
-/** Only anonymous memory, and only if no anon_vma must be made. */
+/** Only anonymous memory that has its anon_vma. */
 function isEligible(cpu: Task, fault: FaultContext, vma: number): boolean {
   fault.vma = vma
   return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0 && Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0

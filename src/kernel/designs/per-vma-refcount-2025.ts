@@ -20,7 +20,7 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
-import { VMA_LINK, Vma } from '../vma/vma.ts'
+import { Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked, setLockNumber } from './per-vma.ts'
 
 /** `VMA_LOCK_OFFSET`: a writer waits. */
@@ -57,16 +57,10 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
   }
 
-  /** A VMA that is not part of the tree yet has no readers to wait for, and no count. */
-  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    if (change === VMA_LINK) setLockNumber(cpu, vma)
-    else super.vmaWriteBegin(cpu, vma, change)
-  }
-
   /** `__vma_start_write`. It also waits if the number says that the VMA is locked, see per-vma.ts. */
   protected override vmaStartWrite(cpu: Task, vma: number): void {
     const { heap } = cpu
-    // The bit keeps new readers out until the number does.
+    // The bit keeps new readers out until the number is stored.
     Atomics.add(heap, vma + Vma.refCount, WRITER)
     rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)
     setLockNumber(cpu, vma)
@@ -91,7 +85,7 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     return vma
   }
 
-  /** `madvise` since 6.17. */
+  /** For `madvise` since 6.17. Linux counts vma_lock_abort if it fails, too; here that counts faults only. */
   override lockVmaUnderRcu(cpu: Task, mm: number, page: number): number {
     return lockVmaUnderRcu(cpu, mm, page)
   }
@@ -113,7 +107,10 @@ function waitForReaders(cpu: Task, vma: number, target: number): void {
   Atomics.sub(heap, vma + Vma.refCount, WRITER)
 }
 
-/** `vma_start_read`: LOCKED; REFUSED if a writer is at work or the VMA is another's; DETACHED if it is in no tree. */
+/**
+ * `vma_start_read`: LOCKED; REFUSED if a writer has locked the VMA or it belongs to another mm; DETACHED if it is in no
+ * tree.
+ */
 function vmaStartRead(cpu: Task, mm: number, vma: number): number {
   const { heap } = cpu
   if (isWriteLocked(cpu, mm, vma)) return REFUSED
@@ -123,15 +120,16 @@ function vmaStartRead(cpu: Task, mm: number, vma: number): number {
     if (count > READERS_MAX) return REFUSED
     if (Atomics.compareExchange(heap, vma + Vma.refCount, count, count + 1) === count) break
   }
-  // Its number belongs to the mm that it is part of now.
+  // The number of the VMA means something only in the mm that the VMA belongs to now.
   if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED
   vmaEndRead(cpu, vma)
   return REFUSED
 }
 
 /**
- * `vma_refcount_put`: wakes the writer if only that is left. Once the count is given up the VMA may be anybody's, and
- * its mm gone: which mm that is, is read before, and its memory stays until the fault has left RCU (race R25).
+ * `vma_refcount_put`: wakes the writer if no reader is left. Once the reference is dropped, the VMA may belong to
+ * another mm and its own mm be gone: so this reads the mm before, whose memory stays until the fault has left RCU (race
+ * R25).
  */
 function vmaEndRead(cpu: Task, vma: number): void {
   const { heap } = cpu

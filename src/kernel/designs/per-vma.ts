@@ -21,7 +21,7 @@ import type { Task } from '../mm/task.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
 import { findVma } from '../vma/vma-tree.ts'
-import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
+import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true
@@ -35,7 +35,7 @@ export abstract class PerVmaDesign extends Design {
     'vma_lock_miss',
   ]
 
-  /** What a fault stands on that has locked its VMA. */
+  /** The hold of a fault that has locked its VMA. */
   protected abstract readonly hold: Hold
 
   /** `lock_vma_under_rcu`: the VMA of the fault, locked for reading, with its fields in the fault; or 0. */
@@ -44,12 +44,12 @@ export abstract class PerVmaDesign extends Design {
   abstract override vmaEndRead(cpu: Task, vma: number): void
 
   /**
-   * `vma_start_write`: waits until no fault is in the VMA, and turns away those that come before the mmap lock is free.
+   * `vma_start_write`: waits until no fault is in the VMA. Later faults find it locked until the mmap lock is released.
    */
   protected abstract vmaStartWrite(cpu: Task, vma: number): void
 
   /**
-   * What a fault comes to that the VMA does not allow. The VMA was locked, so its fields were valid: a signal at once
+   * The result of a fault that the VMA does not allow. The VMA was locked, so its fields were valid: a signal at once
    * (commit bc7996c864ff of 6.10).
    */
   protected accessRefused(cpu: Task, errorCode: number, vmFlags: number): number {
@@ -63,8 +63,14 @@ export abstract class PerVmaDesign extends Design {
   }
 
   override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    // By then the VMA was locked when it left the tree, or only entries change.
-    if (change !== VMA_UNMAP && change !== VMA_ZAP) this.vmaStartWrite(cpu, vma)
+    if (change === VMA_LINK) this.vmaLinking(cpu, vma)
+    // At an unmap the VMA has been locked since it left the tree, and a zap changes entries only.
+    else if (change !== VMA_UNMAP && change !== VMA_ZAP) this.vmaStartWrite(cpu, vma)
+  }
+
+  /** `vma_start_write` of a VMA that is not in the tree yet: no fault can be in it. */
+  protected vmaLinking(cpu: Task, vma: number): void {
+    setLockNumber(cpu, vma)
   }
 
   /** The new VMA was locked when it was linked. */
@@ -108,8 +114,8 @@ export abstract class PerVmaDesign extends Design {
 }
 
 /**
- * For faults. Within one hold of the mmap lock the number of the mm stands still, so that a VMA that was locked in it
- * is seen to be. One whose number is equal by accident, as the numbers come round at 2^32, turns the fault away. A
+ * For faults. While a writer holds the mmap lock the number of the mm does not change, so faults see that the VMAs it
+ * has locked are locked. If the numbers are equal by accident, as they wrap at 2^32, the fault takes the mmap lock. A
  * writer must not ask: it would take the VMA for locked, and not wait for the fault that is in it.
  */
 export function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {

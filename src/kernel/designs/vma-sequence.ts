@@ -40,8 +40,8 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
 
   /**
    * unmap_page_range() counts, but not where MADV_DONTNEED calls it, which holds the mmap lock for reading only: two
-   * that throw pages away at once would turn the count even while both are at work (race R9). Nothing needs it: entries
-   * are compared anyway.
+   * that throw pages away at once would turn the count even while both are at work (race R9). No fault needs that
+   * count, since each compares the entry.
    */
   protected override isWrite(change: number): boolean {
     return change === VMA_UNMAP || super.isWrite(change)
@@ -55,7 +55,7 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   // -------------------------------------------------------------------------------------------------------------------
   // Faults
 
-  /** Takes the count and a copy of the VMA. False: it is dead or being written. */
+  /** Reads the count and copies the VMA. Returns false if the VMA is dead or being written. */
   protected snapshot(cpu: Task, fault: FaultContext, vma: number): boolean {
     fault.vma = vma
     fault.turns = readSeqcountTurns(cpu, vma + Vma.vmSequence)

@@ -54,8 +54,8 @@ function accessFrame(cpu: Task, mm: number, address: number, access: number): nu
 }
 
 /**
- * Handles faults until the access has a translation, which it returns. `mode` is FAULT_USER, or 0 where the access is
- * one of the kernel: if that fails, 0 is returned, as the exception table would have it, and there is no signal.
+ * Handles faults until the access has a translation, and returns it. `mode` is FAULT_USER, or 0 for an access that the
+ * kernel makes: if that fails, this function returns 0 and raises no signal, as Linux does by its exception table.
  */
 function faultIn(cpu: Task, mm: number, address: number, access: number, mode: number): number {
   const page = pageNumber(address)
@@ -80,8 +80,9 @@ function faultIn(cpu: Task, mm: number, address: number, access: number, mode: n
 }
 
 /**
- * Begins an access that the caller makes to the memory itself, which must not leave its page, nor throw: returns where
- * the byte at `address` is in memory. {@link accessDone} must follow. Throws the signal of an access that fails.
+ * Begins an access that the caller itself makes to the memory. Returns where the byte at `address` is in memory. The
+ * caller stays within the page, does not throw, and calls {@link accessDone} afterwards. Throws the signal of an access
+ * that fails.
  */
 export function beginAccess(cpu: Task, mm: number, address: number, write: boolean): number {
   const frame = accessFrame(cpu, mm, address, write ? ACCESS_WRITE : ACCESS_READ)
@@ -127,8 +128,8 @@ export function touch(cpu: Task, mm: number, address: number, access: number): n
 }
 
 /**
- * As {@link touch}, for an access of the kernel to the program's memory, as `copy_to_user` and `copy_from_user` make
- * them. Returns -EFAULT where the access fails, for whatever reason.
+ * As {@link touch}, for an access that the kernel makes to the program's memory, as in `copy_to_user` and
+ * `copy_from_user`. Returns -EFAULT if the access fails, for whatever reason.
  */
 export function touchByKernel(cpu: Task, mm: number, address: number, access: number): number {
   cpu.firstFaultError = NO_FAULT
@@ -196,9 +197,9 @@ export function addInt32(cpu: Task, mm: number, address: number, value: number):
 }
 
 /**
- * Reads `total` bytes, the length of `target`, from `address`, page by page. What a signal interrupts has been read up
- * to there. Returns how many bytes were read: fewer where `target`, if it is `theirs`, the program's, has another
- * length after a fault, during which the host may have run code of the program.
+ * Reads `total` bytes, the length of `target`, from `address`, page by page. If this function throws a signal, it has
+ * read what lies before that page. Returns the number of bytes read: fewer if `target` is the program's own array
+ * (`theirs`) and has another length after a fault, during which the host may run code of the program.
  */
 export function readBytes(
   cpu: Task,
@@ -252,13 +253,16 @@ export function writeBytes(
   return total
 }
 
-/** Instead of where a page begins in what is written: it is not written whole. Instead of a frame: it was. */
+/**
+ * NOT_WHOLE instead of the place in the source where a page begins: the page is not written whole. WRITTEN instead of a
+ * frame: it was.
+ */
 const NOT_WHOLE = -1
 const WRITTEN = -1
 
 /**
- * {@link accessFrame} for a write, or WRITTEN where the page was made of `source`, from its byte `start` on, without
- * being read. Returns with interrupts disabled in either case.
+ * {@link accessFrame} for a write, or WRITTEN if this function has filled the page from `source`, from its byte `start`
+ * on, without reading it. Returns with interrupts disabled in either case.
  */
 function frameToWrite(cpu: Task, mm: number, address: number, source: Uint8Array, start: number): number {
   if (start === NOT_WHOLE) return accessFrame(cpu, mm, address, ACCESS_WRITE)
@@ -282,7 +286,7 @@ function makeWhole(cpu: Task, mm: number, page: number, source: Uint8Array, star
   return done
 }
 
-/** Ends an access that cannot be done. Returns `done`. */
+/** Ends an access that cannot be completed. Returns `done`. */
 function accessUndone(cpu: Task, done: number): number {
   accessDone(cpu)
   return done

@@ -48,15 +48,15 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
   return notInstalled(installed)
 }
 
-/** What {@link installIfNone} means for the fault. */
+/** The result of the fault, from the result of {@link installIfNone}. */
 function notInstalled(installed: number): number {
   if (installed === UNSTABLE) return VM_FAULT_SIGBUS
   return installed < 0 ? VM_FAULT_RETRY : 0
 }
 
 /**
- * Puts `entry` into the page table if there is none yet. Returns 1 if so, 0 if there was one, -1 if the fault must be
- * retried, UNSTABLE if what was there may have been reaped.
+ * Stores `entry` in the page table if the place is empty. Returns 1 if it did; 0 if another thread has stored an entry;
+ * -1 if the fault must be retried; UNSTABLE if the OOM reaper may have taken the page.
  */
 function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   if (!fault.hold.lockTable(cpu, fault)) return -1
@@ -73,7 +73,7 @@ function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   return none ? 1 : 0
 }
 
-/** Sees to it that the VMA has an anon_vma. Returns 0, or what the fault comes to without one. */
+/** Gives the VMA an anon_vma if it has none. Returns 0, or the result of the fault if that fails. */
 export function faultAnonVma(cpu: Task, fault: FaultContext): number {
   return fault.anonVma !== 0 ? 0 : fault.hold.prepareAnonVma(cpu, fault)
 }
@@ -85,8 +85,8 @@ export function initFaultPage(cpu: Task, fault: FaultContext, frame: number): vo
 }
 
 /**
- * The entry of a page that was just made for this fault alone. If the VMA may be written, so may the page at once, also
- * after a read: then the first write does not fault.
+ * The entry of a page that was made for this fault alone. In a writable VMA it is writable at once, even after a read,
+ * so that the first write does not fault.
  */
 export function anonymousPte(fault: FaultContext, frame: number): number {
   const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)

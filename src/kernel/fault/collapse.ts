@@ -46,9 +46,9 @@ import {
 /**
  * Moves the pages of [start, end) to a run of free frames and pins them there. Returns how many they are, and leaves
  * the first frame in `cpu.pinnedFrame`; or, with nothing pinned, -EINVAL (not private anonymous memory), -EBUSY (others
- * have one of them pinned), -ENOMEM (no such run is free) or -EAGAIN (others are at work on one of them, or this thread
- * has pinned as many ranges as it may). Then some of the pages may have moved. Throws the signal of a page that cannot
- * be had, with nothing pinned. To be undone by {@link unpinPages}. May sleep.
+ * have one of them pinned), -ENOMEM (no such run is free) or -EAGAIN (another thread uses one of them, or this thread
+ * has pinned as many ranges as it may). Then some of the pages may have moved. If a page cannot be brought in, throws
+ * its signal, with nothing pinned. {@link unpinPages} undoes the pins. May sleep.
  */
 export function collapsePages(cpu: Task, mm: number, start: number, end: number, write: boolean): number {
   const { heap } = cpu

@@ -4,12 +4,12 @@ import { ENOMEM } from '../mm/errno.ts'
 import { type FaultContext, VM_FAULT_DROPPED, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
 import type { Task } from '../mm/task.ts'
 
-/** In place of a result: the fault has waited, or has found another page in its place, and has to look again. */
+/** Instead of a result: the fault has waited, or has found another page there, and must look again. */
 export const LOOK_AGAIN = -1
 
 /**
- * `error` is 0 or a negative errno, `left` whether what the fault held was given up meanwhile: then the fault begins
- * anew, else it looks again for the page. `major` is VM_FAULT_MAJOR where the page was in no cache, else 0.
+ * `error` is 0 or a negative errno. `left`: the fault has released its lock meanwhile, and begins anew; otherwise it
+ * looks for the page again. `major` is VM_FAULT_MAJOR if the page was in no cache, else 0.
  */
 export function afterWait(
   cpu: Task,

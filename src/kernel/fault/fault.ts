@@ -10,9 +10,9 @@
 //   lockTable   The hold locks the page table, if what the fault has seen still holds.
 //   store       If the entry is still the one that the walk saw, the new one takes its place.
 //
-// A fault that must sleep for a page releases its hold first, and begins anew afterwards. One that has to give up
-// leaves nothing behind and is done again with the mmap lock. A speculative miss never kills the program: only what is
-// seen under the lock does (invariant I1).
+// A fault that must sleep for a page releases its hold first, and begins anew afterwards. One that gives up leaves
+// nothing behind, and the classic path repeats it with the mmap lock. A speculative miss never kills the program: only
+// what the classic path finds under the lock does (invariant I1).
 
 import {
   FAULT_INSTRUCTION,
@@ -30,6 +30,7 @@ import {
 } from '../machine/pte.ts'
 import {
   FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   type FaultContext,
@@ -72,9 +73,9 @@ const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
  * access, and with FAULT_REMOTE where it is not one of the program's own.
  *
  * Every published design leaves faults of the kernel to the mmap lock: on x86, the patches ask for PF_USER (2009, 2010,
- * 2014, 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it looks for a lock of the VMA. Code of the kernel
- * may fault while it holds the mmap lock; there, `get_mmap_lock_carefully` looks for an entry in the exception table
- * before it waits. Here no code of the kernel does.
+ * 2014, 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it tries the lock of the VMA. In Linux, kernel
+ * code may fault while it holds the mmap lock, so `get_mmap_lock_carefully` looks for an entry in the exception table
+ * before it waits. Here no kernel code faults with that lock held.
  *
  * Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping,
  * and with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
@@ -89,7 +90,6 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   if ((errorCode & FAULT_UNSHARE) !== 0) fault.flags |= FAULT_FLAG_UNSHARE
   cpu.lastFaultSpeculative = false
   cpu.lastFaultLockedMm = false
-  let tried = false
   if ((errorCode & (FAULT_USER | FAULT_REMOTE)) === 0) countVmEvent(cpu, VmEvent.page_fault_kernel)
   if (cpu.design.speculates && isSpeculative(cpu, errorCode)) {
     fault.hold = nothingHeld
@@ -98,21 +98,22 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
       cpu.lastFaultSpeculative = true
       return result
     }
-    // FAULT_FLAG_TRIED: the fault gave up the lock of its VMA and brought the page in.
-    tried = (result & VM_FAULT_MAJOR) !== 0
+    // The fault released the lock of its VMA and brought the page in.
+    if ((result & VM_FAULT_MAJOR) !== 0) fault.flags |= FAULT_FLAG_TRIED
   }
   countVmEvent(cpu, VmEvent.classic_fault)
   cpu.lastFaultLockedMm = true
-  fault.hold = tried ? mmapLockKept : mmapLockHeld
+  fault.hold = (fault.flags & FAULT_FLAG_TRIED) !== 0 ? mmapLockKept : mmapLockHeld
   const result = classicFault(cpu, fault, errorCode)
   if ((result & VM_FAULT_RETRY) === 0) return result
-  // The fault gave the lock up to wait for a page, and everything may have changed since. It begins anew, and keeps the
-  // lock now: else it would never end where others take the page away each time.
+  // The fault released the lock to wait for a page, and everything may have changed since. It begins anew, and keeps
+  // the lock this time: otherwise it would never end if other threads took the page away each time.
+  fault.flags |= FAULT_FLAG_TRIED
   fault.hold = mmapLockKept
   return classicFault(cpu, fault, errorCode)
 }
 
-/** The design takes such faults at all: of the program, or of the kernel in a call of the program. */
+/** Whether the design tries such faults: those of the program, or also those of the kernel in a call of the program. */
 function isSpeculative(cpu: Task, errorCode: number): boolean {
   return (errorCode & FAULT_USER) !== 0 || (cpu.design.speculatesInKernel && (errorCode & FAULT_REMOTE) === 0)
 }
@@ -144,8 +145,8 @@ function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number
 }
 
 /**
- * The fault is below `vma`: grows it there if it is a stack. The mmap lock is exchanged for the write lock meanwhile
- * and is held for read on return. Returns the VMA that contains `page`, or 0.
+ * The fault is below `vma`: grows it to there if it is a stack. Releases the mmap lock meanwhile, to take it for
+ * writing, and holds it for reading on return. Returns the VMA that contains `page`, or 0.
  */
 function growStackTo(cpu: Task, mm: number, vma: number, page: number): number {
   if ((cpu.heap[vma + Vma.vmFlags] & VM_GROWSDOWN) === 0) return 0
@@ -187,16 +188,16 @@ export function accessSignal(errorCode: number, vmFlags: number): number {
 }
 
 /**
- * `bad_area_access_from_pkeys`: the processor has refused the access for the key of the page, or would once the page is
- * there, which is not brought in for that.
+ * `bad_area_access_from_pkeys`: the processor has refused the access for the key of the page, or would do so once the
+ * page is there; the fault does not bring it in for that.
  */
 function isRefusedByPkey(errorCode: number, vmFlags: number): boolean {
   return (errorCode & FAULT_PK) !== 0 || !pkeyPermitsAccess(vmFlags, errorCode)
 }
 
 /**
- * Copies what the handlers need. The caller holds the mmap lock or the lock of the VMA, so plain reads do; except for
- * anonVma, which other faults may set.
+ * Copies what the handlers need. The caller holds the mmap lock or the lock of the VMA, so plain reads suffice, except
+ * for anonVma, which other faults may set.
  */
 export function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
   const { heap } = cpu
@@ -209,14 +210,19 @@ export function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
   fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
 }
 
-/** `handle_mm_fault` with the mmap lock or that of the VMA held: makes the page tables and dispatches. */
+/**
+ * `handle_mm_fault` with the mmap lock or that of the VMA held: makes the page tables (for a page of a file, Linux
+ * makes the pte table only once it has the page) and dispatches. As in Linux since 2023 (`mm_account_fault`), a fault
+ * that has to begin anew is counted at its end only.
+ */
 export function handleMmFault(cpu: Task, fault: FaultContext): number {
-  countVmEvent(cpu, VmEvent.pgfault)
   const table = allocPteTable(cpu, fault.mm, fault.page)
   if (table === 0) return VM_FAULT_OOM
   fault.table = table
   fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
-  return handlePteFault(cpu, fault)
+  const result = handlePteFault(cpu, fault)
+  if ((result & VM_FAULT_RETRY) === 0) countVmEvent(cpu, VmEvent.pgfault)
+  return result
 }
 
 /** `handle_pte_fault`: by what the entry was when the walk saw it. */
@@ -227,7 +233,7 @@ export function handlePteFault(cpu: Task, fault: FaultContext): number {
   if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
   const { heap } = cpu
   const address = pteAddress(fault.table, fault.page)
-  // Somebody else has handled it (invariant I7).
+  // Another thread has handled it (invariant I7).
   if (Atomics.load(heap, address) !== fault.originalPte) {
     spinUnlock(cpu, fault.table + PageTable.ptl)
     return 0

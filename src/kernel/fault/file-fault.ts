@@ -29,6 +29,7 @@ import {
 import { isPageOf, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import {
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_DROPPED,
@@ -78,7 +79,7 @@ function fileIndex(fault: FaultContext, page: number): number {
   return page - fault.vmStart + fault.vmPgoff
 }
 
-/** `do_read_fault`: maps what is cached around the page; only if that did not map it, brings the page in. */
+/** `do_read_fault`: maps what is cached around the page; brings the page in only if that did not map it. */
 function doReadFault(cpu: Task, fault: FaultContext): number {
   const around = mapsPageOnly(cpu, fault) ? 0 : doFaultAround(cpu, fault)
   if (around !== 0) return around & ~VM_FAULT_NOPAGE
@@ -87,15 +88,14 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
   if (failed !== 0) return failed
   const frame = fault.frame
   const result = finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
-  // While the page is locked it stays in the cache, so that it can be unlocked whatever became of the reference.
+  // A locked page stays in the cache, so it can be unlocked here even if the reference is gone.
   unlockPage(cpu, frame)
   return result
 }
 
 /**
- * The program has said that what is around the page is of no use to it (MADV_RANDOM). Linux maps that all the same;
- * but who looks at 16 places of the file for each page that is to be read finds few of them in memory where memory is
- * short.
+ * MADV_RANDOM says that the program does not need the pages around this one. Linux maps them nevertheless; but if
+ * memory is short, a fault that looks at 16 places of the file finds few of these pages.
  */
 function mapsPageOnly(cpu: Task, fault: FaultContext): boolean {
   if ((fault.vmFlags & VM_RAND_READ) === 0) return false
@@ -109,7 +109,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
   if (unprepared !== 0) return unprepared
   const copy = allocPage(cpu)
   if (copy === 0) return fault.hold.outOfMemory
-  // Looked for only now: as in Linux, the mapping gets its anon_vma even if there is no page.
+  // Only now, as in Linux: the mapping gets its anon_vma even if the file has no page there.
   const failed = faultPage(cpu, fault)
   if (failed !== 0) {
     freeFrame(cpu, copy)
@@ -143,19 +143,23 @@ function releaseFaultPage(cpu: Task, frame: number, result: number): number {
 
 /**
  * `vm_ops->fault`: `fault.frame` becomes the page of the file, up to date and locked, with a reference. Returns 0, else
- * what the fault comes to.
+ * the result of the fault.
  */
 function faultPage(cpu: Task, fault: FaultContext): number {
-  for (;;) {
+  for (let isFirst = (fault.flags & FAULT_FLAG_TRIED) === 0; ; isFirst = false) {
     if (!fault.hold.lookupBegin(cpu, fault)) return VM_FAULT_RETRY
-    const result = tryFaultPage(cpu, fault)
+    const result = tryFaultPage(cpu, fault, isFirst)
     if (result === LOOK_AGAIN || (result & VM_FAULT_DROPPED) === 0) fault.hold.lookupEnd(cpu, fault)
     if (result !== LOOK_AGAIN) return result
     pollInterrupts(cpu)
   }
 }
 
-function tryFaultPage(cpu: Task, fault: FaultContext): number {
+/**
+ * Only if the fault finds the page with its first look, that is a hit, and may move the window of read-ahead on: not if
+ * the fault itself has brought the page in (Linux 45cac65b0fcd).
+ */
+function tryFaultPage(cpu: Task, fault: FaultContext, isFirst: boolean): number {
   const file = fault.vmFile
   const index = fileIndex(fault, fault.page)
   if (index >= Atomics.load(cpu.heap, file + File.pages)) return beyondEndResult(cpu, fault)
@@ -168,7 +172,7 @@ function tryFaultPage(cpu: Task, fault: FaultContext): number {
   if (index >= Atomics.load(cpu.heap, file + File.pages)) {
     return releaseFaultPage(cpu, frame, beyondEndResult(cpu, fault))
   }
-  if ((fault.vmFlags & VM_RAND_READ) === 0) {
+  if (isFirst && (fault.vmFlags & VM_RAND_READ) === 0) {
     if ((pageFlags(cpu, frame) & PG_READAHEAD) !== 0) return readOn(cpu, fault, frame, index)
     countHits(cpu, file, 1)
   }
@@ -177,7 +181,9 @@ function tryFaultPage(cpu: Task, fault: FaultContext): number {
   return 0
 }
 
-/** `do_async_mmap_readahead`: the page is the marker of a window. It is locked, and the reference given up. */
+/**
+ * `do_async_mmap_readahead`: the page, which is locked, is the marker of a window. Unlocks it and drops the reference.
+ */
 function readOn(cpu: Task, fault: FaultContext, frame: number, index: number): number {
   if (!fault.hold.maySleep(cpu)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
   const file = fault.vmFile
@@ -190,7 +196,7 @@ function readOn(cpu: Task, fault: FaultContext, frame: number, index: number): n
   return afterFileWait(cpu, fault, leaves, 0, 0)
 }
 
-/** When the page was locked, it had become another: a fault that may not sleep gives up, any other looks again. */
+/** The page left the file before it was locked: a fault that may not sleep gives up, any other looks again. */
 function tryAgain(cpu: Task, fault: FaultContext, frame: number): number {
   unlockPage(cpu, frame)
   putPage(cpu, frame)
@@ -213,7 +219,7 @@ function needsHost(cpu: Task, file: number, index: number): boolean {
   return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0 || loadPage(cpu, file, index) < 0
 }
 
-/** `lock_page_or_retry`: somebody else has the page locked. The reference is given up. */
+/** `lock_page_or_retry`: another thread has the page locked. Drops the reference. */
 function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   if (!fault.hold.maySleep(cpu)) {
     putPage(cpu, frame)
@@ -225,7 +231,10 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   return afterFileWait(cpu, fault, leaves, 0, 0)
 }
 
-/** An earlier read of the page has failed: reads this page alone, and reports the error. The page is locked. */
+/**
+ * An earlier read of the page, which is locked, has failed: reads this page alone. Linux, if that fails as well, reads
+ * it once more with the lock kept before it reports the error.
+ */
 function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: number): number {
   if (!fault.hold.maySleep(cpu)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
   const leaves = fault.hold.release(cpu, fault, fault.vmFile)
@@ -235,7 +244,7 @@ function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: num
   return afterFileWait(cpu, fault, leaves, Math.min(error, 0), 0)
 }
 
-/** As {@link afterWait}, and gives the file up that was held meanwhile. */
+/** As {@link afterWait}; also drops the reference on the file that the fault took when it released its lock. */
 function afterFileWait(cpu: Task, fault: FaultContext, left: boolean, error: number, major: number): number {
   if (left) putFile(cpu, fault.vmFile)
   return afterWait(cpu, fault, left, error, major)
@@ -247,19 +256,19 @@ function readPte(cpu: Task, fault: FaultContext, frame: number): number {
   return (frame << PTE_FRAME_SHIFT) | (youngPageProt(fault.vmFlags) & (notify ? ~PTE_WRITE : ~0))
 }
 
-/** Where there is no page now, the OOM reaper may have taken one of the program's own. The table is locked. */
+/** If the entry is empty, the OOM reaper may have taken a page of the program's own from it. The table is locked. */
 function mayBeReaped(cpu: Task, fault: FaultContext): boolean {
   return (fault.vmFlags & VM_SHARED) === 0 && !isStable(cpu, fault.mm)
 }
 
-/** `finish_fault`: maps the page, whose reference becomes the mapping's, unless somebody else has mapped one. */
+/** `finish_fault`: maps the page and gives its reference to the mapping, unless another thread has mapped one. */
 function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: number): number {
   if (!fault.hold.lockTable(cpu, fault)) {
     putPage(cpu, frame)
     return VM_FAULT_RETRY
   }
   const address = pteAddress(fault.table, fault.page)
-  // Once the table is unlocked, a zap may free the page, and it may be of another kind by then.
+  // Read first: once the table is unlocked, a zap may free the page, and the frame may become one of another kind.
   const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
   const none = Atomics.load(cpu.heap, address) === 0
   const reaped = mayBeReaped(cpu, fault)
@@ -276,8 +285,8 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
 
 /**
  * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
- * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself;
- * VM_FAULT_RETRY when the fault has to give up, as it must when it may only look and did not find the page; 0
+ * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE if that mapped the page itself;
+ * VM_FAULT_RETRY if the fault has to give up, also because it may only look for the page and did not find it; 0
  * otherwise. It maps nothing of files that are not mapped around a fault, and nothing where pages may have been reaped
  * (Linux does not ask for that here). While the table is locked, the mapping keeps the file, even if nothing else does.
  */
@@ -310,8 +319,8 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
 }
 
 /**
- * `filemap_map_pages`, one page: if it is there, up to date, no marker of read-ahead, and nobody has it locked. Returns
- * whether it was mapped.
+ * `filemap_map_pages`, one page: maps it if it is cached, up to date, no marker of read-ahead, and not locked. Returns
+ * whether it did.
  */
 function mapCached(cpu: Task, fault: FaultContext, address: number, index: number): boolean {
   const file = fault.vmFile

@@ -1,12 +1,12 @@
 // What a fault stands on while it is handled: nothing, the lock of its VMA, or the mmap lock.
 //
-// A fault with the mmap lock, or with the lock of its VMA, finds at its commit what it found at its beginning, and
-// locks the page table as everybody does. A fault that holds nothing leaves the commit to the design, and gives up
-// where a lock is needed: it is then done again with the mmap lock. There is one object for each hold; a fault changes
-// to another when it begins anew.
+// A fault with the mmap lock, or with the lock of its VMA, finds at its commit what it found at its beginning, and only
+// locks the page table. A fault that holds nothing leaves the commit to the design, and gives up if it needs a lock;
+// the classic path then repeats it with the mmap lock. There is one object for each hold; a fault changes to another
+// when it begins anew.
 //
 // Locks are taken in one order: the mmap lock, then that of a VMA, since a writer who holds the mmap lock waits for the
-// faults in a VMA. A fault that holds the lock of a VMA therefore only tries the mmap lock, and waits for nothing else
+// faults in a VMA. A fault that holds the lock of a VMA therefore only tries the mmap lock, and waits for no other lock
 // that such a writer may hold.
 
 import { PageTable } from '../machine/pte.ts'
@@ -65,7 +65,7 @@ export class NothingHeld implements Hold {
     return cpu.design.speculatesOnFileMiss
   }
 
-  /** Where the design keeps the VMA alive by a section of RCU, nobody may sleep in it. */
+  /** If an RCU read-side section keeps the VMA alive, the fault may not sleep. */
   maySleep(cpu: Task): boolean {
     return cpu.design.speculatesOnFileMiss && cpu.rcuNesting === 0
   }
@@ -87,10 +87,14 @@ export class NothingHeld implements Hold {
   }
 }
 
-/** While a fault stands on a lock, nobody takes the VMA or its page tables away, and nobody registers an observer. */
+/**
+ * While a fault stands on a lock, no thread takes the VMA or its page tables away, or registers an observer, and the
+ * fault may sleep.
+ */
 abstract class LockHeld implements Hold {
-  abstract readonly outOfMemory: number
-  abstract readonly gone: number
+  readonly outOfMemory = VM_FAULT_OOM
+  /** The program repeats its access, and finds what is there then. */
+  readonly gone = 0
   readonly keepsFile = true
 
   countAttempt(_cpu: Task, _event: number): void {}
@@ -123,9 +127,17 @@ abstract class LockHeld implements Hold {
     return true
   }
 
-  abstract maySleep(cpu: Task): boolean
-  abstract swapPages(cpu: Task): 'never' | 'cached' | 'any'
-  abstract entryChanged(cpu: Task, fault: FaultContext): boolean
+  maySleep(_cpu: Task): boolean {
+    return true
+  }
+
+  swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
+    return 'any'
+  }
+
+  entryChanged(cpu: Task, fault: FaultContext): boolean {
+    return Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte
+  }
 
   copyBegin(cpu: Task, fault: FaultContext): boolean {
     invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
@@ -137,11 +149,11 @@ abstract class LockHeld implements Hold {
   }
 }
 
-/** FAULT_FLAG_VMA_LOCK of Linux 6.4: the lock of the VMA, for reading. Waiting for pages is left to the mmap lock. */
+/**
+ * FAULT_FLAG_VMA_LOCK of Linux 6.4: the lock of the VMA, for reading. Only faults on anonymous memory have it; those on
+ * pages in the swap area take the mmap lock.
+ */
 class VmaLockKept extends LockHeld {
-  override readonly outOfMemory = VM_FAULT_RETRY
-  override readonly gone = VM_FAULT_RETRY
-
   override release(_cpu: Task, _fault: FaultContext, _file: number): boolean {
     return false
   }
@@ -150,43 +162,16 @@ class VmaLockKept extends LockHeld {
     return prepareWithoutMmapLock(cpu, fault)
   }
 
-  override maySleep(_cpu: Task): boolean {
-    return false
-  }
-
-  override swapPages(cpu: Task): 'never' | 'cached' | 'any' {
-    return cpu.design.speculatesOnSwap
-  }
-
-  override entryChanged(_cpu: Task, _fault: FaultContext): boolean {
-    return false
-  }
-}
-
-/** The page tables stay, and the fault may sleep. */
-abstract class SleepingLockHeld extends LockHeld {
-  override readonly outOfMemory = VM_FAULT_OOM
-  /** The program makes its access again, and meets what is there by then. */
-  override readonly gone = 0
-
-  override maySleep(_cpu: Task): boolean {
-    return true
-  }
-
   override swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
-    return 'any'
-  }
-
-  override entryChanged(cpu: Task, fault: FaultContext): boolean {
-    return Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte
+    return 'never'
   }
 }
 
 /**
- * FAULT_FLAG_VMA_LOCK since Linux 6.10: the lock of the VMA, for reading. It is given up before the fault waits for a
- * page (6.6, 1235ccd05b6d and fdc724d6aa44), and the fault begins anew with the mmap lock.
+ * FAULT_FLAG_VMA_LOCK since Linux 6.10: the lock of the VMA, for reading. The fault releases it before it waits for a
+ * page (6.6, 1235ccd05b6d and fdc724d6aa44), and begins anew with the mmap lock.
  */
-class VmaLockHeld extends SleepingLockHeld {
+class VmaLockHeld extends LockHeld {
   override release(cpu: Task, fault: FaultContext, file: number): boolean {
     if (file !== 0) getFile(cpu, file)
     cpu.design.vmaEndRead(cpu, fault.vma)
@@ -203,7 +188,7 @@ class VmaLockHeld extends SleepingLockHeld {
 }
 
 /** The mmap lock, for reading or writing. */
-class MmapLockHeld extends SleepingLockHeld {
+class MmapLockHeld extends LockHeld {
   /** FAULT_FLAG_ALLOW_RETRY. */
   readonly #mayRelease: boolean
 
@@ -235,7 +220,9 @@ function prepareWithoutMmapLock(cpu: Task, fault: FaultContext): number {
   return VM_FAULT_RETRY
 }
 
-/** The neighbours are read with the mmap lock, which is only tried: a writer may have it and wait for this fault. */
+/**
+ * Reads the neighbours with the mmap lock, which it only tries: a writer may hold that lock and wait for this fault.
+ */
 function prepareWithVmaLock(cpu: Task, fault: FaultContext): number {
   if (!mmapReadTryLock(cpu, fault.mm)) return VM_FAULT_RETRY
   cpu.lastFaultLockedMm = true
@@ -245,11 +232,11 @@ function prepareWithVmaLock(cpu: Task, fault: FaultContext): number {
 }
 
 export const nothingHeld: Hold = new NothingHeld()
-/** The lock of the VMA, which the fault gives up to wait for a page; then it begins anew with the mmap lock. */
+/** The lock of the VMA, which the fault releases to wait for a page; then it begins anew with the mmap lock. */
 export const vmaLockHeld: Hold = new VmaLockHeld()
-/** The lock of the VMA, which the fault keeps: what it does not suffice for is done again with the mmap lock. */
+/** The lock of the VMA, which the fault keeps: if that does not suffice, the classic path repeats the fault. */
 export const vmaLockKept: Hold = new VmaLockKept()
-/** The mmap lock, which the fault may give up once, to wait for a page; then it begins anew. */
+/** The mmap lock, which the fault may release once, to wait for a page; then it begins anew. */
 export const mmapLockHeld: Hold = new MmapLockHeld(true)
 /** The mmap lock, which the fault keeps. */
 export const mmapLockKept: Hold = new MmapLockHeld(false)

@@ -10,7 +10,7 @@ import { Mm } from '../mm/mm.ts'
 import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { zapVmaRange } from '../tables/zap.ts'
-import { VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
+import { VM_SHARED, Vma } from '../vma/vma.ts'
 
 /** In `mm.flags`: pages of it have been reaped. */
 const MMF_UNSTABLE = 1
@@ -21,15 +21,16 @@ export function isStable(cpu: Task, mm: number): boolean {
 }
 
 /**
- * `oom_reap_task_mm`: gives back the private pages of `mm` that are not locked in memory. From now on a fault on one of
- * them is a SIGBUS. Returns false, and has done nothing, while somebody changes the layout: try again later.
+ * `oom_reap_task_mm`: frees the private pages of `mm`, also those that are locked in memory (since Linux 5.18). From
+ * now on a fault on one of them is a SIGBUS. Returns false, and does nothing, while another thread changes the layout:
+ * the caller tries again later.
  */
 export function oomReap(cpu: Task, mm: number): boolean {
   const { heap } = cpu
   if (!mmapReadTryLock(cpu, mm)) return false
   Atomics.or(heap, mm + Mm.flags, MMF_UNSTABLE)
   for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
-    if ((heap[vma + Vma.vmFlags] & (VM_SHARED | VM_LOCKED)) === 0) {
+    if ((heap[vma + Vma.vmFlags] & VM_SHARED) === 0) {
       zapVmaRange(cpu, vma, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
     }
   }

@@ -48,17 +48,20 @@ import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
 import { raiseSignal } from './access.ts'
 import { handleUserFault } from './fault.ts'
 
-/** Where a walk over entries ended: behind the range; at one that needs a fault; at one whose frame is not the next. */
+/**
+ * Where a walk over entries ended: behind the range; at an entry that needs a fault; at one whose frame is not the
+ * next; at one whose page has too many pins.
+ */
 export const WALKED = 0
 export const NEEDS_FAULT = 1
 const APART = 2
 const TOO_MANY = 3
 
 /**
- * Pins the pages of [start, end), as far as their frames follow each other: at least one. Returns how many, and leaves
- * the first frame in `cpu.pinnedFrame`; or -EAGAIN, where this thread has pinned as many ranges as it may, or others
- * the page as often. Faults in what is missing. Throws the signal of a page of the run that cannot be had, with
- * nothing pinned. To be undone by {@link unpinPages}. May sleep.
+ * Pins the pages of [start, end) as far as their frames follow each other: at least one. Returns their number, and
+ * leaves the first frame in `cpu.pinnedFrame`; or -EAGAIN if this thread has pinned as many ranges as it may, or the
+ * first page has too many pins. Faults missing pages in; if that fails, unpins the others and throws the signal. {@link
+ * unpinPages} undoes it. May sleep.
  */
 export function pinPages(cpu: Task, mm: number, start: number, end: number, write: boolean): number {
   const { heap } = cpu
@@ -80,7 +83,9 @@ export function pinPages(cpu: Task, mm: number, start: number, end: number, writ
   }
 }
 
-/** A range of this thread that has no pages yet: its two words in the struct of the CPU, 0 where there are too many. */
+/**
+ * Begins a range without pages. Returns the place of its two words in the struct of the CPU, 0 if there are too many.
+ */
 export function beginRange(cpu: Task, write: boolean): number {
   const { heap, base } = cpu
   const depth = heap[base + PerCpu.pinnedRanges]
@@ -92,14 +97,14 @@ export function beginRange(cpu: Task, write: boolean): number {
   return record
 }
 
-/** Brings a page in as it has to be to be pinned. Returns 0, or the error of the fault. */
+/** Brings a page in, as exclusive or writable as a pin needs it. Returns 0, or the error of the fault. */
 export function faultToPin(cpu: Task, mm: number, page: number, write: boolean): number {
   cpu.ioError = 0
   const result = handleUserFault(cpu, mm, page, FAULT_USER | (write ? FAULT_WRITE : FAULT_UNSHARE))
   return (result & VM_FAULT_ERROR) === 0 ? 0 : result
 }
 
-/** Throws the signal of the page, with the range that was begun unpinned. */
+/** Unpins the range that was begun, and throws the signal of the page. */
 export function raiseUnpinned(cpu: Task, result: number, page: number, write: boolean): never {
   unpinPages(cpu)
   return raiseSignal(cpu, result, page * PAGE_SIZE, write ? ACCESS_WRITE : ACCESS_READ)
@@ -136,7 +141,10 @@ export function vmaAt(cpu: Task, mm: number, page: number): number {
   return vma
 }
 
-/** Adds the page of one entry to the run, if it is the next. Its table is locked; sets the bits that hardware would. */
+/**
+ * Adds the page of one entry to the run if its frame is the next. Sets the bits that hardware would. The table is
+ * locked.
+ */
 function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number): number {
   const { heap } = cpu
   const run = heap[record + 1] >> 1
@@ -152,7 +160,7 @@ function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number
     if ((entry & bits) !== bits && Atomics.compareExchange(heap, address, entry, entry | bits) !== entry)
       continue
     if (!pinPage(cpu, frame)) return TOO_MANY
-    // The holder may write anywhere in it: the array can be written even if the holder asked to read.
+    // The holder may write anywhere in the frame: its array is writable even if it asked to read.
     if (Atomics.load(heap, heap[Header.writtenSectors] + frame) !== -1) noteWritten(cpu, frame, -1)
     if (run === 0) heap[record] = frame
     heap[record + 1] += 2
@@ -162,9 +170,9 @@ function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number
 
 /** `gup_must_unshare`, of an entry of a private mapping; here also of pages of files and of the zero page. */
 export function mustUnshare(cpu: Task, entry: number): boolean {
-  // Only what is exclusive may be written.
+  // A page that is mapped writable is exclusive.
   if ((entry & PTE_WRITE) !== 0) return false
-  // The zero page has no references, and so is nobody's.
+  // The zero page has no references, so it is not exclusive.
   const frame = entry >>> PTE_FRAME_SHIFT
   lruAddDrainFor(cpu, frame)
   return isFilePage(cpu, frame) || !isExclusive(cpu, frame)
@@ -178,8 +186,8 @@ export function unpinPages(cpu: Task): void {
   const written = (heap[record + 1] & 1) !== 0
   const count = heap[record + 1] >> 1
   for (let frame = heap[record]; frame < heap[record] + count; frame++) {
-    // What msync has written out meanwhile is dirty again, before the pin goes. Of anonymous memory the entry says so:
-    // none but MADV_FREE would clear that, and it passes over what is pinned.
+    // If msync has cleaned the page meanwhile, it becomes dirty again before the pin goes. For anonymous memory the
+    // entry is dirty: only MADV_FREE would clear that bit, and it skips pinned pages.
     if (written && isFilePage(cpu, frame)) setPageFlags(cpu, frame, PG_DIRTY)
     // A page that only the swap cache keeps now (reclaim had failed to take it) is left to reclaim.
     if (unpinPage(cpu, frame)) freeFrame(cpu, frame)
@@ -187,7 +195,7 @@ export function unpinPages(cpu: Task): void {
   heap[base + PerCpu.pinnedRanges] = depth
 }
 
-/** Undoes what this thread has pinned until `depth` ranges are left: all, where it is going away. */
+/** Unpins the last ranges of this thread until `depth` are left: all of them if the thread ends. */
 export function unpinTo(cpu: Task, depth: number): void {
   while (cpu.heap[cpu.base + PerCpu.pinnedRanges] > depth) unpinPages(cpu)
 }

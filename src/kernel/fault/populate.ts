@@ -1,4 +1,5 @@
-// Bringing pages in before they are touched: MAP_POPULATE, mlock and MADV_POPULATE_READ/WRITE (mm/gup.c).
+// Bringing pages in before they are touched: MAP_POPULATE, mlock and MADV_POPULATE_READ/WRITE (mm/gup.c). Linux holds
+// the mmap lock for that; here each page is a fault, which the design takes like one of the program.
 
 import { FAULT_USER, FAULT_WRITE, PTE_PRESENT, PTE_WRITE } from '../machine/pte.ts'
 import { EFAULT, EINVAL, ENOENT, ENOMEM } from '../mm/errno.ts'
@@ -28,9 +29,9 @@ export function populateRange(cpu: Task, mm: number, start: number, end: number,
 
 /**
  * `__mm_populate`: faults in the pages of [start, end) as their mappings would be used: those for writing that are
- * private and can be written. Passes over what is not mapped, over mappings that are locked as they fault, and those
- * that have not all of the flags `required`. Returns 0 or an error of the function above: the first one ends the work,
- * or only that on its mapping if errors are ignored.
+ * private and can be written. Skips what is not mapped, mappings that are locked on fault, and those that lack any of
+ * the flags `required`. Returns 0 or an error of {@link populateRange}: the first error ends the work, or only that on
+ * its mapping if errors are ignored.
  */
 export function mmPopulate(
   cpu: Task,
@@ -47,7 +48,7 @@ export function mmPopulate(
     for (page = cpu.populateStart; page < stop && result === 0; page++) {
       result = populatePage(cpu, mm, page)
     }
-    // What has been unmapped meanwhile is passed over as if it had never been there.
+    // Pages that were unmapped meanwhile are skipped as if they had never been mapped.
     if (result === 0 || result === -ENOENT) continue
     if (!ignoreErrors) return result
     page = stop
@@ -56,8 +57,8 @@ export function mmPopulate(
 }
 
 /**
- * The first part of [start, end) that belongs to one mapping and is to be brought in, which may be empty. Returns false
- * when nothing is mapped there; else it is left in `cpu.populateStart` and `cpu.populateEnd`.
+ * Finds the first part of [start, end) that belongs to one mapping and is to be brought in, which may be empty, and
+ * leaves it in `cpu.populateStart` and `cpu.populateEnd`. Returns false if nothing is mapped there.
  */
 function findToPopulate(cpu: Task, mm: number, start: number, end: number, required: number): boolean {
   const { heap, fault } = cpu
@@ -84,8 +85,8 @@ function leaveToPopulate(cpu: Task, start: number, end: number, vmFlags: number,
 }
 
 /**
- * The mapping of the page, into `cpu.fault`, where the design can look at it without the mmap lock. Returns the entry
- * of the page, 0 or more; or -1 where the caller has to take the lock.
+ * Copies the mapping of the page into `cpu.fault`, if the design can look at it without the mmap lock. Returns the
+ * entry of the page, 0 or more; or -1 if the caller must take the lock.
  */
 function seeUnlocked(cpu: Task, mm: number, page: number): number {
   if (!cpu.design.entriesChangeBegin(cpu, mm, page, page + 1)) return -1
@@ -95,7 +96,7 @@ function seeUnlocked(cpu: Task, mm: number, page: number): number {
   return stands ? entry >>> 0 : -1
 }
 
-/** The entry of the page, 0 where there is no table. Tables are kept from being freed. */
+/** The entry of the page, 0 if there is no table. The caller keeps tables from being freed. */
 function entryOf(cpu: Task, mm: number, page: number): number {
   const table = findPteTable(cpu, mm, page)
   return table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
@@ -112,9 +113,9 @@ function populatePage(cpu: Task, mm: number, page: number, write?: boolean): num
 }
 
 /**
- * The error code of the fault that would bring the page in, 0 when it is there, -ENOENT when it is not part of a
- * mapping: this does not make stacks grow; -EINVAL when it may not be read, -EFAULT when its key forbids it. Looked up
- * under the mmap lock, as VMA and page table could go away; unless the design can do without.
+ * Returns the error code of the fault that would bring the page in; 0 if the page is there; -ENOENT if it is in no
+ * mapping, as no stack grows for this; -EINVAL if it may not be read; -EFAULT if its key forbids it. Looks under the
+ * mmap lock, without which VMA and page table could go away, unless the design can look without it.
  */
 function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
   const seen = seeUnlocked(cpu, mm, page)
@@ -131,9 +132,9 @@ function neededFault(cpu: Task, mm: number, page: number, write?: boolean): numb
 /** The same of a page with this entry, of a mapping with these flags. */
 function neededForEntry(entry: number, vmFlags: number, write?: boolean): number {
   const forWrite = write ?? (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE
-  // Unlike MAP_POPULATE, the advice asks for the very permission, also where the processor would not.
+  // Unlike MAP_POPULATE, MADV_POPULATE_READ needs VM_READ itself, even if the processor would allow the read.
   if (write === false && (vmFlags & VM_READ) === 0) return -EINVAL
-  // `check_vma_flags`: who brings pages in accesses data, and does so for the program itself.
+  // `check_vma_flags`: a thread that brings pages in accesses data, and does so for the program itself.
   if (write === undefined && !pkeyPermitsAccess(vmFlags, FAULT_USER)) return -EFAULT
   if ((entry & PTE_PRESENT) !== 0 && (!forWrite || (entry & PTE_WRITE) !== 0)) return 0
   return forWrite ? FAULT_USER | FAULT_WRITE : FAULT_USER

@@ -1,4 +1,4 @@
-// What the designs share that take a fault without the mmap lock: the copy of the VMA, and the walk that makes nothing.
+// What designs that take faults without the mmap lock share: the copy of the VMA, and a walk that makes no tables.
 
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import type { Task } from '../mm/task.ts'
@@ -33,7 +33,7 @@ export const WALK_NO_PMD = 2
 
 /**
  * Finds the pte table and the entry of the fault; makes no table (invariant I5). The caller keeps tables from being
- * freed meanwhile. Returns WALK_DONE, or at which level there is nothing.
+ * freed meanwhile. Returns WALK_DONE, or the level at which a table is missing.
  */
 export function walkSpeculatively(cpu: Task, fault: FaultContext): number {
   const pmd = findPmdTable(cpu, fault.mm, fault.page)

@@ -55,7 +55,8 @@ function trySwapPage(cpu: Task, fault: FaultContext): number {
   const frame = findGetSwapCache(cpu, slot)
   if (frame === 0) return readMissing(cpu, fault, slot)
   if (!tryLockPage(cpu, frame)) return waitForPage(cpu, fault, frame)
-  // The page may have left the cache before it was locked; then the entry has changed too, or the page is read again.
+  // The page may have left the cache before it was locked; then the entry has changed too, or the fault reads the page
+  // again.
   if (swapCacheSlot(cpu, frame) !== slot) return release(cpu, frame, fault.hold.gone)
   if ((pageFlags(cpu, frame) & PG_UPTODATE) === 0) return readAgain(cpu, fault, slot, frame)
   return mapSwapPage(cpu, fault, slot, frame)
@@ -83,8 +84,8 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
   countVmEvent(cpu, VmEvent.pgmajfault)
   const left = fault.hold.release(cpu, fault, 0)
   const error = swapIn(cpu, slot)
-  // Somebody has changed the entry since, or is about to. A fault with a lock looks again until it sees that; one
-  // without cannot look at the entry here, and would go on for ever.
+  // Another thread has changed the entry, or is about to. A fault that holds a lock looks again until it sees the
+  // change; one that holds none cannot look at the entry here, and would go on for ever.
   if (error === SLOT_GONE && fault.hold.gone !== 0) return fault.hold.gone
   return afterWait(cpu, fault, left, error, VM_FAULT_MAJOR)
 }
@@ -97,7 +98,7 @@ const SWAP_CLUSTER = 8
 
 /**
  * `read_swap_cache_async`: brings a slot into the swap cache, and the slots behind it as long as there are free frames.
- * Returns 0, also if somebody else did, SLOT_GONE, or a negative errno.
+ * Returns 0, also if another thread did so; SLOT_GONE; or a negative errno.
  */
 function swapIn(cpu: Task, slot: number): number {
   const { ioFrames } = cpu
@@ -128,7 +129,10 @@ function swapIn(cpu: Task, slot: number): number {
   return Math.min(read, -EIO)
 }
 
-/** `swapin_walk_pmd_entry`: what of [start, end) is in the swap area is read into its cache. The mmap lock is held. */
+/**
+ * `swapin_walk_pmd_entry`: reads the pages of [start, end) that are in the swap area into its cache. The mmap lock is
+ * held.
+ */
 export function prefetchSwap(cpu: Task, mm: number, start: number, end: number): void {
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, mm, page)
@@ -138,7 +142,7 @@ export function prefetchSwap(cpu: Task, mm: number, start: number, end: number):
   }
 }
 
-/** Somebody else has the page locked. The reference is given up. */
+/** Another thread has the page locked. Drops the reference. */
 function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   if (!maySleep(cpu, fault)) {
     putPage(cpu, frame)
@@ -150,7 +154,7 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   return afterWait(cpu, fault, left, 0, 0)
 }
 
-/** Reading the page has failed before. It is locked. */
+/** An earlier read of the page, which is locked, has failed. */
 function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
   if (!maySleep(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
   const left = fault.hold.release(cpu, fault, 0)
@@ -161,7 +165,10 @@ function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number):
   return afterWait(cpu, fault, left, read === PAGE_SIZE ? 0 : Math.min(read, -EIO), 0)
 }
 
-/** Maps the page, which is locked and the content of the slot, if the entry is still what the fault has seen. */
+/**
+ * Maps the page, which is locked and has the content of the slot, if the entry is still the one that the fault saw. A
+ * page that was read for a read is mapped read-only; Linux since 5.19 maps it writable if the entry was exclusive.
+ */
 function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
   const { heap } = cpu
   if (!fault.hold.lockTable(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
@@ -171,7 +178,7 @@ function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number
     return release(cpu, frame, 0)
   }
   freeSwapSlot(cpu, slot)
-  // All that share the page have it at the same place.
+  // All VMAs that share the page have it at the same index.
   const index = pageStruct(cpu, frame) + Page.index
   const place = fault.page - fault.vmStart + fault.vmPgoff
   if (Atomics.load(heap, index) !== place) Atomics.store(heap, index, place)

@@ -12,8 +12,8 @@ import { findVma } from '../vma/vma-tree.ts'
 import { VM_LOCKED, VM_PKEY_FLAGS, VM_SHARED, VM_WRITE, Vma, linearPageIndex } from '../vma/vma.ts'
 
 /**
- * Puts the bytes of `source` from `start` on in the place of `page`, for which there is no translation. Returns whether
- * it did: else the access is made as any other. May sleep.
+ * Fills `page`, for which there is no translation, with the bytes of `source` from `start` on. Returns false if it
+ * cannot; then the caller makes the access as any other. May sleep.
  */
 export function overwritePage(
   cpu: Task,

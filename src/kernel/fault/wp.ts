@@ -5,9 +5,10 @@ import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PageTable } from
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
 import { setPageDirty } from '../memory/dirty.ts'
 import { lruAddDrainFor, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
-import { getPage, isExclusive, isFilePage } from '../memory/page.ts'
+import { tryLockPage, unlockPage } from '../memory/page-lock.ts'
+import { getPage, isExclusive, isFilePage, pageCount } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
-import { freePageAndSwapCache } from '../memory/swap.ts'
+import { freePageAndSwapCache, swapCacheSlot, tryToFreeSwap } from '../memory/swap.ts'
 import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
@@ -20,8 +21,8 @@ import { VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initFaultPage } from './anonymous.ts'
 
 /**
- * `do_wp_page`, for a write, or to unshare the page of a private mapping: the pte table is locked and the entry is the
- * original; unlocks it.
+ * `do_wp_page`: for a write, or to unshare the page of a private mapping. The caller has locked the pte table and found
+ * the original entry; this function unlocks the table.
  */
 export function doWpPage(cpu: Task, fault: FaultContext): number {
   fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_WP)
@@ -33,7 +34,7 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
   }
   const anonymous = !special && !isFilePage(cpu, frame)
   if (anonymous) lruAddDrainFor(cpu, frame)
-  if (anonymous && isExclusive(cpu, frame)) return wpPageReuse(cpu, fault)
+  if (anonymous && (isExclusive(cpu, frame) || leavesSwapCache(cpu, frame))) return wpPageReuse(cpu, fault)
   // The page must stay what it is while it is copied without the lock.
   if (!special) getPage(cpu, frame)
   spinUnlock(cpu, fault.table + PageTable.ptl)
@@ -42,7 +43,18 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
   return result
 }
 
-/** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is, if the VMA is. */
+/**
+ * The rest of `wp_can_reuse_anon_folio`: besides the entry, only the swap cache refers to the page, and no other entry
+ * to its slot. Takes the page out of the cache then, and returns true.
+ */
+function leavesSwapCache(cpu: Task, frame: number): boolean {
+  if (pageCount(cpu, frame) !== 2 || swapCacheSlot(cpu, frame) === 0 || !tryLockPage(cpu, frame)) return false
+  tryToFreeSwap(cpu, frame)
+  unlockPage(cpu, frame)
+  return isExclusive(cpu, frame)
+}
+
+/** `wp_page_reuse`: no other mapping has the page, so it becomes writable in place, if the VMA is writable. */
 function wpPageReuse(cpu: Task, fault: FaultContext): number {
   const { originalPte } = fault
   const written = (fault.flags & FAULT_FLAG_WRITE) === 0 ? 0 : PTE_DIRTY
@@ -76,10 +88,7 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
   return 0
 }
 
-/**
- * Puts `entry` in the place of the original one. Returns 1, or 0 if that is not there any more, or -1 if the fault must
- * be retried.
- */
+/** Replaces the original entry by `entry`. Returns 1; 0 if the entry has changed; -1 if the fault must be retried. */
 function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
   if (!fault.hold.copyBegin(cpu, fault)) return -1
   let replaced = -1

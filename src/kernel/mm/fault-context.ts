@@ -11,6 +11,8 @@ export const FAULT_FLAG_WRITE = 1
 export const FAULT_FLAG_INSTRUCTION = 2
 /** The fault must give a private mapping a page of its own, though nothing is written to it (Linux 6.0). */
 export const FAULT_FLAG_UNSHARE = 4
+/** The fault has waited for its page before, and begins anew. */
+export const FAULT_FLAG_TRIED = 8
 
 /** `vm_fault_t`. */
 export const VM_FAULT_OOM = 1
@@ -19,7 +21,7 @@ export const VM_FAULT_SIGSEGV = 4
 export const VM_FAULT_MAJOR = 8
 export const VM_FAULT_RETRY = 16
 export const VM_FAULT_NOPAGE = 32
-/** What the fault held was given up meanwhile; with VM_FAULT_RETRY, the fault has to begin anew. */
+/** The fault has released its lock; with VM_FAULT_RETRY, it has to begin anew. */
 export const VM_FAULT_DROPPED = 128
 /** With VM_FAULT_SIGSEGV: there is a mapping, but it does not allow the access. */
 export const VM_FAULT_ACCERR = 64
@@ -32,26 +34,26 @@ export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV
  * `cpu` is a Task, which has a fault and so stands above this file.
  */
 export interface Hold {
-  /** What the fault comes to where no frame is free: only a fault that could have slept for one says VM_FAULT_OOM. */
+  /** The result of the fault if no frame is free: only a fault that could have slept for one returns VM_FAULT_OOM. */
   readonly outOfMemory: number
-  /** What it comes to where what it was about to map has gone meanwhile. */
+  /** The result of the fault if the page that it was about to map is gone. */
   readonly gone: number
   /** Counts a step of a fault that stands on nothing, one of SPF_ATTEMPT_*. */
   countAttempt(cpu: Cpu, event: number): void
   /**
-   * `pte_map_lock`: locks the pte table of the fault, where what the fault has seen still holds. False: it does not,
-   * and nothing is locked; the fault must be retried with the mmap lock.
+   * `pte_map_lock`: locks the pte table of the fault if what the fault has seen still holds. False: it does not, and
+   * the table is not locked; the fault must be retried with the mmap lock.
    */
   lockTable(cpu: Cpu, fault: FaultContext): boolean
   /**
-   * `release_fault_lock`: before a sleep. Gives up what is held, once in a fault, and returns whether it did: then the
-   * fault begins anew after the sleep. `file`, unless 0, is held meanwhile, as its mapping may go: the caller drops the
-   * reference then.
+   * `release_fault_lock`: before a sleep. Releases the lock, once in a fault, and returns whether it did: then the
+   * fault begins anew after the sleep. Also takes a reference on `file`, unless that is 0, as its mapping may go; the
+   * caller drops it.
    */
   release(cpu: Cpu, fault: FaultContext, file: number): boolean
   /**
-   * `vmf_anon_prepare`: sees to it that the VMA, which has no anon_vma, gets one. Returns 0, VM_FAULT_RETRY where only
-   * the mmap lock allows that and it is not to be had (invariant I12), or what the fault comes to without memory.
+   * `vmf_anon_prepare`: gives the VMA, which has no anon_vma, one. Returns 0; VM_FAULT_RETRY if that needs the mmap
+   * lock and the fault cannot get it (invariant I12); or the result of a fault without memory.
    */
   prepareAnonVma(cpu: Cpu, fault: FaultContext): number
   /**
@@ -68,9 +70,9 @@ export interface Hold {
    * it does not.
    */
   lookupBegin(cpu: Cpu, fault: FaultContext): boolean
-  /** What {@link lookupBegin} allowed is done. Where the fault gave up what it holds meanwhile, that is done too. */
+  /** What {@link lookupBegin} allowed is done. If the fault has released its hold meanwhile, that is done too. */
   lookupEnd(cpu: Cpu, fault: FaultContext): void
-  /** The mapping has its file all the while. Else the fault gives up what it holds before it brings a page in. */
+  /** The mapping keeps its file throughout. Otherwise the fault releases its hold before it brings a page in. */
   readonly keepsFile: boolean
   /** Whether a page of a file that is not cached may be brought in. Else it is only looked for. */
   mayMiss(cpu: Cpu): boolean
@@ -82,8 +84,8 @@ export interface Hold {
    */
   swapPages(cpu: Cpu): 'never' | 'cached' | 'any'
   /**
-   * The entry is not the one any more that the fault has seen. Where nothing keeps the table, that cannot be asked, and
-   * the answer is false.
+   * The entry is no longer the one that the fault saw. Always false if nothing keeps the table, as the entry cannot be
+   * read then.
    */
   entryChanged(cpu: Cpu, fault: FaultContext): boolean
   /** A page is about to be copied on write, and the observers of its translation have to be told. False: give up. */
@@ -120,8 +122,8 @@ export class FaultContext {
   sequence = 0
   turns = 0
   pmd = 0
-  /** The design's own: what the fault went by was not so any more when it was about to commit. */
+  /** The design's own: what the fault had seen no longer held when it was about to commit. */
   changed = false
-  /** The design's own: the fault has looked what is mapped up in the tree, and filled a slot with it. */
+  /** The design's own: the fault has looked the mapping up in the tree, and filled a slot with it. */
   filled = false
 }
