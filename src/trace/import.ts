@@ -350,6 +350,11 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
       `perf lost ${importer.lostEvents} events, so the layout may be wrong from there on; record with a larger buffer (perf record -m 8192)`,
     )
   }
+  if (importer.overwrittenEvents > 0) {
+    all.push(
+      `ftrace had overwritten ${importer.overwrittenEvents} events when it was printed, so the beginning is missing, on each CPU for another time; record with a larger buffer (buffer_size_kb)`,
+    )
+  }
   const { longestGapNs: gapNs, longestGapLine } = scanner
   const allNs = scanner.nowNs - scanner.firstSeconds * 1e9 - scanner.firstNanoseconds
   if (gapNs > 1e9 && gapNs > allNs / 2) {
