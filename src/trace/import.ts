@@ -185,6 +185,7 @@ function finish(
     eventNs: importer.locks.eventNs,
     wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
     costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
+    recordingMs: importer.kernel.recordingMs(scanner.eventCount, importer.newTasks),
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
