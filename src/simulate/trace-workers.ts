@@ -1,5 +1,5 @@
-// Simulations of a recording side by side, each worker thread with a kernel of its own. Which worker has which run makes
-// no difference to what comes of it.
+// Simulations of a recording side by side, each worker thread with a kernel of its own. Which worker has which run
+// makes no difference to what comes of it.
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { RecordingValues, SimulatedTraceRun, TraceJob } from './trace-simulate.ts'
