@@ -257,6 +257,10 @@ class Descent extends Execution {
     return ways[this.#random.below(ways.length)]!.id
   }
 
+  protected override pickTime(_event: number, thread: number): number {
+    return thread
+  }
+
   protected override meetRaces(): void {
     // Nothing is tried in another order.
   }

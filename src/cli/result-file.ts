@@ -2,7 +2,7 @@
 //
 // Principle: a file from outside is believed nothing. What a report reads is held to its shape first, so that a wrong
 // file is told of by the name of what is wrong in it, and not by where the program stumbles.
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ReplayReport, TraceReport } from '../report/index.ts'
 import type { WhatIf } from '../simulate/index.ts'
 import { ALLOCATORS } from '../trace/index.ts'
@@ -14,9 +14,9 @@ export type Result =
   | { readonly kind: 'replay'; readonly report: ReplayReport; readonly whatIf: WhatIf | null }
   | { readonly kind: 'recording'; readonly trace: TraceReport; readonly whatIf: WhatIf | null }
 
-/** Whether a file is JSON, as no recording begins with a brace. */
+/** Whether a file is JSON, as no recording begins with a brace. What cannot be read is none: its reader says why. */
 export function isResult(path: string): boolean {
-  if (path === '-') return false
+  if (path === '-' || !existsSync(path)) return false
   const file = openSync(path, 'r')
   try {
     // What is read from a pipe is gone.
@@ -30,7 +30,7 @@ export function isResult(path: string): boolean {
 }
 
 /** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
-export const RESULT_FORM = 7
+export const RESULT_FORM = 8
 
 /** What a result begins with, to be known again. */
 export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
@@ -245,6 +245,7 @@ const TRACE: Shape = {
     },
   },
   costlyWaitShare: 'number',
+  recordingMs: { orNull: 'number' },
   kernel: {
     release: 'string',
     design: { oneOf: ['classic', 'per-vma-lock-2023', 'per-vma-refcount-2025'] },

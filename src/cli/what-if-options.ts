@@ -1,6 +1,6 @@
 // What if: the options by which a recording is simulated under other designs and on more CPUs.
 import type { Command } from 'commander'
-import { Topology, type WhatIf, whatIf } from '../simulate/index.ts'
+import { simulateOnWorkers, Topology, type WhatIf, whatIf } from '../simulate/index.ts'
 import type { ImportedTrace } from '../trace/index.ts'
 import { parseMachine } from './machine-option.ts'
 import { DEFAULT_DESIGNS, parseCount, parseCounts, parseDesigns } from './options.ts'
@@ -59,5 +59,6 @@ export async function whatIfOf(
   const mostEvents = parseCount(options.mostEvents ?? MOST_EVENTS, '--most-events', 1, 1e12)
   const onProgress = (run: number, runs: number, what: string, done: number): void =>
     showProgress(`what if ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`)
-  return (trace) => whatIf({ trace, machine, designs, cpus, seed: 1, mostEvents, onProgress })
+  return (trace) =>
+    whatIf({ trace, machine, designs, cpus, seed: 1, mostEvents, onProgress, simulateAll: simulateOnWorkers })
 }

@@ -1,9 +1,11 @@
 // What the recorder notes of the kernel, as the events do not tell it: its release, whether it was built with locks of
-// single mappings, whether it makes huge pages, and what it counted meanwhile. Written before the events as comments.
+// single mappings, whether it makes huge pages, and what it counted meanwhile; and what recording takes. Written before
+// the events as comments.
 import { gunzipSync } from 'node:zlib'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { NOTE } from '../trace/recorded-kernel.ts'
+import { NOTE, RECORDED_EVENT_NS, RECORDED_TASK_NS } from '../trace/recorded-kernel.ts'
+import type { Costs } from './overhead.ts'
 import { type Host, namesIn, textOf } from './host.ts'
 
 /** Counters of /proc/vmstat, of the whole machine. */
@@ -23,8 +25,14 @@ export function kernelCounts(host: Host): KernelCounts {
  * The lines, each with its end.
  * @param before what was counted before the recording
  * @param isRedacted whether only the number of the release may be told
+ * @param costs what recording takes; null if it could not be measured
  */
-export function kernelNotes(host: Host, before: KernelCounts, isRedacted: boolean): string {
+export function kernelNotes(
+  host: Host,
+  before: KernelCounts,
+  isRedacted: boolean,
+  costs: Costs | null,
+): string {
   const release = (textOf(host, 'proc/sys/kernel/osrelease') ?? '').trim()
   const hugePages = /\[(\w+)\]/.exec(textOf(host, 'sys/kernel/mm/transparent_hugepage/enabled') ?? '')?.[1]
   const counted = [...kernelCounts(host)].map(([name, count]) => [
@@ -36,6 +44,8 @@ export function kernelNotes(host: Host, before: KernelCounts, isRedacted: boolea
     ['CONFIG_PER_VMA_LOCK', hasVmaLocks(host, release)],
     ['transparent_hugepage', hugePages ?? ''],
     ['free_page_reporting', reportsFreePages(host) ? 'y' : ''],
+    [RECORDED_EVENT_NS, costs === null ? '' : String(Math.round(costs.eventNs))],
+    [RECORDED_TASK_NS, costs === null ? '' : String(Math.round(costs.taskNs))],
     ...counted,
   ]
   return notes.map(([key, value]) => (value === '' ? '' : `${NOTE}${key} ${value}\n`)).join('')

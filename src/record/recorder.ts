@@ -326,7 +326,7 @@ export class Recorder {
       const { renamer } = this.#request
       const redaction = renamer === undefined ? new PassThrough() : new Redaction(renamer)
       const out = createWriteStream(file, { flags: 'wx', mode: 0o600 })
-      const notes = kernelNotes(this.#host, before, renamer !== undefined)
+      const notes = kernelNotes(this.#host, before, renamer !== undefined, this.#costs)
       await pipeline(child.stdout!, tally, redaction, withFirst(notes), compressor, out)
     } catch (error) {
       child.kill()

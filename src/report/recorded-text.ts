@@ -215,7 +215,7 @@ export function kernelText({ kernel }: TraceReport): string {
   return `${printable(kernel.release)}, ${form} (${kernel.design}): ${printable(kernel.evidence)}${nearest}`
 }
 
-/** What page faults and memory calls took, in all threads. */
+/** What page faults, memory calls and recording took, in all threads. */
 export function timeRows(trace: TraceReport): (readonly [string, string])[] {
   const faultCensus = censusOf(trace)
   const faults = [faultCensus.user, ...Object.values(faultCensus.kernel)]
@@ -235,6 +235,9 @@ export function timeRows(trace: TraceReport): (readonly [string, string])[] {
           ] as const,
         ]
       : []),
+    ...(trace.recordingMs === null
+      ? []
+      : [['time in recording', `about ${formatDuration(trace.recordingMs * 1e6)}, of CPU time`] as const]),
   ]
 }
 

@@ -65,6 +65,8 @@ export interface TraceReport {
   readonly programs: readonly ProgramSummary[]
   /** How much of the time that threads waited cost time (a CPU was idle, or they spun); 1 where it does not tell. */
   readonly costlyWaitShare: number
+  /** What recording took of the threads' CPU time, as `record` measured it before; null if it did not. */
+  readonly recordingMs: number | null
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
 }

@@ -29,6 +29,7 @@ export function traceReport(trace: ImportedTrace): TraceReport {
     hotThreads: trace.hotThreads,
     programs: trace.programs,
     costlyWaitShare: trace.costlyWaitShare,
+    recordingMs: trace.recordingMs,
     warnings: trace.warnings,
   }
 }

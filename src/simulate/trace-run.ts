@@ -53,8 +53,16 @@ import { Topology } from './topology.ts'
 import type { TraceMeter, TraceRequest, TracedFile } from './trace-machine.ts'
 import { type FaultTimes, type Gaps, RecordedSpans, lanePrograms } from './trace-program.ts'
 
+/** What a run needs of a recording: values, which another thread can be given. */
+export interface SimulatedTrace extends Pick<
+  ImportedTrace,
+  'cpus' | 'linux' | 'wakeLatencyNs' | 'eventNs' | 'withoutFaultAround'
+> {
+  readonly images: readonly Pick<ImportedTrace['images'][number], 'faults'>[]
+}
+
 export interface TraceRunOptions extends RunKernel {
-  readonly trace: ImportedTrace
+  readonly trace: SimulatedTrace
   readonly plan: TimedPlan
   readonly machine: MachineModel
   readonly cpus: number

@@ -18,7 +18,7 @@ import { type MachineModel, accountingOf, rwsemsOf, spinlockOf } from './machine
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import { BLOCKED_NS, type FaultTimes, type Gaps, faultHoldNs, unendedFaultNs } from './trace-program.ts'
-import { type RawTraceRun, simulateTraceRun } from './trace-run.ts'
+import { type RawTraceRun, type TraceRunOptions, simulateTraceRun } from './trace-run.ts'
 
 export interface TraceSimulateOptions {
   readonly trace: ImportedTrace
@@ -111,6 +111,20 @@ export interface TraceJob {
   readonly seed: number
 }
 
+/** What every run of a recording is given: values, which another thread can have. */
+export type RecordingValues = Omit<TraceRunOptions, keyof TraceJob | 'onProgress'>
+
+/** Simulates one run. There is one at a time in a thread. */
+export async function simulateJob(
+  values: RecordingValues,
+  job: TraceJob,
+  onProgress?: (done: number) => void,
+): Promise<SimulatedTraceRun> {
+  const progress = onProgress === undefined ? {} : { onProgress }
+  const raw = await simulateTraceRun({ ...values, ...job, ...progress })
+  return traceFindings(raw, job, values.plan.statistics.faults)
+}
+
 /** A recording that was imported with `isTimed`, ready to be simulated. */
 export class PlannedRecording {
   readonly trace: ImportedTrace
@@ -145,11 +159,17 @@ export class PlannedRecording {
     return this.plan.operations.reduce((sum, count) => sum + count, 0)
   }
 
-  async simulate(job: TraceJob, onProgress?: (done: number) => void): Promise<SimulatedTraceRun> {
+  get values(): RecordingValues {
     const { trace, plan, faultTimes } = this
-    const progress = onProgress === undefined ? {} : { onProgress }
-    const raw = await simulateTraceRun({ trace, plan, faultTimes, ...this.#kernel, ...job, ...progress })
-    return traceFindings(raw, job, plan.statistics.faults)
+    const { cpus, linux, wakeLatencyNs, eventNs, withoutFaultAround } = trace
+    const images = trace.images.map(({ faults }) => ({ faults }))
+    return {
+      trace: { cpus, linux, wakeLatencyNs, eventNs, withoutFaultAround, images },
+      // What the streams have is in the lanes.
+      plan: { ...plan, streams: [], times: [] },
+      faultTimes,
+      ...this.#kernel,
+    }
   }
 }
 
@@ -162,11 +182,12 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       options.cpus.flatMap((cpus) => recording.gaps.map((gaps) => ({ design, rwsem, cpus, gaps, seed }))),
   )
   const runs: SimulatedTraceRun[] = []
+  const { values } = recording
   for (const job of jobs) {
     const what = `${job.design}/${job.rwsem}, CPUs: ${job.cpus}, gaps ${job.gaps}`
     const onProgress = (done: number): void => options.onProgress?.(runs.length + 1, jobs.length, what, done)
     onProgress(0)
-    runs.push(await recording.simulate(job, onProgress))
+    runs.push(await simulateJob(values, job, onProgress))
   }
   const { plan, faultTimes } = recording
   const { name, source } = machine

@@ -11,10 +11,12 @@ import { Topology } from './topology.ts'
 import type { Gaps } from './trace-program.ts'
 import {
   PlannedRecording,
+  type RecordingValues,
   type SimulatedLockWaits,
   type SimulatedTraceRun,
   type TraceJob,
   heldWaits,
+  simulateJob,
 } from './trace-simulate.ts'
 
 export interface WhatIfOptions {
@@ -27,6 +29,24 @@ export interface WhatIfOptions {
   /** At most so many operations are simulated, in all runs together. */
   readonly mostEvents: number
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
+  /** How the runs are simulated. Default: one after the other, in this thread. */
+  readonly simulateAll?: SimulateAll
+}
+
+/** Simulates runs, and says of each how far it is, from 0 to 1. */
+export type SimulateAll = (
+  values: RecordingValues,
+  jobs: readonly TraceJob[],
+  onProgress: (job: number, done: number) => void,
+) => Promise<SimulatedTraceRun[]>
+
+const oneByOne: SimulateAll = async (values, jobs, onProgress) => {
+  const runs: SimulatedTraceRun[] = []
+  for (const [number, job] of jobs.entries()) {
+    onProgress(number, 0)
+    runs.push(await simulateJob(values, job, (done) => onProgress(number, done)))
+  }
+  return runs
 }
 
 /** By one bound of what the threads did between events, or as recorded. */
@@ -111,13 +131,11 @@ export async function whatIf(options: WhatIfOptions): Promise<WhatIf> {
       `one run of the recorded kernel by ${SEEDS} seeds are ${SEEDS * events} events, and ${mostEvents} are allowed`,
       'allow more with --most-events, record for a shorter time, or choose a process with --process',
     )
-  const simulated = runs.slice(0, fit)
-  const work = new Work(recording, simulated.length + SEEDS - 1, options.onProgress)
-  const first = await work.run(simulated[0]!, seed)
-  const bySeed = [first]
-  for (let other = 1; other < SEEDS; other++) bySeed.push(await work.run(simulated[0]!, seed + other))
-  const found = [first]
-  for (const run of simulated.slice(1)) found.push(await work.run(run, seed))
+  const [first, ...others] = runs.slice(0, fit)
+  const seeds = Array.from({ length: SEEDS }, (_, other) => ({ ...first!, seed: seed + other }))
+  const all = await simulated(recording, [...seeds, ...others.map((run) => ({ ...run, seed }))], options)
+  const bySeed = all.slice(0, SEEDS)
+  const found = [bySeed[0]!, ...all.slice(SEEDS)]
   const { name, source } = machine
   const waits = trace.linux.recorded ? heldWaits(trace.locks) : null
   const recorded = { design, cpus: trace.cpus, elapsedMs: trace.durationMs, waits }
@@ -159,35 +177,23 @@ function runsOf(
   return counts.flatMap((count) => kernels.map((kernel) => ({ ...kernel, cpus: count })))
 }
 
-/** Simulates, and says how far it is. */
-class Work {
-  readonly #recording: PlannedRecording
-  readonly #runs: number
-  readonly #onProgress: WhatIfOptions['onProgress']
-  #done = 0
-
-  constructor(recording: PlannedRecording, runs: number, onProgress: WhatIfOptions['onProgress']) {
-    this.#recording = recording
-    this.#runs = runs * recording.gaps.length
-    this.#onProgress = onProgress
+/** Simulates each, by each bound of what the threads did between events. */
+async function simulated(
+  { values, gaps }: PlannedRecording,
+  runs: readonly Omit<TraceJob, 'gaps'>[],
+  { onProgress, simulateAll = oneByOne }: WhatIfOptions,
+): Promise<WhatIfRun[]> {
+  const jobs = runs.flatMap((run) => gaps.map((each) => ({ ...run, gaps: each })))
+  const tell = (number: number, done: number): void => {
+    const { design, cpus } = jobs[number]!
+    onProgress?.(number + 1, jobs.length, `${design}, CPUs: ${cpus}`, done)
   }
-
-  /** By each bound of what the threads did between events. */
-  async run(kernel: Omit<TraceJob, 'gaps' | 'seed'>, seed: number): Promise<WhatIfRun> {
-    const bounds: WhatIfBound[] = []
-    let lockedFaults = 0
-    for (const gaps of this.#recording.gaps) {
-      const what = `${kernel.design}, CPUs: ${kernel.cpus}`
-      const tell = (done: number): void => this.#onProgress?.(this.#done + 1, this.#runs, what, done)
-      tell(0)
-      const run = await this.#recording.simulate({ ...kernel, gaps, seed }, tell)
-      this.#done++
-      lockedFaults = Math.max(lockedFaults, run.lockedFaults)
-      bounds.push(boundOf(run))
-    }
-    const { design, rwsem, cpus } = kernel
-    return { design, rwsem, cpus, lockedFaults, bounds }
-  }
+  const found = await simulateAll(values, jobs, tell)
+  return runs.map(({ design, rwsem, cpus }, number) => {
+    const byGaps = found.slice(number * gaps.length, (number + 1) * gaps.length)
+    const lockedFaults = Math.max(...byGaps.map((run) => run.lockedFaults))
+    return { design, rwsem, cpus, lockedFaults, bounds: byGaps.map(boundOf) }
+  })
 }
 
 function boundOf({ gaps, virtualMs, heldWaits: waits }: SimulatedTraceRun): WhatIfBound {

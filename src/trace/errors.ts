@@ -55,6 +55,10 @@ export const scriptCommand =
   'perf script --show-mmap-events --show-lost-events --show-switch-events ' +
   '-F trace:comm,pid,tid,cpu,time,event,trace -F sw:comm,pid,tid,cpu,time,event,ip,sym'
 
+/** What to do with a file that is no recording. */
+export const howToMake =
+  'Give the recording that faultline record wrote, or the text of perf script, perf trace or trace-cmd report.'
+
 export class TraceError extends Error {
   readonly code: TraceErrorCode
   /** Path of the trace, or `<stdin>`. */

@@ -185,6 +185,7 @@ function finish(
     eventNs: importer.locks.eventNs,
     wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
     costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
+    recordingMs: importer.kernel.recordingMs(scanner.eventCount, importer.newTasks),
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
@@ -348,6 +349,11 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (importer.lostEvents > 0) {
     all.push(
       `perf lost ${importer.lostEvents} events, so the layout may be wrong from there on; record with a larger buffer (perf record -m 8192)`,
+    )
+  }
+  if (importer.overwrittenEvents > 0) {
+    all.push(
+      `ftrace had overwritten ${importer.overwrittenEvents} events when it was printed, so the beginning is missing, on each CPU for another time; record with a larger buffer (buffer_size_kb)`,
     )
   }
   const { longestGapNs: gapNs, longestGapLine } = scanner

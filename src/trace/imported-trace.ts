@@ -151,6 +151,8 @@ export interface ImportedTrace {
   readonly programs: readonly ProgramSummary[]
   /** How much of the time that threads waited for the lock cost time, see cpu-use.ts; 1 where that is not recorded. */
   readonly costlyWaitShare: number
+  /** What recording took of the threads' CPU time, as `record` measured it before; null if it did not. */
+  readonly recordingMs: number | null
   /** Until a thread that is woken runs on an idle CPU, the median in nanoseconds; 0 where that is not recorded. */
   readonly wakeLatencyNs: number
   /** What it took to write an event of the mmap lock, in nanoseconds; 0 where there are none. See lock-events.ts. */

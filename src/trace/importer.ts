@@ -39,6 +39,8 @@ import type { ThreadSamples } from './thread-samples.ts'
 
 const MADV_HUGEPAGE = 14
 /** The comm of the first thread of Node 24. */
+/** What ftrace's `trace` begins with. */
+const FTRACE_KEPT = /^# entries-in-buffer\/entries-written: (\d{1,15})\/(\d{1,15})\b/
 const NODE_MAIN_THREAD = 'MainThread'
 
 export class Importer implements TraceEvents {
@@ -51,6 +53,8 @@ export class Importer implements TraceEvents {
   readonly kernel = new KernelEvidence()
   readonly processes: RecordedProcesses
   lostEvents = 0
+  /** Events that ftrace's buffer had no longer. */
+  overwrittenEvents = 0
   /** Calls that asked for huge pages. */
   hugeAdvised = 0
   mapRecords = 0
@@ -339,6 +343,8 @@ export class Importer implements TraceEvents {
 
   comment(line: string): void {
     this.kernel.read(line)
+    const [, kept, written] = FTRACE_KEPT.exec(line) ?? []
+    if (kept !== undefined) this.overwrittenEvents = Number(written) - Number(kept)
   }
 
   frame(line: string): void {

@@ -58,7 +58,7 @@ export abstract class LineReader {
   protected malformed(what: string, start: number, end: number): TraceError {
     return this.error(
       'malformed',
-      `${what} cannot be read: ${quote(this.buffer, start, end)}`,
+      start >= end ? `${what} has no fields` : `${what} cannot be read: ${quote(this.buffer, start, end)}`,
       `Print the trace again, without editing it: ${scriptCommand}.`,
     )
   }

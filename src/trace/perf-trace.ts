@@ -10,11 +10,16 @@ import { bytesOf, joined } from './bytes.ts'
 import { TraceError } from './errors.ts'
 import { CALL_NAMES } from './trace-events.ts'
 
-/** Milliseconds since the beginning, the call's own in parentheses, thread. Bounds keep what is no such line cheap. */
+/**
+ * Milliseconds since the beginning, the call's own in parentheses (unless only tracepoints were asked for), thread.
+ * Bounds keep what is no such line cheap.
+ */
 const LINE = new RegExp(
-  String.raw`^ {0,16}(\?|\d{1,12}\.\d{3}) \( {0,16}(?:(\d{1,12}\.\d{3}) ms)? {0,16}\): ` +
-    String.raw`(.{0,64}?)\/(\d{1,10}) {1,64}((?:m(?:in|aj)fault \[|\.\.\. \[|[\w:]{1,64}\().*)$`,
+  String.raw`^ {0,16}(\?|\d{1,12}\.\d{3}) (?:\( {0,16}(?:(\d{1,12}\.\d{3}) ms)? {0,16}\): )?` +
+    String.raw`(?:(.{0,64}?)\/)?(\d{1,10}) {1,64}((?:m(?:in|aj)fault \[|\.\.\. \[|[\w:]{1,64}\().*)$`,
 )
+/** The same with trace.show_timestamp=no in ~/.perfconfig. */
+const UNTIMED = /^\( {0,16}(?:\d{1,12}\.\d{3} ms)? {0,16}\): (?:.{0,64}?\/)?\d{1,10} {1,64}[\w.]/
 const FAULT = /^(.*?)@?0x([0-9a-f]{1,16}) \(..\)$/
 const CALL =
   /^(?:\.\.\. \[continued\]: )?(\w{1,64})\((.*?)\){1,3} {1,256}(?:\.\.\.|= (-?\d{1,15}|0x[0-9a-f]{1,16})\b.*)$/
@@ -22,6 +27,9 @@ const TRACEPOINT = /^((?:mmap_lock|exceptions|task|sched):\w+)\((.*)\)$/
 // Names of programs and files may hold anything.
 const NEW_TASK = /^pid: (\d{1,10})\b.*, clone_flags: (\d{1,12})\b/
 const EXECUTED = /^filename: (.*), pid: (\d{1,10})(?: \(.{0,64}\))?, old_pid: (\d{1,10})\b/
+/** The same as the kernel has it (perf trace --libtraceevent_print). */
+const NEW_TASK_RAW = /^pid=(\d{1,10}) comm=.* clone_flags=([\da-f]{1,12})\b/
+const EXECUTED_RAW = /^filename=(.*) pid=(\d{1,10}) old_pid=(\d{1,10})$/
 const HEX = /^(?:0x)?[0-9a-f]{1,16}$/i
 const LOST = /^(?:\S{1,8}m)?LOST (\d{1,15}) events!/
 /** Longer lines are none of these. */
@@ -47,7 +55,9 @@ const MAP_TYPES = {
 const MAP_OPTIONS = { NORESERVE: 0x4000, POPULATE: 0x8000, HUGETLB: 0x40000, FIXED_NOREPLACE: 0x100000 }
 const REMAPS = { MAYMOVE: 1, DONTUNMAP: 4 }
 const ADVICE = { DONTNEED: 4, FREE: 8, DONTFORK: 10, HUGEPAGE: 14, POPULATE_READ: 22, POPULATE_WRITE: 23 }
-/** By what perf calls them, without MADV_. */
+/** Of the names of flags, with trace.show_prefix=yes; of advice always. */
+const PREFIX = /^(?:MADV|PROT|MAP|MREMAP|CLONE)_/
+/** By what perf calls them, without these. */
 const FLAGS: ReadonlyMap<string, number> = new Map(
   Object.entries({
     ...PROTECTIONS,
@@ -93,10 +103,22 @@ interface Item {
   readonly line: number
 }
 
-/** Whether a text begins as `perf trace` prints it, perhaps behind what the program itself printed. */
-function isPerfTrace(first: Uint8Array): boolean {
+/**
+ * Whether a text begins as `perf trace` prints it, perhaps behind what the program itself printed.
+ * @throws TraceError if it has no times
+ */
+function isPerfTrace(file: string, first: Uint8Array): boolean {
   const lines = new TextDecoder('latin1').decode(first.subarray(0, FIRST_BYTES)).split(/\r?\n/, FIRST_LINES)
-  return lines.some((line) => LINE.test(line.slice(0, LONGEST)))
+  if (lines.some((line) => LINE.test(line.slice(0, LONGEST)))) return true
+  const untimed = lines.findIndex((line) => UNTIMED.test(line))
+  if (untimed < 0) return false
+  throw new TraceError(
+    'missing-events',
+    file,
+    untimed + 1,
+    'the lines of perf trace have no time',
+    'Record again without show_timestamp=no in ~/.perfconfig.',
+  )
 }
 
 function isEnough(first: Uint8Array): boolean {
@@ -149,13 +171,13 @@ class PerfTrace {
     }
     const match = LINE.exec(line)
     if (match === null) return
-    const [, start, took = '0', comm, thread, what] = match as unknown as string[]
+    const [, start, took = '0', comm = '', thread, what] = match as unknown as string[]
     const tid = Number(thread)
     if (tid > MAX_THREAD) return
     const add = (ms: number, event: string, child = 0, isThread = false): void => {
       const ns = Math.round(ms * 1e6)
       const place = this.lineCount
-      this.#items.push({ ns, tid, comm: comm!.replaceAll(/\s/g, '_'), event, child, isThread, line: place })
+      this.#items.push({ ns, tid, comm: comm.replaceAll(/\s/g, '_'), event, child, isThread, line: place })
     }
     const from = Number(start)
     const fault = /^m\w{2}fault /.test(what!) ? FAULT.exec(what!.slice(what!.indexOf('] => ') + 5)) : null
@@ -193,23 +215,26 @@ class PerfTrace {
   ): void {
     const values = valuesOf(told!)
     const value = (key: string): string => values.get(key) ?? '0'
+    const isTrue = (key: string): boolean => /^(?:1|true)$/.test(value(key))
     this.#tracepoints.add(name!)
     if (name!.startsWith('mmap_lock:') && HEX.test(value('mm'))) {
-      const flags = `write=${value('write') === '1'} success=${value('success') === '1'}`
+      const flags = `write=${isTrue('write')} success=${isTrue('success')}`
       add(ms, `${name}: mm=${value('mm')} ${flags}`)
     } else if (name!.startsWith('exceptions:') && HEX.test(value('address'))) {
       const code = Number(value('error_code'))
       if (Number.isInteger(code) && code >= 0 && code <= 0xffff)
         add(ms, `${name}: address=${value('address')} ip=0x0 error_code=0x${code.toString(16)}`)
     } else if (name === 'task:task_newtask') {
-      const [, child, flags] = NEW_TASK.exec(told!)?.map(Number) ?? []
-      if (child! <= MAX_THREAD) add(ms, `task ${flags}`, child, (flags! & CLONE_FLAGS.THREAD) !== 0)
+      const raw = NEW_TASK_RAW.exec(told!)
+      const [, child, flags] = raw === null ? (NEW_TASK.exec(told!) ?? []) : [raw[0], raw[1], `0x${raw[2]}`]
+      if (Number(child) <= MAX_THREAD)
+        add(ms, `task ${Number(flags)}`, Number(child), (Number(flags) & CLONE_FLAGS.THREAD) !== 0)
     } else if (name === EXEC) {
-      const [, file, pid, old] = EXECUTED.exec(told!) ?? []
+      const [, file, pid, old] = EXECUTED.exec(told!) ?? EXECUTED_RAW.exec(told!) ?? []
       if (file !== undefined)
         add(ms, `${name}: filename=${file.replaceAll('"', '')} pid=${pid} old_pid=${old}`)
     } else if (name === 'sched:sched_process_exit') {
-      const isLast = values.has('group_dead') ? ` group_dead=${value('group_dead') === '1'}` : ''
+      const isLast = values.has('group_dead') ? ` group_dead=${isTrue('group_dead')}` : ''
       add(ms, `${name}: comm= pid=0 prio=0${isLast}`)
     }
   }
@@ -286,27 +311,42 @@ function orderOf({ ns, event }: Item): number {
 function cloneFlags(name: string, values: string): number {
   if (name === 'clone3') return -1
   if (name === 'vfork') return SPAWN_FLAGS
-  const flags = /clone_flags: ([^,]*)/.exec(values)?.[1] ?? ''
+  const flags = (/clone_flags: ([^,]*)/.exec(values) ?? /^()([^,:]*)(?:,|$)/.exec(values))?.at(-1) ?? ''
   return flags
     .split('|')
+    .map((flag) => flag.trim().replace(PREFIX, ''))
     .reduce((sum, flag) => sum | (Object.entries(CLONE_FLAGS).find(([each]) => each === flag)?.[1] ?? 0), 0)
 }
 
-/** The arguments as the kernel's events have them; those that are 0 are not told. */
+/**
+ * The arguments as the kernel's events have them. Those that are 0 are not told, unless none has its name
+ * (trace.show_arg_names=no).
+ */
 function argumentsOf(names: readonly string[], values: string): string {
   const told = valuesOf(values)
-  return names.map((name) => `${name}: 0x${hexOf(numberOf(told.get(name) ?? '0'))}`).join(', ')
+  const unnamed = /^[^,:]+(?:,|$)/.test(values) ? values.split(', ') : []
+  return names
+    .map((name, at) => `${name}: 0x${hexOf(numberOf(unnamed[at] ?? told.get(name) ?? '0'))}`)
+    .join(', ')
 }
 
+/** By name. The kernel's own form has them apart by blanks (perf trace --libtraceevent_print). */
 function valuesOf(text: string): Map<string, string> {
-  return new Map(text.split(', ').map((each) => each.split(': ', 2) as [string, string]))
+  const isRaw = /^[a-z_]{1,32}=/.test(text)
+  const pairs = isRaw ? text.split(' ').map((each) => each.split('=', 2)) : text.split(', ').map(named)
+  return new Map(pairs as [string, string][])
+}
+
+function named(text: string): string[] {
+  return text.trim().split(': ', 2)
 }
 
 /** A number, or names of flags. */
 function numberOf(text: string): number {
   return text
+    .trim()
     .split('|')
-    .reduce((sum, each) => sum + (FLAGS.get(each.replace(/^MADV_/, '')) ?? (Number(each) || 0)), 0)
+    .reduce((sum, each) => sum + (FLAGS.get(each.replace(PREFIX, '')) ?? (Number(each) || 0)), 0)
 }
 
 /** As the kernel has it, in 64 bits: -1 is how perf prints what no mapping is as long as. */
@@ -342,14 +382,14 @@ export async function* asPerfScript(
     if (first !== null) {
       chunk = first = joined(first, chunk)
       if (!isEnough(first)) continue
-      isTrace = isPerfTrace(first)
+      isTrace = isPerfTrace(file, first)
       first = null
     }
     if (isTrace) read(chunk)
     else yield chunk
   }
   if (first !== null) {
-    isTrace = isPerfTrace(first)
+    isTrace = isPerfTrace(file, first)
     if (isTrace) read(first)
     else yield first
   }

@@ -9,6 +9,9 @@
 
 /** Lines that `faultline record` writes before the events: `# faultline: KEY VALUE`. */
 export const NOTE = '# faultline: '
+/** What recording an event takes of the CPU time of its thread, in nanoseconds; and a new thread or process. */
+export const RECORDED_EVENT_NS = 'recording_event_ns'
+export const RECORDED_TASK_NS = 'recording_task_ns'
 
 export interface RecordedKernel {
   /** As uname -r has it, or 'unknown'. */
@@ -52,6 +55,14 @@ export class KernelEvidence {
   /** `faultline record` made it, which records all that this machine tells. */
   get isOfRecord(): boolean {
     return this.#notes.has('kernel')
+  }
+
+  /** What recording took of the recorded threads' CPU time, in milliseconds; null if it was not measured. */
+  recordingMs(events: number, tasks: number): number | null {
+    const eventNs = this.#notes.get(RECORDED_EVENT_NS)
+    const taskNs = this.#notes.get(RECORDED_TASK_NS)
+    if (!/^\d{1,9}$/.test(eventNs ?? '') || !/^\d{1,9}$/.test(taskNs ?? '')) return null
+    return (Number(eventNs) * events + Number(taskNs) * tasks) / 1e6
   }
 
   #counts(): Record<string, number> {

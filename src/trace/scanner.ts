@@ -8,10 +8,25 @@
  * error with its line), lenient about spacing, about columns that perf leaves out or adds, and about versions of perf.
  */
 import { bytesOf, joined, latin1, utf8 } from './bytes.ts'
-import { scriptCommand, TraceError } from './errors.ts'
+import { howToMake, scriptCommand, TraceError } from './errors.ts'
 import { EventReader } from './event-reader.ts'
+import {
+  EVENT_BEHIND,
+  ftraceHeader,
+  HEADER_WITHOUT_TIME,
+  SOURCE_LINE,
+  threadHeader,
+  timeOf,
+} from './line-forms.ts'
 import { COLON, HEX, isDigit, OPEN, quote, SPACE, TAB } from './line-reader.ts'
-import { EVENT_SAMPLE, FTRACE_EVENTS, KNOWN_EVENTS, SAMPLE_EVENT, type TraceEvents } from './trace-events.ts'
+import {
+  EVENT_SAMPLE,
+  FAULT_NAMES,
+  FTRACE_EVENTS,
+  KNOWN_EVENTS,
+  SAMPLE_EVENT,
+  type TraceEvents,
+} from './trace-events.ts'
 
 interface EventName {
   readonly bytes: Uint8Array
@@ -26,14 +41,6 @@ interface EventName {
 const MAX_LINE_BYTES = 64 * 1024
 /** What is behind a line break in the name of a thread that ends (sched_process_exit). */
 const REST_OF_EXIT = /^.{0,15} pid=\d+ prio=\d+(?: group_dead=\w+)?$/
-/** A line as perf script prints it without `-F time`. */
-const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
-/** The same without `-F pid`, as perf script prints it unasked. */
-const THREAD_HEADER = /^(\s*(?:\S.*?\s+)?)(\d+)\s+(?:\[(\d+)\]\s+)?(\d+)\.(\d{1,9}):(?=\s)/
-/** Behind it, in the first line that has it: else it is prose that has numbers. */
-const EVENT_BEHIND = /^\s+(?:\d+\s+)?(?:[^\s:]\S*:|PERF_RECORD_\w+|sys_\w+\(.*)(?:\s|$|\()/
-const FTRACE_HEADER =
-  /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[(\d+)\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
 /** Nothing that is read of a comment is longer. */
 const LONGEST_COMMENT = 512
 /** Linux has no more (NR_CPUS). */
@@ -169,11 +176,7 @@ export class Scanner extends EventReader {
   #keep(rest: Uint8Array): void {
     if (rest.length > MAX_LINE_BYTES) {
       this.#countLine()
-      throw this.error(
-        'not-a-trace',
-        `a line of more than ${MAX_LINE_BYTES} bytes`,
-        `Print a trace with: ${scriptCommand}.`,
-      )
+      throw this.error('not-a-trace', `a line of more than ${MAX_LINE_BYTES} bytes`, howToMake)
     }
     // The chunk is not ours to hold.
     this.#carry = Uint8Array.prototype.slice.call(rest)
@@ -202,8 +205,9 @@ export class Scanner extends EventReader {
       end - start > COMM_WIDTH && buffer[start + COMM_WIDTH] === SPACE
         ? this.#readHeader(start + COMM_WIDTH, end)
         : -1
+    if (at < 0 && this.lacksProcesses) at = this.#readThreadHeader(start, end)
     if (at < 0) at = this.#findHeader(start, end)
-    if (at < 0 && (this.lacksProcesses || this.eventCount === 0)) at = this.#readThreadHeader(start, end)
+    if (at < 0 && this.eventCount === 0) at = this.#readThreadHeader(start, end)
     if (at < 0) {
       this.#otherLine(start, end)
       return
@@ -265,7 +269,9 @@ export class Scanner extends EventReader {
     return this.#addName(
       Uint8Array.prototype.slice.call(buffer, from, to),
       hash,
-      this.is(from, SAMPLE_EVENT) ? EVENT_SAMPLE : 0,
+      this.is(from, SAMPLE_EVENT)
+        ? EVENT_SAMPLE
+        : (FAULT_NAMES.find(([name]) => name.test(this.#text(from, to)))?.[1] ?? 0),
     )
   }
 
@@ -311,7 +317,7 @@ export class Scanner extends EventReader {
       if (at === digits || buffer[at] !== 0x5d) return -1
       at++
       while (at < end && buffer[at] === SPACE) at++
-    }
+    } else at = this.#skipBareCpu(at, end)
     // `-F misc`: letters for where it was, such as K.
     while (at < end && buffer[at]! >= 0x41 && buffer[at]! <= 0x7a) at++
     while (at < end && buffer[at] === SPACE) at++
@@ -337,6 +343,16 @@ export class Scanner extends EventReader {
     if (at >= end) return -1
     this.#setHeader(pid, tid, seconds, fraction, fractionDigits, start)
     return at + 1
+  }
+
+  /** `perf script -L` has the CPU without brackets: another number follows it. */
+  #skipBareCpu(at: number, end: number): number {
+    let behind = at
+    while (behind < end && isDigit(this.buffer[behind]!)) behind++
+    if (behind === at || this.buffer[behind] !== SPACE) return at
+    this.#countCpu(Number(latin1(this.buffer.subarray(at, behind))))
+    while (behind < end && this.buffer[behind] === SPACE) behind++
+    return behind
   }
 
   #countCpu(cpu: number): void {
@@ -386,32 +402,26 @@ export class Scanner extends EventReader {
    * was seen.
    */
   #readThreadHeader(start: number, end: number): number {
-    const match = this.#isFtrace ? null : THREAD_HEADER.exec(this.#text(start, end))
-    if (match === null) return this.#readFtraceHeader(start, end)
-    const [whole, comm, thread, cpu, seconds, fraction] = match as unknown as string[]
-    if (this.eventCount === 0 && !EVENT_BEHIND.test(this.#text(start + whole!.length, end))) return -1
-    if (cpu !== undefined) this.#countCpu(Number(cpu))
-    const tid = Number(thread)
-    const digits = fraction!.length
-    const nanoseconds = Number(fraction!.padEnd(9, '0'))
-    this.#setHeader(this.guessProcess(tid), tid, Number(seconds), nanoseconds, digits, start + comm!.length)
-    return start + whole!.length
-  }
-
-  #readFtraceHeader(start: number, end: number): number {
     const text = this.#text(start, end)
-    const match = FTRACE_HEADER.exec(text)
-    if (match === null) return -1
-    const [whole, comm, thread, group, cpu, seconds, fraction] = match as unknown as string[]
-    if (!this.#isFtrace) this.#addNames(FTRACE_EVENTS)
-    this.#isFtrace = true
+    const header = (this.#isFtrace ? null : threadHeader(text)) ?? ftraceHeader(text)
+    if (header === null) return -1
+    const { length, commLength, tid, process, cpu, isFtrace } = header
+    const time = timeOf(header)
+    const isSure = this.eventCount > 0 || (isFtrace && time !== null)
+    if (!isSure && !EVENT_BEHIND.test(this.#text(start + length, end))) return -1
+    if (time === null)
+      throw this.error(
+        'missing-events',
+        'the times are counts of a clock, not seconds',
+        'Record with another clock: trace-cmd record -C mono, or echo mono > trace_clock in tracefs.',
+      )
+    if (isFtrace && !this.#isFtrace) this.#addNames(FTRACE_EVENTS)
+    this.#isFtrace ||= isFtrace
     this.lacksProcesses = true
-    this.#countCpu(Number(cpu))
-    const tid = Number(thread)
-    const pid = group !== undefined && /^\d/.test(group) ? Number(group) : this.guessProcess(tid)
-    const digits = fraction!.length
-    this.#setHeader(pid, tid, Number(seconds), Number(fraction!.padEnd(9, '0')), digits, start + comm!.length)
-    return start + whole!.length
+    if (cpu >= 0) this.#countCpu(cpu)
+    const pid = process ?? this.guessProcess(tid)
+    this.#setHeader(pid, tid, time.seconds, time.nanoseconds, time.digits, start + commLength)
+    return start + length
   }
 
   /** The command name of the present line. */
@@ -460,6 +470,8 @@ export class Scanner extends EventReader {
       }
       if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
       if (REST_OF_EXIT.test(this.#text(start, end))) return
+      // perf script -F srcline, and records that have no time of their own.
+      if (SOURCE_LINE.test(this.#text(start, end)) || this.is(start, 'PERF_RECORD_')) return
       const error = this.error(
         'malformed',
         `this is not a line of perf script: ${quote(buffer, start, end)}`,
@@ -483,7 +495,8 @@ export class Scanner extends EventReader {
     const text = this.#text(start, end)
     const lost = /^CPU:?\s*\d+:? \[?(?:LOST )?(\d+) EVENTS/.exec(text)
     if (lost !== null) this.events.lost(Number(lost[1]))
-    return lost !== null || /^(?:cpus=\d+|version = \d+)$/.test(text.trim())
+    // Behind the arrows are the functions of a stack (options/stacktrace, options/userstacktrace).
+    return lost !== null || /^(?:cpus=\d+|version = \d+| ?=> .*)$/.test(text.trimEnd())
   }
 
   #notATrace(): TraceError {
@@ -493,9 +506,9 @@ export class Scanner extends EventReader {
       this.file,
       lines > 0 ? 1 : this.line || undefined,
       lines > 0
-        ? `none of the first ${lines === 1 ? 'lines' : `${lines} lines`} is a line of perf script`
+        ? `none of the first ${lines === 1 ? 'lines' : `${lines} lines`} is one of a recording`
         : 'there is no event in it',
-      `Print a trace with: ${scriptCommand}.`,
+      howToMake,
     )
   }
 

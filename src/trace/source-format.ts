@@ -1,6 +1,6 @@
 // What a trace is and is not, by the bytes that it begins with, wherever they come from.
 
-import { scriptCommand, TraceError } from './errors.ts'
+import { howToMake, scriptCommand, TraceError } from './errors.ts'
 
 /** Beginnings of what people hand in by mistake, with what to do instead. */
 const KNOWN_BEGINNINGS: readonly { bytes: readonly number[]; at: number; what: string; remedy: string }[] = [
@@ -11,6 +11,21 @@ const KNOWN_BEGINNINGS: readonly { bytes: readonly number[]; at: number; what: s
     remedy: `Print it first: ${scriptCommand} -i FILE > trace.txt`,
   },
   {
+    bytes: [0x17, 0x08, 0x44, 0x74, 0x72, 0x61, 0x63, 0x69, 0x6e, 0x67], // tracing, behind three bytes
+    at: 0,
+    what: 'is the binary file of trace-cmd record, not its text',
+    remedy: 'Print it first: trace-cmd report -i FILE > trace.txt',
+  },
+  ...[
+    [0xff, 0xfe],
+    [0xfe, 0xff],
+  ].map((bytes) => ({
+    bytes,
+    at: 0,
+    what: 'is text in UTF-16',
+    remedy: 'Convert it first: iconv -f UTF-16 -t UTF-8 FILE > trace.txt',
+  })),
+  {
     bytes: [0x42, 0x5a, 0x68],
     at: 0,
     what: 'is compressed with bzip2',
@@ -18,24 +33,6 @@ const KNOWN_BEGINNINGS: readonly { bytes: readonly number[]; at: number; what: s
   },
   { bytes: [0x50, 0x4b, 0x03, 0x04], at: 0, what: 'is a zip archive', remedy: 'Unpack it first: unzip FILE' },
   { bytes: [0x1f, 0x8b], at: 0, what: 'is gzip inside gzip', remedy: 'Decompress it once: gzip -d FILE' },
-  {
-    bytes: [0xff, 0xd8, 0xff],
-    at: 0,
-    what: 'is a JPEG picture',
-    remedy: `Give the output of: ${scriptCommand}`,
-  },
-  {
-    bytes: [0x89, 0x50, 0x4e, 0x47],
-    at: 0,
-    what: 'is a PNG picture',
-    remedy: `Give the output of: ${scriptCommand}`,
-  },
-  {
-    bytes: [0x7f, 0x45, 0x4c, 0x46],
-    at: 0,
-    what: 'is an ELF program',
-    remedy: `Give the output of: ${scriptCommand}`,
-  },
 ]
 
 export interface TraceSource {
@@ -62,25 +59,13 @@ function refuseBinary(file: string, chunk: Uint8Array): void {
   const end = Math.min(chunk.length, 4096)
   for (let i = 0; i < end; i++) {
     if (chunk[i] === 0) {
-      throw new TraceError(
-        'not-a-trace',
-        file,
-        1,
-        'this is a binary file, not the text that perf script prints',
-        `Print a trace with: ${scriptCommand}.`,
-      )
+      throw new TraceError('not-a-trace', file, 1, 'this is a binary file, not text', howToMake)
     }
   }
 }
 
 export function emptyTrace(file: string): TraceError {
-  return new TraceError(
-    'not-a-trace',
-    file,
-    undefined,
-    'this is empty',
-    `Print a trace with: ${scriptCommand}.`,
-  )
+  return new TraceError('not-a-trace', file, undefined, 'this is empty', howToMake)
 }
 
 /** The chunks of `input`, unless they are certainly no text of perf; what is wrong with reading it `explain`s. */

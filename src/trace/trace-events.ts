@@ -98,14 +98,21 @@ export const EVENT_PAGE_FAULT = 34
 export const EVENT_FORK = 35
 /** Of no use here. */
 export const EVENT_UNUSED = 36
+/** A page fault that Linux has handled: the same as EVENT_PAGE_FAULT has told of, if that is recorded too. */
+export const EVENT_HANDLED_FAULT = 37
 /** Its name has its options behind it: `cpu-clock/period=1000000/u`. */
 export const SAMPLE_EVENT = 'cpu-clock'
+
+/** perf names these events as they were asked for, with modifiers: `faults:uk`, `page-faults/period=1/`. */
+export const FAULT_NAMES: readonly (readonly [RegExp, number])[] = [
+  [/^(?:page-)?faults(?:[:/].*)?$/, EVENT_PAGE_FAULT],
+  [/^(?:minor|major)-faults(?:[:/].*)?$/, EVENT_HANDLED_FAULT],
+]
 
 export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['exceptions:page_fault_user', EVENT_PAGE_FAULT_USER],
   ['exceptions:page_fault_kernel', EVENT_PAGE_FAULT_KERNEL],
   ['page-faults', EVENT_PAGE_FAULT],
-  ['page-faults:u', EVENT_PAGE_FAULT],
   ...CALL_NAMES.map((name, call) => [`syscalls:sys_enter_${name}`, EVENT_ENTER + call] as const),
   ...CALL_NAMES.map((name, call) => [`syscalls:sys_exit_${name}`, EVENT_EXIT + call] as const),
   ['mmap_lock:mmap_lock_start_locking', EVENT_LOCK_START],

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { findMeans, Recorder, RecordError, type RecordRequest, type Target } from '../../src/record/index.ts'
 import { Redactor } from '../../src/report/index.ts'
+import { importTrace } from '../../src/trace/index.ts'
 import { type FakeHost, fakeHost, LINE, recording } from './fake-host.ts'
 
 const TRUE: Target = { kind: 'command', command: ['true'] }
@@ -61,9 +62,12 @@ describe('a recording', () => {
       `#!/bin/sh\nif [ "$RECORDED" ]; then echo '{"faultNs":3000,"taskNs":900000}'; else echo '{"faultNs":1000,"taskNs":500000}'; fi\n`,
       { mode: 0o755 },
     )
-    const { overhead } = await recorderOn(host, { overheadOn: [known] }).recorder.record()
+    const { overhead, output } = await recorderOn(host, { overheadOn: [known] }).recorder.record()
     // Two events, of which each takes a microsecond, and a thread.
     assert.deepEqual(overhead, { eventNs: 1000, taskNs: 400_000, ms: 0.4 })
+    const trace = await importTrace(output, { isReplayed: false })
+    trace.close()
+    assert.equal(trace.recordingMs, 0.402)
     assert.equal((await recorderOn(host).recorder.record()).overhead, null)
   })
 

@@ -78,6 +78,7 @@ const trace: TraceReport = {
     },
   ],
   costlyWaitShare: 1,
+  recordingMs: null,
   kernel: {
     release: '6.18.5',
     design: 'per-vma-refcount-2025',

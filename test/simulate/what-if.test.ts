@@ -1,7 +1,14 @@
 // What if: which simulations are made of a recording, and how far they are beside what was recorded.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type MachineModel, type WhatIf, findMachine, whatIf } from '../../src/simulate/index.ts'
+import {
+  type MachineModel,
+  type SimulateAll,
+  type WhatIf,
+  findMachine,
+  simulateOnWorkers,
+  whatIf,
+} from '../../src/simulate/index.ts'
 import type { DesignName } from '../../src/workloads/index.ts'
 import { CLONE_THREAD, TraceText } from '../trace/trace-text.ts'
 
@@ -33,6 +40,7 @@ interface Asked {
   readonly designs?: readonly DesignName[]
   readonly mostEvents?: number
   readonly machine?: string
+  readonly simulateAll?: SimulateAll
 }
 
 async function ask(text: TraceText, asked: Asked = {}): Promise<WhatIf> {
@@ -41,15 +49,28 @@ async function ask(text: TraceText, asked: Asked = {}): Promise<WhatIf> {
     designs = ['classic', 'per-vma-refcount-2025'],
     mostEvents = 1e9,
     machine = 'icelake-2s',
+    ...how
   } = asked
   const trace = await text.import({ isTimed: true })
   try {
     const model = findMachine(machine) as MachineModel
-    return await whatIf({ trace, machine: model, designs, cpus, seed: 1, mostEvents })
+    return await whatIf({ trace, machine: model, designs, cpus, seed: 1, mostEvents, ...how })
   } finally {
     trace.close()
   }
 }
+
+test('worker threads find the same, and what one of them throws is thrown', async () => {
+  const asked: Asked = { simulateAll: simulateOnWorkers }
+  assert.deepEqual(await ask(program(), asked), await ask(program()))
+  const broken: SimulateAll = (values, jobs, onProgress) =>
+    simulateOnWorkers({ ...values, plan: { ...values.plan, peakFrames: 2 ** 20 } }, jobs, onProgress)
+  await assert.rejects(ask(program(), { simulateAll: broken }), {
+    name: 'TraceTooLarge',
+    message: /pages of memory at once/,
+    remedy: /--process/,
+  })
+})
 
 test('the recorded kernel comes first, on its CPUs; then others, and more CPUs', async () => {
   const { runs, recorded, error, seedSpread, leftOut } = await ask(program())

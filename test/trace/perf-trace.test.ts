@@ -58,6 +58,60 @@ test('faults and calls, of the threads and processes that clone tells', async ()
   }
 })
 
+/** The same lines as other versions of perf trace, or other settings of it, print them. */
+const FORMS: Readonly<Record<string, (line: string) => string>> = {
+  'arguments padded within the parentheses (perf 4)': (line) =>
+    line.replace(
+      /(\w)(\){1,2})( +)(=|\.\.\.)/,
+      (_, last, close, blanks, behind) => `${last}${blanks}${close} ${behind}`,
+    ),
+  'trace.show_prefix': (line) =>
+    line
+      .replace(/prot: ([A-Z|]+)/, (_, flags: string) => `prot: PROT_${flags.replaceAll('|', '|PROT_')}`)
+      .replace(/ flags: ([A-Z|]+)/, (_, flags: string) => ` flags: MAP_${flags.replaceAll('|', '|MAP_')}`)
+      .replace('VM|VFORK', 'CLONE_VM|CLONE_VFORK'),
+  'trace.show_arg_names=no': (line) =>
+    line
+      .replace('mmap(len: 32768', 'mmap(NULL, len: 32768')
+      .replaceAll(/([(, ])(?:addr|len|prot|flags|start|clone_flags|newsp): /g, '$1'),
+  'trace.show_duration=no': (line) => line.replace(/\([\d. ms]*\): /, ''),
+}
+
+for (const [form, print] of Object.entries(FORMS)) {
+  test(form, async () => {
+    const lines = LINES.map(print)
+    assert.notDeepEqual(lines, LINES)
+    const whole = ({
+      processes,
+      threads,
+      recordedFaults,
+      faultCensus,
+      images,
+      warnings,
+    }: ImportedTrace): unknown => ({
+      contents: [processes, threads, recordedFaults, warnings, images],
+      calls: Object.entries(faultCensus.calls).map(([call, { count, ns }]) => [
+        call,
+        count,
+        form.includes('duration') ? 0 : ns,
+      ]),
+    })
+    const expected = whole(
+      await read(
+        LINES.map((line) =>
+          form.includes('duration') ? line.replace(/\([\d. ms]*\): /, '( 0.000 ms): ') : line,
+        ).join('\n'),
+      ),
+    )
+    assert.deepEqual(whole(await read(lines.join('\n'))), expected)
+  })
+}
+
+test('without the names of programs', async () => {
+  const trace = await read(LINES.map((line) => line.replace(/(\): )[^()]*\/(\d+ )/, '$1$2')).join('\n'))
+  assert.deepEqual([trace.processes, trace.threads, trace.recordedFaults], [2, 3, 5])
+})
+
 test('a thread that calls execve was a process', async () => {
   const trace = await read(
     [...LINES, '     4.000 ( 0.200 ms): other/5 execve(filename: 0x1, argv: 0x2, envp: 0x3) = 0'].join('\n'),

@@ -41,6 +41,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; list-style: none; pad
 .wide { overflow-x: auto; margin: 0.8rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 caption { text-align: left; color: var(--faint); padding: 0.3rem 0; }
+.wide caption { position: sticky; left: 0; max-width: calc(100vw - 2.5rem); }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--grid);
   overflow-wrap: break-word; min-width: 4rem; }
 thead th { color: var(--faint); font-weight: 600; white-space: nowrap; }
@@ -51,6 +52,12 @@ th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
   tbody th { min-width: 6rem; }
   thead th { white-space: normal; }
   .wide .bar { min-width: 2.5rem; }
+  .prose thead { display: none; }
+  .prose tr { display: block; padding: 0.6rem 0; border-bottom: 1px solid var(--grid); }
+  .prose tbody th, .prose td { display: block; border: 0; padding: 0; margin: 0 0 0.3rem; text-align: left;
+    white-space: normal; }
+  .prose tbody th { font-weight: 600; }
+  .prose td::before { content: attr(data-of) ': '; color: var(--faint); }
 }
 small { color: var(--faint); }
 code { font: 0.85em ui-monospace, monospace; }

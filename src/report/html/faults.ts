@@ -96,6 +96,7 @@ export function mappingsSection({ detail }: PageContent): Section | null {
   const all = detail?.mappings ?? []
   if (all.length === 0) return null
   const most = Math.max(...all.map(({ faults }) => faults))
+  const isOfSeveral = new Set(all.map(({ process, pid }) => `${process} ${pid}`)).size > 1
   const rest = all.length > MAPPINGS ? `; the ${MAPPINGS} with the most` : ''
   return {
     id: 'mappings',
@@ -104,7 +105,7 @@ export function mappingsSection({ detail }: PageContent): Section | null {
       `Where the faults were: files by name, anonymous memory by the 64 MiB that it is in (an arena of glibc)${rest}`,
       [
         { heading: 'mapping' },
-        { heading: 'process' },
+        ...(isOfSeveral ? [{ heading: 'process' }] : []),
         { heading: 'access' },
         { heading: 'pages with faults' },
         { heading: 'faults', isNumber: true },
@@ -117,7 +118,7 @@ export function mappingsSection({ detail }: PageContent): Section | null {
         .slice(0, MAPPINGS)
         .map((one) => [
           one.name,
-          one.pid === 0 ? one.process : `${one.process} (${one.pid})`,
+          ...(isOfSeveral ? [one.pid === 0 ? one.process : `${one.process} (${one.pid})`] : []),
           markup`<code>${one.protection}</code>`,
           markup`<code>${rangeOf(one)}</code>`,
           formatCount(one.faults),

@@ -7,18 +7,26 @@ export interface HtmlColumn {
   readonly isNumber?: boolean
 }
 
-/** A table with a caption; the first cell of each row is its heading. */
+/**
+ * A table with a caption; the first cell of each row is its heading.
+ * @param isProse whether cells have sentences: in a narrow window they are below each other, with their headings
+ */
 export function table(
   caption: string,
   columns: readonly HtmlColumn[],
   rows: readonly (readonly Piece[])[],
+  isProse = false,
 ): Markup {
-  const cell = (piece: Piece, column: number): Markup =>
-    column === 0
-      ? markup`<th scope="row">${piece}</th>`
-      : markup`<td class="${columns[column]!.isNumber === true ? 'n' : 't'}">${piece}</td>`
+  const cell = (piece: Piece, column: number): Markup => {
+    const { heading, isNumber } = columns[column]!
+    const name = isNumber === true ? 'n' : 't'
+    if (column === 0 && name === 'n') return markup`<th scope="row" class="n">${piece}</th>`
+    if (column === 0) return markup`<th scope="row">${piece}</th>`
+    if (isProse) return markup`<td class="${name}" data-of="${heading}">${piece}</td>`
+    return markup`<td class="${name}">${piece}</td>`
+  }
   // What is wider than the window is scrolled, by keyboard too.
-  return markup`<div class="wide" tabindex="0" role="group" aria-label="${caption}">
+  return markup`<div class="${isProse ? 'wide prose' : 'wide'}" tabindex="0" role="group" aria-label="${caption}">
     <table>
       <caption>
         ${caption}

@@ -128,11 +128,12 @@ function pairs(series: readonly number[], numberOf: (value: number) => number): 
 
 function lanesTable(lanes: readonly ThreadLane[], { slices, sliceNs }: RecordedDetail): Markup {
   const whole = slices * sliceNs
+  const isOfSeveral = new Set(lanes.flatMap(({ pid }) => (pid === 0 ? [] : pid))).size > 1
   return table(
     `Threads, those that waited and held the lock longest first; shares of ${formatDuration(whole)}`,
     [
       { heading: 'thread' },
-      { heading: 'process' },
+      ...(isOfSeveral ? [{ heading: 'process' }] : []),
       { heading: 'waits', isNumber: true },
       { heading: 'waited', isNumber: true },
       { heading: 'held for writing', isNumber: true },
@@ -143,7 +144,7 @@ function lanesTable(lanes: readonly ThreadLane[], { slices, sliceNs }: RecordedD
     ],
     lanes.map((lane) => [
       nameOf(lane),
-      lane.pid === 0 ? '' : `${lane.process} (${lane.pid})`,
+      ...(isOfSeveral ? [lane.pid === 0 ? '' : `${lane.process} (${lane.pid})`] : []),
       formatCount(lane.waits),
       `${formatDuration(lane.waitedNs)} (${formatShare(lane.waitedNs / whole)})`,
       formatDuration(lane.heldWriteNs),

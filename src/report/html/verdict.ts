@@ -87,6 +87,7 @@ export function adviceSection(content: PageContent): Section | null {
         { heading: 'where the figure comes from' },
       ],
       rows,
+      true,
     ),
   }
 }

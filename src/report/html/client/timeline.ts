@@ -12,9 +12,26 @@ const LANE_HEIGHT = 18
 /** Rows of threads that one task draws. */
 const LANES_PER_STEP = 4
 const CURVES_HEIGHT = 160
-const AXIS_WIDTH = 150
-const FAULTS_WIDTH = 50
-const LABEL_SIZE = 18
+
+/** What is beside the times, in pixels. */
+interface Margins {
+  /** Left of them: the names of threads, of so many letters at most. */
+  readonly axis: number
+  readonly letters: number
+  /** Right of them: numbers of faults. */
+  readonly faults: number
+  /** Of the labels of both; 0 where the key above has to do, and with them the values at the cursor. */
+  readonly label: number
+}
+
+const WIDE: Margins = { axis: 150, letters: 22, faults: 50, label: 18 }
+const NARROW: Margins = { axis: 84, letters: 12, faults: 44, label: 0 }
+/** A narrower chart has narrow margins. */
+const WIDE_FROM = 560
+
+function marginsOf(width: number): Margins {
+  return width < WIDE_FROM ? NARROW : WIDE
+}
 
 interface Colours {
   readonly wait: string
@@ -149,20 +166,23 @@ class TimelineChart {
 
   #curves(width: number): Chart.Options {
     const { wait, write, plain } = this.#colours
+    const { axis, faults, label } = marginsOf(width)
+    const labelled = (text: string): Partial<Chart.Axis> =>
+      label === 0 ? {} : { label: text, labelSize: label }
     return {
       ...this.#common(width, CURVES_HEIGHT),
+      legend: { show: label > 0 },
       scales: { x: { time: false }, threads: { range: (_, __, most) => [0, Math.max(1, most)] }, faults: {} },
       axes: [
         { ...this.#xAxis(), show: false },
-        { ...this.#axis(), scale: 'threads', size: AXIS_WIDTH, label: 'threads', labelSize: LABEL_SIZE },
+        { ...this.#axis(), scale: 'threads', size: axis, ...labelled('threads') },
         {
           ...this.#axis(),
           scale: 'faults',
           side: 1,
-          size: FAULTS_WIDTH,
+          size: faults,
           grid: { show: false },
-          label: 'faults',
-          labelSize: LABEL_SIZE,
+          ...labelled('faults'),
         },
       ],
       series: [
@@ -176,6 +196,9 @@ class TimelineChart {
 
   #lanes(width: number): Chart.Options {
     const rows = this.#rows
+    const { axis, letters, faults, label } = marginsOf(width)
+    const shortened = (name: string): string =>
+      name.length > letters ? `${name.slice(0, letters - 1)}…` : name
     const common = this.#common(width, rows.length * LANE_HEIGHT + 50)
     return {
       ...common,
@@ -187,9 +210,9 @@ class TimelineChart {
         {
           ...this.#axis(),
           scale: 'lane',
-          size: AXIS_WIDTH + LABEL_SIZE,
+          size: axis + label,
           splits: () => rows.map((_, lane) => lane + 0.5),
-          values: () => rows.map(({ name }) => (name.length > 22 ? `${name.slice(0, 21)}…` : name)),
+          values: () => rows.map(({ name }) => shortened(name)),
           grid: { show: false },
           ticks: { show: false },
         },
@@ -198,7 +221,7 @@ class TimelineChart {
           ...this.#axis(),
           scale: 'lane',
           side: 1,
-          size: FAULTS_WIDTH + LABEL_SIZE,
+          size: faults + label,
           values: () => rows.map(() => ''),
           grid: { show: false },
           ticks: { show: false },
