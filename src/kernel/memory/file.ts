@@ -100,7 +100,15 @@ export const BURIAL_BEGUN = 2
 /** The most bytes of a path. A path is stored as its length and its bytes. */
 export const PATH_BYTES_MAX = 4096
 export const PATH_WORDS = 16 + PATH_BYTES_MAX / 4
-export const Path = layout('path', PATH_WORDS, { byteLength: 0, bytes: 16 })
+export const Path = layout('path', PATH_WORDS, {
+  byteLength: 0,
+  /** 1: the file system may replace the file by a copy, see isCopyOf() in cache/host-file.ts. */
+  copied: 1,
+  /** Then: when its contents changed last, as it was opened first. */
+  changedLow: 2,
+  changedHigh: 3,
+  bytes: 16,
+})
 
 /** Faults map only the page that was touched, as in the vdso. */
 export const FILE_NO_FAULT_AROUND = 1
