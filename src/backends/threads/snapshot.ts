@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs'
 import { type EventEmitter, once } from 'node:events'
 import type { Mapping } from './address-space-options.ts'
-import { checkBytes, checkWhole, typeError } from './arguments.ts'
+import { checkAddress, checkBytes, checkFunction, checkObject, checkWhole, typeError } from './arguments.ts'
 import { OWN, type Own, assertOwn, keepInThread } from './construction.ts'
 import { inspected } from './inspected.ts'
 
@@ -145,6 +145,9 @@ export class Snapshot {
    * threads may come before or after it. Errors: those of an access; what comes before has been written.
    */
   restore(space: Target, address: number, length: number): number {
+    checkObject(space, 'space')
+    for (const name of ['readInto', 'write'] as const) checkFunction(space[name], `space.${name}`)
+    checkAddress(address)
     checkBytes(length, 'length')
     const [before, now] = [new Uint8Array(PAGE), new Uint8Array(PAGE)]
     let written = 0
