@@ -147,6 +147,7 @@ export { readFileSize, truncateFile } from './cache/truncate.ts'
 export { syncFileRange, syncOpenFile, writeBackFile } from './cache/writeback.ts'
 export { Task } from './mm/task.ts'
 export {
+  VM_ACCOUNT,
   VM_DONTEXPAND,
   VM_EXEC,
   VM_GROWSDOWN,

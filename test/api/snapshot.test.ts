@@ -92,6 +92,7 @@ describe('a snapshot', () => {
       await assert.rejects(snapshot.writeTo(closing, base, length), /closed before/)
       await assert.rejects(snapshot.writeTo(closing, base, length), /closed before/)
       await assert.rejects(snapshot.writeTo(failing, base, length), /full/)
+      assert.throws(() => snapshot.writeTo(1, 1n as never, length), /^TypeError: address: 1n/)
       assert.throws(() => snapshot.writeTo(-1, base, length), {
         name: 'RangeError',
         code: 'ERR_OUT_OF_RANGE',

@@ -186,7 +186,8 @@ export function defineRecord<const F extends Readonly<Record<string, FieldKind>>
 }
 
 function checkHeap(heap: unknown): void {
-  if (!(heap instanceof Heap)) typeError('heap', heap, 'a heap, as space.createHeap() and openHeap() give one')
+  if (!(heap instanceof Heap))
+    typeError('heap', heap, 'a heap, as space.createHeap() and openHeap() give one')
 }
 
 interface Accessor {

@@ -90,6 +90,7 @@ export class Snapshot {
   writeTo(target: number, address: number, length: number): number
   writeTo(target: Stream, address: number, length: number): Promise<number>
   writeTo(target: number | Stream, address: number, length: number): number | Promise<number> {
+    checkAddress(address)
     checkBytes(length, 'length')
     if (typeof target === 'number') {
       checkWhole(target, 'target', 0, 2 ** 31 - 1, 'a file descriptor')
