@@ -386,9 +386,9 @@ export class AddressLayout extends AtomicAccess {
       let found = [0, 0]
       mmapReadLock(task, mm)
       for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
-        const { start, end } = describe(heap, vma)
+        const { start: from, end } = describe(heap, vma)
         const isCommitted = (heap[vma + Vma.vmFlags]! & VM_ACCOUNT) !== 0
-        if (isCommitted && end - start > most) found = [start, end - start]
+        if (isCommitted && end - from > most) found = [from, end - from]
       }
       mmapReadUnlock(task, mm)
       return found
