@@ -20,8 +20,8 @@ import { refcountDecAndTest, refcountDecNotOne, refcountInc, refcountIncNotZero 
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { putPage } from './page-alloc.ts'
-import { freezeIfClean } from './page-lock.ts'
-import { Page, pageStruct } from './page.ts'
+import { freezeIfClean, pageFlags } from './page-lock.ts'
+import { PG_DIRTY, PG_LOCKED, Page, pageStruct } from './page.ts'
 import { slabAlloc, slabFree } from './slab.ts'
 
 export const FILE_WORDS = 32
@@ -427,6 +427,27 @@ export function nextCachedPage(cpu: Task, file: number, index: number, end: numb
     at += skip
   }
   return Math.min(at, end)
+}
+
+/**
+ * The first page from `index` on, below `end`, that may be dirty or locked; `end` if none. It takes no reference, so the
+ * frame may be another page's by the time its flags are read. A page that it passes over needs no write-back all the
+ * same: who takes a page out of the tree that was dirty holds its lock until the host has what it contains.
+ */
+export function nextDirtyPage(cpu: Task, file: number, index: number, end: number): number {
+  const { heap } = cpu
+  for (let at = index; at < end;) {
+    let slot = findRadixSlot(cpu, file, at)
+    if (slot === 0) {
+      at += emptyRun(cpu, file, at)
+      continue
+    }
+    for (const last = Math.min((at | RADIX_MASK) + 1, end); at < last; at++) {
+      const frame = Atomics.load(heap, slot++)
+      if (frame > 0 && (pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) return at
+    }
+  }
+  return end
 }
 
 /** 0 if the tree has something for the page; else the number of pages from it on for which it surely has nothing. */
