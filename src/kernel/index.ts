@@ -71,7 +71,7 @@ export {
   isOverBackground,
   writeBackSome,
 } from './cache/flusher.ts'
-export { openHostFile, syncAllFiles, syncFileOfGeneration } from './cache/host-file.ts'
+export { isCopyOf, openHostFile, syncAllFiles, syncFileOfGeneration } from './cache/host-file.ts'
 export { appendToFile, readFromFile, writeToFile } from './cache/file-io.ts'
 export { MADV, madvise } from './calls/madvise.ts'
 export * from './mm/mm.ts'
@@ -147,6 +147,7 @@ export { readFileSize, truncateFile } from './cache/truncate.ts'
 export { syncFileRange, syncOpenFile, writeBackFile } from './cache/writeback.ts'
 export { Task } from './mm/task.ts'
 export {
+  VM_ACCOUNT,
   VM_DONTEXPAND,
   VM_EXEC,
   VM_GROWSDOWN,

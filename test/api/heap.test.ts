@@ -431,6 +431,15 @@ describe('a record', () => {
       assert.throws(() => defineRecord({ x: 'word' as never }), { code: 'ERR_INVALID_ARG_TYPE' })
       assert.throws(() => defineRecord({ free: 'int8' }), /a record has it for something else/)
       assert.throws(() => defineRecord({ x: -1 }), { code: 'ERR_OUT_OF_RANGE' })
+      for (const other of [undefined, null, space, {}]) {
+        assert.throws(() => One.create(other as never), /^TypeError: heap: .* is not a heap/)
+        assert.throws(() => One.at(other as never, 16), /^TypeError: heap: .* is not a heap/)
+      }
+      assert.throws(() => One.create(heap, null as never), /^TypeError: values: null/)
+      assert.throws(() => One.create(heap).addressOf(undefined as never), /^TypeError: field: undefined/)
+      for (const reference of [1n, Symbol('reference'), {}])
+        assert.throws(() => heap.addressOf(reference as never), { code: 'ERR_INVALID_ARG_TYPE' })
+      assert.throws(() => heap.addressOf(-1), { code: 'ERR_OUT_OF_RANGE' })
     })
   })
 })

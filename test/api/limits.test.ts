@@ -232,6 +232,21 @@ describe('what may be committed', () => {
     withSpace((space) => void space.mmap(2 ** 40), { memory: '1MiB', overcommit: 'always' })
   })
 
+  test('which mapping is too large for a copy of the space, a fork says', () => {
+    withSpace(
+      (space) => {
+        space.mmap(2 ** 40, { noReserve: true })
+        const first = space.mmap(2 ** 19)
+        space.mmap(2 ** 20, { address: first - 2 ** 20, fixed: true })
+        const start = (first - 2 ** 20).toString(16)
+        assert.throws(() => space.snapshot(), {
+          message: `fork: ENOMEM (the mapping at 0x${start} has 1572864 bytes, of which memory and swap have 1048576)`,
+        })
+      },
+      { memory: '1MiB' },
+    )
+  })
+
   everywhere(
     'with a limit, all calls together stay below it, and those refused leave nothing behind',
     (space, machine) => {

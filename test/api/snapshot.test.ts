@@ -56,6 +56,9 @@ describe('a snapshot', () => {
       assert.equal(snapshot.restore(space, base, 64 * PAGE), PAGE)
       assert.deepEqual(space.read(base, 64 * PAGE), snapshot.read(base, 64 * PAGE))
       assert.equal(snapshot.restore(space, base, 64 * PAGE), 0)
+      assert.throws(() => snapshot.restore(null as never, base, 1), /^TypeError: space: null/)
+      assert.throws(() => snapshot.restore({} as never, base, 1), /^TypeError: space.readInto: undefined/)
+      assert.throws(() => snapshot.restore(space, 1n as never, 1), /^TypeError: address: 1n/)
       assert.deepEqual(inUse(machine), used)
     })
   })
@@ -89,6 +92,7 @@ describe('a snapshot', () => {
       await assert.rejects(snapshot.writeTo(closing, base, length), /closed before/)
       await assert.rejects(snapshot.writeTo(closing, base, length), /closed before/)
       await assert.rejects(snapshot.writeTo(failing, base, length), /full/)
+      assert.throws(() => snapshot.writeTo(1, 1n as never, length), /^TypeError: address: 1n/)
       assert.throws(() => snapshot.writeTo(-1, base, length), {
         name: 'RangeError',
         code: 'ERR_OUT_OF_RANGE',

@@ -84,7 +84,7 @@ const DATA = VM_READ | VM_WRITE
 
 /** Opens the file on disk for this thread, with a reference that the call drops; 0 when there is no memory. */
 function openDisk(task: Task): number {
-  return openHostFile(task, Int32Array.of(0, 0, 1, 0), Uint8Array.of(97), 6, 4096, true, 0)
+  return openHostFile(task, Int32Array.of(0, 0, 1, 0, 0, 0, 0), Uint8Array.of(97), 6, 4096, true, 0)
 }
 
 const disk = (cpu: ScenarioCpu): void => cpu.fillDisk(6, 10)

@@ -20,6 +20,7 @@ import {
   PAGE_SIZE,
   TASK_SIZE,
   type Task,
+  VM_ACCOUNT,
   VM_GROWSDOWN,
   VM_LOCKED,
   VM_NOHUGEPAGE,
@@ -370,12 +371,38 @@ export class AddressLayout extends AtomicAccess {
 
   /** Why a call for so many bytes has failed, if it is for their number alone (vmEnoughMemory). */
   #beyondMachine(result: number, length: number): string {
-    const { heap } = this.#thread.task
-    const most = (heap[Header.frameCount]! + Atomics.load(heap, Header.swapSlots)) * PAGE_SIZE
-    if (result !== -ENOMEM || heap[Header.overcommitMemory] !== OVERCOMMIT_GUESS) return ''
+    const most = this.#mostAtOnce()
+    if (result !== -ENOMEM) return ''
     return length > most && length <= Math.min(this.getLimit('as'), this.getLimit('data'))
       ? `, of which memory and swap have ${most}; with noReserve, they need not hold all of it`
       : ''
+  }
+
+  /** Why a fork has failed, as far as it can be told. */
+  protected whyNoFork(): string {
+    const most = this.#mostAtOnce()
+    const [start, length] = this.#run('maps', (task, mm) => {
+      const { heap } = task
+      let found = [0, 0]
+      mmapReadLock(task, mm)
+      for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
+        const { start: from, end } = describe(heap, vma)
+        const isCommitted = (heap[vma + Vma.vmFlags]! & VM_ACCOUNT) !== 0
+        if (isCommitted && end - from > most) found = [from, end - from]
+      }
+      mmapReadUnlock(task, mm)
+      return found
+    }) as [number, number]
+    return length === 0
+      ? 'the kernel heap is used up, or what may be committed; or pages have been reaped'
+      : `the mapping at 0x${start.toString(16)} has ${length} bytes, of which memory and swap have ${most}`
+  }
+
+  /** The most bytes that one call may commit. */
+  #mostAtOnce(): number {
+    const { heap } = this.#thread.task
+    if (heap[Header.overcommitMemory] !== OVERCOMMIT_GUESS) return Infinity
+    return (heap[Header.frameCount]! + Atomics.load(heap, Header.swapSlots)) * PAGE_SIZE
   }
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {

@@ -229,11 +229,7 @@ export class AddressSpace extends AddressLayout {
   fork(): AddressSpace {
     assureRoomForSteps()
     const child = super.runInKernel('fork', (task, mm) => forkMm(task, mm))
-    if (child === 0)
-      throw new OutOfMemory(
-        'fork',
-        'the kernel heap is used up, or what may be committed; or pages have been reaped',
-      )
+    if (child === 0) throw new OutOfMemory('fork', super.whyNoFork())
     const space = AddressSpace.#of(
       this.#thread,
       child,

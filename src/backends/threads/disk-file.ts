@@ -36,10 +36,11 @@ import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { lockName } from './host-io.ts'
-import { FILE_SIZE_MAX, MachineFile, checkWrite, fileSize, sizeInPages } from './machine-file.ts'
+import { FILE_SIZE_MAX, MachineFile, checkWrite, fileSize } from './machine-file.ts'
 import { MachineThread } from './machine-thread.ts'
 import { type Opened, findOpened } from './opened-file.ts'
 import { type Storage, type StorageFile, identifyFile, openFile, storageErrorName } from './storage.ts'
+import { sizeInPages } from './size.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
@@ -262,33 +263,35 @@ function checkTogether(path: string, { mode = 'r', create, exclusive, size }: Op
 
 /** Opens the file in this thread, and finds or makes it in the kernel. */
 function openInKernel(thread: MachineThread, path: string, options: OpenFileOptions): Opened {
-  const { mode = 'r', faultAround, lock = true } = options
+  const { mode = 'r', lock = true } = options
   const { storage, locks } = thread.files
   thread.assertAttached()
   const descriptor = openOnHost(storage, path, options)
   let pointer = 0
   let open = 0
   let claim: LockClaim | null = null
+  let isInstalled = false
   try {
     if (lock && storage.lockable === true) {
-      const { device, inode } = identify(storage, descriptor, path)
-      claim = locks.take(lockName(device, inode), mode !== 'r', path)
+      const file = identify(storage, descriptor, path)
+      claim = locks.take(lockName(file, file.changed !== undefined), mode !== 'r', path)
     }
     // After the lock is taken, since no other machine changes the size then.
-    const { device, inode, size } = identify(storage, descriptor, path)
-    const [pages, lastBytes] = sizeInPages(size)
-    const identity = thread.files.identityWords(device, inode)
-    const flags = faultAround === false ? FILE_NO_FAULT_AROUND : 0
-    const pathBytes = plainBytes(new TextEncoder().encode(path), 'path')
-    thread.enter('open', (task) => {
-      pointer = openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags)
-      if (pointer !== 0) open = installFile(task, pointer, mode !== 'r')
-      if (pointer !== 0 && open === 0) putFile(task, pointer)
-      if (open === 0) finishCall(task)
-    })
-    if (open === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
+    let file = identify(storage, descriptor, path)
+    while (!isInstalled) {
+      ;({ open, pointer } = installInKernel(thread, path, file, options))
+      // A file that another thread has copied since may be in the kernel as the copy, too: looks again for that.
+      const { device } = file
+      isInstalled =
+        file.changed === undefined || (file = identify(storage, descriptor, path)).device === device
+      if (!isInstalled) {
+        closeInKernel(thread, open)
+        open = 0
+      }
+    }
   } finally {
-    if (open === 0) {
+    if (!isInstalled) {
+      if (open !== 0) closeInKernel(thread, open)
       if (claim !== null) locks.cancel(claim)
       storage.close(descriptor)
     }
@@ -306,6 +309,29 @@ function openInKernel(thread: MachineThread, path: string, options: OpenFileOpti
   }
   const generation = numberAt(heap, open + OpenFile.generation)
   return { open, generation, pointer, writable: mode !== 'r', owns: true }
+}
+
+/** Opens that file in the kernel, and returns where it is open. */
+function installInKernel(
+  thread: MachineThread,
+  path: string,
+  file: StorageFile,
+  { mode = 'r', faultAround }: OpenFileOptions,
+): { open: number; pointer: number } {
+  const [pages, lastBytes] = sizeInPages(file.size)
+  const identity = thread.files.identityWords(file)
+  const flags = faultAround === false ? FILE_NO_FAULT_AROUND : 0
+  const pathBytes = plainBytes(new TextEncoder().encode(path), 'path')
+  let pointer = 0
+  let open = 0
+  thread.enter('open', (task) => {
+    pointer = openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags)
+    if (pointer !== 0) open = installFile(task, pointer, mode !== 'r')
+    if (pointer !== 0 && open === 0) putFile(task, pointer)
+    if (open === 0) finishCall(task)
+  })
+  if (open === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
+  return { open, pointer }
 }
 
 function closeInKernel(thread: MachineThread, open: number): void {

@@ -10,6 +10,7 @@ import {
   type OptionChecks,
   checkAddress,
   checkBytes,
+  checkUnsigned,
   checkWhole,
   rangeError,
   readOptions,
@@ -263,8 +264,9 @@ export class Heap {
     return offset / GRAIN
   }
 
-  /** The address of a reference. */
+  /** The address of a reference. Errors: TypeError and RangeError for anything but a number of 32 bits. */
   addressOf(reference: number): number {
+    checkUnsigned(reference, 32, 'reference')
     return reference === 0 ? 0 : this.address + reference * GRAIN
   }
 

@@ -14,6 +14,7 @@ import {
   Path,
   type Task,
   errnoOf,
+  isCopyOf,
   numberAt,
   viewOf,
 } from '../../kernel/index.ts'
@@ -21,6 +22,7 @@ import { FileLocks } from './file-lock.ts'
 import type { OwnMemory } from './own-arrays.ts'
 import {
   type Storage,
+  type StorageFile,
   bytesMoved,
   checkDone,
   fileSystem,
@@ -28,6 +30,7 @@ import {
   openFile,
   storageErrorName,
 } from './storage.ts'
+import { sizeInPages } from './size.ts'
 
 /** The function as it is when this module is loaded, since it is called inside the kernel. */
 const now = performance.now.bind(performance)
@@ -57,8 +60,8 @@ export class HostFiles implements Host {
   readonly #heap: Int32Array
   readonly #memory: OwnMemory
   readonly #open = new Map<number, OpenFile>()
-  /** A device and an inode, as the heap has them. */
-  readonly #identity = new BigInt64Array(2)
+  /** A device, an inode, the time of the last change, and 1 if the file may be copied. */
+  readonly #identity = new BigInt64Array(4)
   readonly #identityWords = new Int32Array(this.#identity.buffer)
   /** An operation of the storage has begun and has neither returned nor thrown. */
   #calledOut = false
@@ -198,8 +201,10 @@ export class HostFiles implements Host {
 
   /** The text by which other machines know the file. */
   #lockName(file: number): string {
-    this.#identityWords.set(this.#heap.subarray(file + File.hostDeviceLow, file + File.hostDeviceLow + 4))
-    return lockName(this.#identity[0]!, this.#identity[1]!)
+    const words = this.#identityWords
+    words.set(this.#heap.subarray(file + File.hostDeviceLow, file + File.hostDeviceLow + 4))
+    const copied = this.#heap[this.#heap[file + File.hostPath]! + Path.copied] !== 0
+    return lockName({ device: this.#identity[0]!, inode: this.#identity[1]! }, copied)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -279,8 +284,7 @@ export class HostFiles implements Host {
     const { storage } = this
     const descriptor = openFile(storage, path, flags, 0)
     try {
-      const { device, inode } = identifyFile(storage, descriptor)
-      if (this.#isIdentity(file, device, inode)) return descriptor
+      if (this.#isIdentity(file, identifyFile(storage, descriptor))) return descriptor
     } catch (error) {
       storage.close(descriptor)
       throw error
@@ -309,20 +313,25 @@ export class HostFiles implements Host {
   }
 
   #isDescriptorOf(file: number, descriptor: number): boolean {
-    const { device, inode } = fileSystem.identify(descriptor)
-    return this.#isIdentity(file, device, inode)
+    return this.#isIdentity(file, fileSystem.identify(descriptor))
   }
 
-  /** Whether the file in the heap is the one with that device and inode. */
-  #isIdentity(file: number, device: bigint, inode: bigint): boolean {
-    const words = this.identityWords(device, inode)
-    return words.every((word, index) => this.#heap[file + File.hostDeviceLow + index] === word)
+  /** Whether the file in the heap, on which the caller has a reference, is that one. */
+  #isIdentity(file: number, found: StorageFile): boolean {
+    const words = this.identityWords(found)
+    const same = words
+      .subarray(0, 4)
+      .every((word, index) => Atomics.load(this.#heap, file + File.hostDeviceLow + index) === word)
+    return same || isCopyOf(this.#task, file, words, ...sizeInPages(found.size))
   }
 
-  /** A device and an inode as words of the heap: low and high of each. Valid until the next call. */
-  identityWords(device: bigint, inode: bigint): Int32Array {
-    this.#identity[0] = device
-    this.#identity[1] = inode
+  /** The identity of a file for openHostFile(). Valid until the next call. */
+  identityWords({ device, inode, changed }: StorageFile): Int32Array {
+    const identity = this.#identity
+    identity[0] = device
+    identity[1] = inode
+    identity[2] = changed ?? BigInt(0)
+    identity[3] = BigInt(changed === undefined ? 0 : 1)
     return this.#identityWords
   }
 
@@ -378,9 +387,9 @@ function isStorageCalled(): boolean {
   return found
 }
 
-/** By what a file is known to other machines: as much of it as the heap has. */
-export function lockName(device: bigint, inode: bigint): string {
-  return `${BigInt.asIntN(64, device)}-${BigInt.asIntN(64, inode)}`
+/** By what a file is known to other machines: as much of it as the heap has, and as a copy of the file shares. */
+export function lockName({ device, inode }: Pick<StorageFile, 'device' | 'inode'>, copied: boolean): string {
+  return `${BigInt.asIntN(copied ? 32 : 64, device)}-${BigInt.asIntN(64, inode)}`
 }
 
 /** The rest of `buffers` after their first `done` bytes. */

@@ -24,7 +24,7 @@ import { type Own, assertOwn, keepInThread } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
 import type { Opened } from './opened-file.ts'
-import { type Size, bytesOf, parseSize } from './size.ts'
+import { type Size, bytesOf, parseSize, sizeInPages } from './size.ts'
 
 /** Most bytes that a file can have: 8 TiB less two pages. */
 export const FILE_SIZE_MAX = (2 ** 31 - 2) * PAGE_SIZE
@@ -284,12 +284,6 @@ export abstract class MachineFile {
 export interface MappableFile {
   readonly writable: boolean
   use(task: Task, body: (task: Task, pointer: number) => number): number
-}
-
-/** A size as the kernel has it: whole pages, and the bytes in the last of them. */
-export function sizeInPages(bytes: number): [pages: number, lastBytes: number] {
-  const pages = Math.ceil(bytes / PAGE_SIZE)
-  return [pages, pages === 0 ? 0 : bytes - (pages - 1) * PAGE_SIZE]
 }
 
 /** Throws a TypeError or RangeError unless `bytes` can be written at `offset` of some file. */

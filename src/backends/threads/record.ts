@@ -1,7 +1,15 @@
 // Records in a heap: typed fields at offsets that are laid out once, as of a struct.
 
-import { checkAddress, checkObject, checkUnsigned, plainBytes, typeError, unknownName } from './arguments.ts'
-import type { Heap } from './heap.ts'
+import {
+  checkAddress,
+  checkObject,
+  checkString,
+  checkUnsigned,
+  plainBytes,
+  typeError,
+  unknownName,
+} from './arguments.ts'
+import { Heap } from './heap.ts'
 import { inspected } from './inspected.ts'
 
 /** How a number is kept, and what reads and writes it. */
@@ -126,6 +134,7 @@ export function defineRecord<const F extends Readonly<Record<string, FieldKind>>
     }
 
     addressOf(field: string): number {
+      checkString(field, 'field')
       if (!Object.hasOwn(offsets, field)) unknownName('record', 'field', field, Object.keys(offsets))
       return this.address + offsets[field]!
     }
@@ -150,6 +159,7 @@ export function defineRecord<const F extends Readonly<Record<string, FieldKind>>
     Object.defineProperty(View.prototype, name, property)
   }
   const at = (heap: Heap, address: number): RecordView<F> => {
+    checkHeap(heap)
     checkAddress(address)
     return new View(heap, address) as unknown as RecordView<F>
   }
@@ -158,6 +168,8 @@ export function defineRecord<const F extends Readonly<Record<string, FieldKind>>
     offsets: offsets as { readonly [name in keyof F]: number },
     at,
     create(heap, values = {}) {
+      checkHeap(heap)
+      checkObject(values, 'values')
       for (const name of Object.keys(values))
         if (!Object.hasOwn(offsets, name)) unknownName('record', 'field', name, Object.keys(offsets))
       const view = at(heap, heap.allocate(size))
@@ -171,6 +183,11 @@ export function defineRecord<const F extends Readonly<Record<string, FieldKind>>
       return view
     },
   }
+}
+
+function checkHeap(heap: unknown): void {
+  if (!(heap instanceof Heap))
+    typeError('heap', heap, 'a heap, as space.createHeap() and openHeap() give one')
 }
 
 interface Accessor {

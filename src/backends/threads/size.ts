@@ -2,6 +2,7 @@
 // heap, a limit, a mapping) and each call on a part of the layout takes both. Addresses, offsets, blocks of a heap and
 // the length of what is read or written are numbers.
 
+import { PAGE_SIZE } from '../../kernel/index.ts'
 import { checkBytes, rangeError, typeError } from './arguments.ts'
 
 /** A number of bytes, or a text such as '256MiB'. */
@@ -50,4 +51,10 @@ export function bytesOfLimit(size: unknown, what: string): number {
   if (typeof bytes !== 'number') typeError(what, bytes, allowed)
   if (bytes !== Infinity && !(Number.isSafeInteger(bytes) && bytes >= 0)) rangeError(what, bytes, allowed)
   return bytes
+}
+
+/** A size as the kernel has it: whole pages, and the bytes in the last of them. */
+export function sizeInPages(bytes: number): [pages: number, lastBytes: number] {
+  const pages = Math.ceil(bytes / PAGE_SIZE)
+  return [pages, pages === 0 ? 0 : bytes - (pages - 1) * PAGE_SIZE]
 }

@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs'
 import { type EventEmitter, once } from 'node:events'
 import type { Mapping } from './address-space-options.ts'
-import { checkBytes, checkWhole, typeError } from './arguments.ts'
+import { checkAddress, checkBytes, checkFunction, checkObject, checkWhole, typeError } from './arguments.ts'
 import { OWN, type Own, assertOwn, keepInThread } from './construction.ts'
 import { inspected } from './inspected.ts'
 
@@ -90,6 +90,7 @@ export class Snapshot {
   writeTo(target: number, address: number, length: number): number
   writeTo(target: Stream, address: number, length: number): Promise<number>
   writeTo(target: number | Stream, address: number, length: number): number | Promise<number> {
+    checkAddress(address)
     checkBytes(length, 'length')
     if (typeof target === 'number') {
       checkWhole(target, 'target', 0, 2 ** 31 - 1, 'a file descriptor')
@@ -145,6 +146,9 @@ export class Snapshot {
    * threads may come before or after it. Errors: those of an access; what comes before has been written.
    */
   restore(space: Target, address: number, length: number): number {
+    checkObject(space, 'space')
+    for (const name of ['readInto', 'write'] as const) checkFunction(space[name], `space.${name}`)
+    checkAddress(address)
     checkBytes(length, 'length')
     const [before, now] = [new Uint8Array(PAGE), new Uint8Array(PAGE)]
     let written = 0

@@ -22,12 +22,19 @@ import { checkBoolean, checkFunction, checkObject } from './arguments.ts'
 export interface StorageFile {
   /**
    * Two descriptors are of the same file when both numbers are equal. A file that is made later must have others for
-   * as long as a machine maps the earlier one, even if that was removed and no thread has it open.
+   * as long as a machine maps the earlier one, even if that was removed and no thread has it open. Without `changed`,
+   * both stay the same.
    */
   readonly device: bigint
   readonly inode: bigint
   /** In bytes. */
   readonly size: number
+  /**
+   * Only where a file may be replaced by a copy when it is first opened for writing, and what `device` has above its
+   * lower 32 bits becomes another then (overlayfs). The time at which the contents changed last, which the copy shares:
+   * by it, and by the size, the machine knows the copy of a file that it has not opened for writing.
+   */
+  readonly changed?: bigint
   /** False for a folder, a pipe or a device, which cannot be mapped. */
   readonly isFile: boolean
 }
@@ -68,10 +75,12 @@ export const fileSystem: Storage = {
   open: (path, flags, permissions) => openSync(path, flags, permissions),
   close: (descriptor) => closeSync(descriptor),
   identify(descriptor) {
-    const { dev, ino, size, mode, birthtimeNs } = fstatSync(descriptor, { bigint: true })
+    const { dev, ino, size, mode, birthtimeNs, mtimeNs } = fstatSync(descriptor, { bigint: true })
     const isFile = (Number(mode) & FILE_TYPE) === REGULAR_FILE
-    const device = showsBirth(dev, descriptor) ? dev ^ (birthtimeNs << BIRTH_SHIFT) : dev
-    return { device, inode: ino, size: Number(size), isFile }
+    birthsShown ??= process.platform === 'linux' && bornNever('/proc/self/stat')
+    const device = birthsShown ? dev ^ (birthtimeNs << BIRTH_SHIFT) : dev
+    const file = { device, inode: ino, size: Number(size), isFile }
+    return birthsShown && isOverlay(dev, descriptor) ? { ...file, changed: mtimeNs } : file
   },
   read: (descriptor, buffers, position) => readvSync(descriptor, buffers, position),
   write: (descriptor, buffers, position) => writevSync(descriptor, buffers, position),
@@ -83,27 +92,27 @@ export const fileSystem: Storage = {
 /** Above the bits of a device of Linux. */
 const BIRTH_SHIFT = BigInt(32)
 
-let birthsKnown: boolean | null = null
-/** By device. */
-const birthShown = new Map<bigint, boolean>()
-
 /**
- * Whether files of that device tell when they were made, for good. Linux gives the number of an inode to another file
- * once nobody has the first open, and a machine may keep a file that is only mapped after the thread that opened it,
- * with its descriptors, has ended: what becomes of the number then is told by the time alone.
+ * Whether files tell when they were made. Linux gives the number of an inode to another file once nobody has the first
+ * open, and a machine may keep a file that is only mapped after the thread that opened it, with its descriptors, has
+ * ended: what becomes of the number then is told by the time alone.
  *
- * Not where overlayfs copies a file when it is first written, whose time is that of the copy from then on, nor where
- * statx(2) is refused, for which libuv gives the time of the last change: also for files of /proc, which have none.
+ * Not where statx(2) is refused, for which libuv gives the time of the last change: also for files of /proc, which have
+ * none.
  */
-function showsBirth(device: bigint, descriptor: number): boolean {
-  birthsKnown ??= process.platform === 'linux' && bornNever('/proc/self/stat')
-  if (!birthsKnown) return false
-  let shown = birthShown.get(device)
-  if (shown === undefined) {
-    shown = statfsSync(`/proc/self/fd/${descriptor}`).type !== OVERLAYFS
-    birthShown.set(device, shown)
+let birthsShown: boolean | null = null
+
+/** By device. */
+const overlays = new Map<bigint, boolean>()
+
+/** Whether the file is of overlayfs, which copies it when it is first written. */
+function isOverlay(device: bigint, descriptor: number): boolean {
+  let overlay = overlays.get(device)
+  if (overlay === undefined) {
+    overlay = statfsSync(`/proc/self/fd/${descriptor}`).type === OVERLAYFS
+    overlays.set(device, overlay)
   }
-  return shown
+  return overlay
 }
 
 function bornNever(path: string): boolean {
@@ -166,8 +175,10 @@ export function bytesMoved(answer: unknown, most: number): number {
 
 /** The identity of the file. Throws for an invalid result. */
 export function identifyFile(storage: Storage, descriptor: number): StorageFile {
-  const { device, inode, size, isFile } = storage.identify(descriptor)
+  const { device, inode, size, isFile, changed } = storage.identify(descriptor)
   const known = typeof device === 'bigint' && typeof inode === 'bigint' && typeof isFile === 'boolean'
-  if (known && Number.isSafeInteger(size) && size >= 0) return { device, inode, size, isFile }
+  const sized = Number.isSafeInteger(size) && size >= 0
+  if (known && sized && changed === undefined) return { device, inode, size, isFile }
+  if (known && sized && typeof changed === 'bigint') return { device, inode, size, isFile, changed }
   throw new Error('a storage says which file it is by two bigints, its size and whether it can be mapped')
 }

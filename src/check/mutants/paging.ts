@@ -213,6 +213,11 @@ export const pagingMutants: MutantTable = {
     scenario: 'msync-stale-write',
     patches: at(writeback, 'lockDirtyPage').replace('PG_DIRTY | PG_LOCKED', 'PG_DIRTY'),
   },
+  'write-back-passed-over': {
+    guard: 'fsync looks for pages that another CPU is writing, and not only for dirty ones',
+    scenario: 'msync-stale-write',
+    patches: at(file, 'nextDirtyPage').replace('PG_DIRTY | PG_LOCKED', 'PG_DIRTY'),
+  },
   'write-error-untold': {
     guard: 'an error of write-back is kept until it is reported',
     scenario: 'sync-fails',

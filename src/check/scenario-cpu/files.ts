@@ -79,7 +79,7 @@ export class CpuFiles extends CpuAccesses {
 
   /** Opens the file on disk; within the kernel. */
   protected openInode(inode = DATA_FILE): number {
-    const identity = Int32Array.of(0, 0, inode, 0)
+    const identity = Int32Array.of(0, 0, inode, 0, 0, 0, 0)
     const pages = this.machine.disk.pagesOf(inode)
     const lastBytes = pages === 0 ? 0 : PAGE_SIZE
     return openHostFile(this.task, identity, new Uint8Array(0), pages, lastBytes, true, 0)

@@ -15,6 +15,7 @@ import {
   findGetPage,
   growHostPages,
   nextCachedPage,
+  nextDirtyPage,
 } from '../memory/file.ts'
 import { syncOnHost, writeToHost } from '../memory/host-io.ts'
 import { putPage } from '../memory/page-alloc.ts'
@@ -86,13 +87,13 @@ export function writeBackPages(cpu: Task, file: number, first: number, end: numb
   let error = 0
   let count = 0
   let start = 0
-  for (let index = nextCachedPage(cpu, file, first, end); index < end;) {
+  for (let index = nextToWrite(cpu, file, first, end, mode); index < end;) {
     const frame = lockDirtyPage(cpu, file, index, mode)
     if (frame !== 0) {
       if (count === 0) start = index
       cpu.ioFrames[count++] = frame
     }
-    const next = nextCachedPage(cpu, file, index + 1, end)
+    const next = nextToWrite(cpu, file, index + 1, end, mode)
     if (count !== 0 && (frame === 0 || next !== index + 1 || count === READAHEAD_PAGES || next >= end)) {
       const failed = writeLockedPages(cpu, file, start, cpu.ioFrames, count)
       if (error === 0) error = failed
@@ -102,6 +103,11 @@ export function writeBackPages(cpu: Task, file: number, first: number, end: numb
     index = next
   }
   return error
+}
+
+/** The next page that a write-back has to look at. The flusher also comes back to clean pages, if they are pinned. */
+function nextToWrite(cpu: Task, file: number, index: number, end: number, mode: number): number {
+  return mode === WB_SYNC_ALL ? nextDirtyPage(cpu, file, index, end) : nextCachedPage(cpu, file, index, end)
 }
 
 /** Returns the page with a reference, locked, if it is dirty; else 0. */

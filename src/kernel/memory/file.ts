@@ -20,8 +20,8 @@ import { refcountDecAndTest, refcountDecNotOne, refcountInc, refcountIncNotZero 
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { putPage } from './page-alloc.ts'
-import { freezeIfClean } from './page-lock.ts'
-import { Page, pageStruct } from './page.ts'
+import { freezeIfClean, pageFlags } from './page-lock.ts'
+import { PG_DIRTY, PG_LOCKED, Page, pageStruct } from './page.ts'
 import { slabAlloc, slabFree } from './slab.ts'
 
 export const FILE_WORDS = 32
@@ -100,7 +100,15 @@ export const BURIAL_BEGUN = 2
 /** The most bytes of a path. A path is stored as its length and its bytes. */
 export const PATH_BYTES_MAX = 4096
 export const PATH_WORDS = 16 + PATH_BYTES_MAX / 4
-export const Path = layout('path', PATH_WORDS, { byteLength: 0, bytes: 16 })
+export const Path = layout('path', PATH_WORDS, {
+  byteLength: 0,
+  /** 1: the file system may replace the file by a copy, see isCopyOf() in cache/host-file.ts. */
+  copied: 1,
+  /** Then: when its contents changed last, as it was opened first. */
+  changedLow: 2,
+  changedHigh: 3,
+  bytes: 16,
+})
 
 /** Faults map only the page that was touched, as in the vdso. */
 export const FILE_NO_FAULT_AROUND = 1
@@ -419,6 +427,27 @@ export function nextCachedPage(cpu: Task, file: number, index: number, end: numb
     at += skip
   }
   return Math.min(at, end)
+}
+
+/**
+ * The first page from `index` on, below `end`, that may be dirty or locked; `end` if none. It takes no reference, so the
+ * frame may be another page's by the time its flags are read. A page that it passes over needs no write-back all the
+ * same: who takes a page out of the tree that was dirty holds its lock until the host has what it contains.
+ */
+export function nextDirtyPage(cpu: Task, file: number, index: number, end: number): number {
+  const { heap } = cpu
+  for (let at = index; at < end;) {
+    let slot = findRadixSlot(cpu, file, at)
+    if (slot === 0) {
+      at += emptyRun(cpu, file, at)
+      continue
+    }
+    for (const last = Math.min((at | RADIX_MASK) + 1, end); at < last; at++) {
+      const frame = Atomics.load(heap, slot++)
+      if (frame > 0 && (pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) return at
+    }
+  }
+  return end
 }
 
 /** 0 if the tree has something for the page; else the number of pages from it on for which it surely has nothing. */
