@@ -203,7 +203,9 @@ export class Recorder {
       const recorded = await run(this.#means.perf, [...record, ...whom, '--', program!, ...values])
       const after = await run(program!, values)
       if (recorded === null || after === null) return null
-      const text = await this.#outputOf(this.#means.perf, scriptArguments(this.#means, file, hasStacks))
+      // Of a whole machine, what the others did meanwhile may be too much for one string.
+      const own = scriptArguments(this.#means, file, hasStacks).filter((word) => !word.startsWith('--show'))
+      const text = await this.#outputOf(this.#means.perf, [...own, '--pid', `${recorded.pid}`])
       return costsOf(recorded, [before, after], text)
     } finally {
       rmSync(file, { force: true })
