@@ -1,5 +1,5 @@
-// What recording itself takes: measured with the events that are recorded, on a program whose work is known, before
-// the recording; and then counted by the events, threads and processes that there were.
+// What recording itself takes: measured with the events that are recorded, on a program whose work is known, after
+// the recording, and counted by the events, threads and processes that there were.
 //
 // Principle: what is told is CPU time of the recorded threads, as that is what the tracepoints take. What perf takes
 // to write its file, on a CPU of its own if there is one, is not in it.
