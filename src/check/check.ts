@@ -20,7 +20,7 @@ import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts
 import { codeOf, tokenName } from './checked-code.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
-import { type Exploration, type ExploreOptions, explore } from './explore.ts'
+import type { ExploreOptions } from './explore.ts'
 import { type Subject, isUnfair } from './run-once.ts'
 import { describeFailure, replayExecution } from './failure.ts'
 import { refuseUnknown } from './given-options.ts'
@@ -31,6 +31,7 @@ import { type KernelChoice, type Prepared, type Target, prepare } from './prepar
 import { oneAfterAnother } from './queue.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
 import { executionOf, readToken } from './token.ts'
+import { type ExplorationInTime, exploreWithinTime } from './within-time.ts'
 import { deadlineAfter } from './work.ts'
 
 export type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
@@ -268,6 +269,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     steps: found.steps,
     seconds: found.seconds,
     bound: options.bound ?? null,
+    ...(found.boundCovered !== undefined && { boundCovered: found.boundCovered }),
     strategy,
     seed: strategy === 'dpor' ? null : seed,
     depth: strategy === 'pct' ? depth : null,
@@ -292,7 +294,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
 }
 
 /** With the patience of threads, where there was one: see ExecutionLimits. */
-type Explored = Exploration & { readonly patience?: number }
+type Explored = ExplorationInTime & { readonly patience?: number }
 
 /**
  * Explores, and again with longer loops and more time-outs, if there is one that was left after a few: it may end by
@@ -377,13 +379,13 @@ async function exploreFairly(target: Target, prepared: Prepared, options: CheckO
   }
 }
 
-/** As explore(), with the places of the source where it is refused. */
+/** As exploreWithinTime(), with the places of the source where it is refused. */
 async function exploreTarget(
   target: Target,
   { subject, sites, digest }: Prepared,
   options: CheckOptions,
   patience: number | null,
-): Promise<Exploration> {
+): Promise<ExplorationInTime> {
   const {
     maxExecutions = EXECUTIONS,
     maxSteps = MAX_STEPS,
@@ -409,7 +411,7 @@ async function exploreTarget(
   setDeadline(deadlineAfter(exploring.maxMs))
   try {
     if (strategy !== 'dpor' || (workers === 1 && shard === null && ledger === null))
-      return explore(subject, exploring)
+      return exploreWithinTime(subject, exploring)
     const { design = null, rwsem = null, rss = null } = target.choice ?? {}
     const published = target.choice?.published === true ? 'published' : null
     const contended = target.choice?.contended === true ? 'contended' : null
@@ -437,7 +439,7 @@ async function exploreTarget(
 }
 
 /** Of PCT: how likely, at least, each execution shows a failure that needs so many ordered steps. */
-function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: CheckOptions): number | null {
+function guaranteeOf({ subject }: Prepared, { stepsMax }: Explored, options: CheckOptions): number | null {
   if (options.strategy !== 'pct' || stepsMax === null) return null
   return 1 / (subject.threads * stepsMax ** ((options.depth ?? DEPTH) - 1))
 }

@@ -37,6 +37,8 @@ export interface ExploreOptions {
   readonly timeouts?: number
   /** The numbers of fields that count: for workers, see counts.ts. */
   readonly counting?: readonly number[]
+  /** Asked a few times a second; true ends it. */
+  readonly givesUp?: (progress: Progress) => boolean
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -181,6 +183,7 @@ function runMany(
   next: () => { redundant: number; more: boolean },
 ): ManyRuns {
   const started = performance.now()
+  const { onProgress, givesUp } = options
   let reported = started
   let executions = 0
   let failure: RawFailure | null = null
@@ -197,12 +200,14 @@ function runMany(
       if ((executions & 63) !== 0) continue
       const now = performance.now()
       if (now - started > options.maxMs) return
-      if (options.onProgress === undefined || now - reported < PROGRESS_MS) continue
+      if ((onProgress ?? givesUp) === undefined || now - reported < PROGRESS_MS) continue
       reported = now
       const { steps } = execution
       const seconds = (now - started) / 1000
       const estimatedExecutions = more && execution instanceof Explorer ? execution.estimate() : null
-      options.onProgress({ executions, redundant: after.redundant, steps, seconds, estimatedExecutions })
+      const progress = { executions, redundant: after.redundant, steps, seconds, estimatedExecutions }
+      onProgress?.(progress)
+      if (givesUp?.(progress) === true) return
     }
   }
   try {

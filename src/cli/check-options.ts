@@ -149,7 +149,16 @@ export function remainderText(result: CheckResult): string {
   if (redundant === executions) return NO_END
   const left = Math.max(0, estimatedExecutions - executions)
   const time = formatDuration((left / executions) * seconds * 1e9)
-  return `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n${leaves}`
+  return (
+    `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n` +
+    `${coveredText(result)}${leaves}`
+  )
+}
+
+/** What was covered all the same. */
+function coveredText({ boundCovered: bound }: CheckResult): string {
+  if (bound === undefined) return ''
+  return `  every interleaving with ${bound === 0 ? 'no preemption' : `at most ${plural(bound, 'preemption')}`} holds, and others at random\n`
 }
 
 /** What to do about loops that were not followed to their end. */

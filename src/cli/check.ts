@@ -359,6 +359,7 @@ function resultJson(result: CheckResult): string {
     steps,
     seconds,
     bound,
+    ...(result.boundCovered !== undefined && { boundCovered: result.boundCovered }),
     strategy,
     seed,
     guarantee,

@@ -66,7 +66,7 @@ export function recordCommand(): Command {
         '',
         'Needs perf, and root or CAP_PERFMON. Ctrl-C stops and writes the recording; a second Ctrl-C, or SIGTERM,',
         'discards it. If events were lost, the command runs again, unless it failed or its standard input is a',
-        'file or a pipe; --retries 0 runs it once. What recording itself takes is measured first, and told.',
+        'file or a pipe; --retries 0 runs it once. What recording itself takes is measured then, and told.',
         '',
         'Exit code 1: the command failed, or perf lost more than 1 % of the events.',
         '',
@@ -183,7 +183,7 @@ function textOf(recorded: Recorded): string[] {
 function overheadText({ ms, eventNs, taskNs }: Overhead): string {
   return (
     `recording itself took about ${formatDuration(ms * 1e6)} of CPU time: ${formatDuration(eventNs)} for each event, ` +
-    `${formatDuration(taskNs)} for each new thread or process (measured before)`
+    `${formatDuration(taskNs)} for each new thread or process (measured afterwards)`
   )
 }
 

@@ -1,6 +1,6 @@
 // What the recorder notes of the kernel, as the events do not tell it: its release, whether it was built with locks of
-// single mappings, whether it makes huge pages, and what it counted meanwhile; and what recording takes. Written before
-// the events as comments.
+// single mappings, whether it makes huge pages, and what it counted meanwhile, before the events as comments; and behind
+// them, what recording takes.
 import { gunzipSync } from 'node:zlib'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,14 +25,8 @@ export function kernelCounts(host: Host): KernelCounts {
  * The lines, each with its end.
  * @param before what was counted before the recording
  * @param isRedacted whether only the number of the release may be told
- * @param costs what recording takes; null if it could not be measured
  */
-export function kernelNotes(
-  host: Host,
-  before: KernelCounts,
-  isRedacted: boolean,
-  costs: Costs | null,
-): string {
+export function kernelNotes(host: Host, before: KernelCounts, isRedacted: boolean): string {
   const release = (textOf(host, 'proc/sys/kernel/osrelease') ?? '').trim()
   const hugePages = /\[(\w+)\]/.exec(textOf(host, 'sys/kernel/mm/transparent_hugepage/enabled') ?? '')?.[1]
   const counted = [...kernelCounts(host)].map(([name, count]) => [
@@ -44,11 +38,15 @@ export function kernelNotes(
     ['CONFIG_PER_VMA_LOCK', hasVmaLocks(host, release)],
     ['transparent_hugepage', hugePages ?? ''],
     ['free_page_reporting', reportsFreePages(host) ? 'y' : ''],
-    [RECORDED_EVENT_NS, costs === null ? '' : String(Math.round(costs.eventNs))],
-    [RECORDED_TASK_NS, costs === null ? '' : String(Math.round(costs.taskNs))],
     ...counted,
   ]
   return notes.map(([key, value]) => (value === '' ? '' : `${NOTE}${key} ${value}\n`)).join('')
+}
+
+/** The lines that tell what recording takes. */
+export function costNotes({ eventNs, taskNs }: Costs): string {
+  const [event, task] = [eventNs, taskNs].map(Math.round)
+  return `${NOTE}${RECORDED_EVENT_NS} ${event}\n${NOTE}${RECORDED_TASK_NS} ${task}\n`
 }
 
 /** Device number of virtio_balloon, and its feature VIRTIO_BALLOON_F_REPORTING (linux/virtio_balloon.h). */

@@ -13,6 +13,8 @@ const TICK_NS = 10_000_000
 
 /** Nanoseconds of CPU time. */
 export interface Took {
+  /** The number of its process. */
+  readonly pid: number
   /** For a page fault. */
   readonly faultNs: number
   /** To create a process, which ends at once. */
@@ -50,5 +52,5 @@ function taskNs(): number {
 }
 
 const faults = Array.from({ length: PIECES }, (_, piece) => faultNs(piece)).toSorted((a, b) => a - b)
-const took: Took = { faultNs: faults[PIECES >> 2]!, taskNs: taskNs() }
+const took: Took = { pid: process.pid, faultNs: faults[PIECES >> 2]!, taskNs: taskNs() }
 process.stdout.write(`${JSON.stringify(took)}\n`)

@@ -1,5 +1,5 @@
-// What recording itself takes: measured with the events that are recorded, on a program whose work is known, before
-// the recording; and then counted by the events, threads and processes that there were.
+// What recording itself takes: measured with the events that are recorded, on a program whose work is known, after
+// the recording, and counted by the events, threads and processes that there were.
 //
 // Principle: what is told is CPU time of the recorded threads, as that is what the tracepoints take. What perf takes
 // to write its file, on a CPU of its own if there is one, is not in it.
@@ -31,8 +31,8 @@ export interface Overhead extends Costs {
 /** What the child printed; null if it did not. */
 export function tookOf(output: string): Took | null {
   try {
-    const { faultNs, taskNs } = JSON.parse(output) as Took
-    return faultNs > 0 && taskNs > 0 ? { faultNs, taskNs } : null
+    const { pid, faultNs, taskNs } = JSON.parse(output) as Took
+    return pid > 0 && faultNs > 0 && taskNs > 0 ? { pid, faultNs, taskNs } : null
   } catch {
     return null
   }
@@ -41,22 +41,20 @@ export function tookOf(output: string): Took | null {
 /**
  * @param recorded what the child told while it was recorded
  * @param plain what it told when it was not, several times
- * @param text what perf recorded of it
+ * @param text the events that perf recorded of it, which may be among those of other processes
  */
 export function costsOf(recorded: Took, plain: readonly Took[], text: string): Costs | null {
-  const more = (of: keyof Took): number =>
+  const more = (of: 'faultNs' | 'taskNs'): number =>
     Math.max(0, recorded[of] - plain.reduce((sum, took) => sum + took[of], 0) / plain.length)
-  const counts = new Map<string, { lines: number; faults: number }>()
+  let lines = 0
+  let faults = 0
   for (const [, pid, event] of text.matchAll(LINE)) {
-    const count = counts.get(pid!) ?? { lines: 0, faults: 0 }
-    count.lines++
-    if (event === 'page_fault_user' || event === 'page-faults') count.faults++
-    counts.set(pid!, count)
+    if (Number(pid) !== recorded.pid) continue
+    lines++
+    if (event === 'page_fault_user' || event === 'page-faults') faults++
   }
-  const [own] = [...counts.values()].toSorted((a, b) => b.faults - a.faults)
-  if (own === undefined || own.faults < FAULTS_MIN) return null
   // Where each fault takes the mmap lock, there are several events for it.
-  return { eventNs: more('faultNs') / (own.lines / own.faults), taskNs: more('taskNs') }
+  return faults < FAULTS_MIN ? null : { eventNs: more('faultNs') / (lines / faults), taskNs: more('taskNs') }
 }
 
 const LINE = /^.{0,16} +(\d+)\/\d+ +\[\d+\] +[\d.]+: +(?:\w+:)?([\w-]+)/gm

@@ -2,10 +2,12 @@
  * Records what a program does with its memory: perf record, perf script, and a compressed file of the text.
  *
  * Principles: what cannot work is found out before the command runs; all that is made on the way is in one folder
- * beside the output, which is gone at the end, however it comes; the output appears whole, by a rename, or not at all.
+ * beside the output, which is gone at the end, however it comes; the output appears whole, by a rename, or not at all;
+ * what recording takes is measured once the output is there, so that nobody waits for it to begin.
  */
 import type { ChildProcess } from 'node:child_process'
 import {
+  appendFileSync,
   chownSync,
   createWriteStream,
   existsSync,
@@ -23,7 +25,7 @@ import * as zlib from 'node:zlib'
 import { firstBuffer, largerBuffer } from './buffers.ts'
 import { complaintIn, RecordError } from './errors.ts'
 import type { Host } from './host.ts'
-import { type KernelCounts, kernelCounts, kernelNotes } from './kernel-notes.ts'
+import { costNotes, type KernelCounts, kernelCounts, kernelNotes } from './kernel-notes.ts'
 import type { Means } from './means.ts'
 import {
   ending,
@@ -82,12 +84,10 @@ export interface Recorded {
 
 interface Run {
   readonly file: string
-  readonly events: number
+  readonly tally: Tally
   readonly lost: number
   readonly bufferBytes: number
   readonly command: Ending | null
-  readonly leftRunning: number
-  readonly overhead: Overhead | null
 }
 
 export class Recorder {
@@ -98,7 +98,8 @@ export class Recorder {
   #child: ChildProcess | null = null
   #isRecording = false
   #isStopped = false
-  #costs: Costs | null = null
+  /** Of what recording takes; null: not begun. */
+  #measuring: 'goes on' | 'is given up' | null = null
 
   constructor(host: Host, means: Means, request: RecordRequest) {
     this.#host = host
@@ -107,11 +108,12 @@ export class Recorder {
   }
 
   /**
-   * Ends the recording early, so that what was recorded is written.
+   * Ends the recording early, so that what was recorded is written; once that is done, only what is measured then.
    * @returns whether that was possible: false where nothing is being recorded, or it is ending already
    */
   stop(): boolean {
-    if (!this.#isRecording || this.#isStopped) return false
+    if (this.#measuring !== null) this.#measuring = 'is given up'
+    else if (!this.#isRecording || this.#isStopped) return false
     this.#isStopped = true
     this.#child?.kill('SIGINT')
     return true
@@ -132,15 +134,25 @@ export class Recorder {
     try {
       const first = firstBuffer(this.#host)
       await this.#probe(first)
-      this.#request.onNotice('measuring what recording itself takes')
-      this.#costs = await this.#measureCosts(first)
       const { best, runs } = await this.#untilNothingIsLost(first)
-      const { size } = statSync(best.file)
+      const { file, tally, ...told } = best
       const { owner } = this.#host
-      if (owner !== null) chownSync(best.file, owner.user, owner.group)
-      renameSync(best.file, output)
-      const { file: _, ...told } = best
-      return { output, bytes: size, runs, ...told }
+      if (owner !== null) chownSync(file, owner.user, owner.group)
+      renameSync(file, output)
+      this.#measuring = 'goes on'
+      this.#request.onNotice('measuring what recording itself takes')
+      const costs = await this.#measureCosts(best.bufferBytes)
+      if (costs !== null) appendFileSync(output, compressed(output, costNotes(costs)))
+      return {
+        output,
+        bytes: statSync(output).size,
+        events: tally.events,
+        runs,
+        ...told,
+        // Who ended may be among what was lost.
+        leftRunning: best.lost > 0 ? 0 : tally.alive,
+        overhead: costs === null ? null : overheadOf(costs, tally),
+      }
     } finally {
       cleanUp()
       process.off('exit', cleanUp)
@@ -203,15 +215,18 @@ export class Recorder {
       const recorded = await run(this.#means.perf, [...record, ...whom, '--', program!, ...values])
       const after = await run(program!, values)
       if (recorded === null || after === null) return null
-      const text = await this.#outputOf(this.#means.perf, scriptArguments(this.#means, file, hasStacks))
+      // Of a whole machine, what the others did meanwhile may be too much for one string.
+      const own = scriptArguments(this.#means, file, hasStacks).filter((word) => !word.startsWith('--show'))
+      const text = await this.#outputOf(this.#means.perf, [...own, '--pid', `${recorded.pid}`])
       return costsOf(recorded, [before, after], text)
     } finally {
       rmSync(file, { force: true })
     }
   }
 
-  /** What a program prints; '' where it fails. What it has to say else is not told. */
+  /** What a program prints; '' where it fails, or nobody waits for it any more. What it has to say else is not told. */
   async #outputOf(path: string, values: readonly string[]): Promise<string> {
+    if (this.#measuring === 'is given up') return ''
     this.#child = startPerf(path, values, ['ignore', 'pipe'], () => {})
     let output = ''
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -246,7 +261,7 @@ export class Recorder {
       const bytes = largerBuffer(this.#host, last.bufferBytes)
       if (bytes === null) break
       this.#request.onNotice(
-        `perf lost ${last.lost} of ${last.events + last.lost} events: recording again, with buffers of ` +
+        `perf lost ${last.lost} of ${last.tally.events + last.lost} events: recording again, with buffers of ` +
           `${bytes / 2 ** 20} MiB for each processor`,
       )
       runs++
@@ -299,10 +314,7 @@ export class Recorder {
     const tally = await this.#print(data, file, before)
     rmSync(data)
     const command = isCommand && !isCut && !this.#isStopped ? end : null
-    const { events, lost } = tally
-    const overhead = this.#costs === null ? null : overheadOf(this.#costs, tally)
-    // Who ended may be among what was lost.
-    return { file, events, lost, bufferBytes, command, leftRunning: lost > 0 ? 0 : tally.alive, overhead }
+    return { file, tally, lost: tally.lost, bufferBytes, command }
   }
 
   /** Prints what was recorded into a file, compressed. */
@@ -326,7 +338,7 @@ export class Recorder {
       const { renamer } = this.#request
       const redaction = renamer === undefined ? new PassThrough() : new Redaction(renamer)
       const out = createWriteStream(file, { flags: 'wx', mode: 0o600 })
-      const notes = kernelNotes(this.#host, before, renamer !== undefined, this.#costs)
+      const notes = kernelNotes(this.#host, before, renamer !== undefined)
       await pipeline(child.stdout!, tally, redaction, withFirst(notes), compressor, out)
     } catch (error) {
       child.kill()
@@ -369,6 +381,12 @@ function withFirst(text: string) {
 function compressorFor(output: string): NodeJS.ReadWriteStream {
   if (output.endsWith('.gz')) return zlib.createGzip()
   return output.endsWith('.txt') ? new PassThrough() : zlib.createZstdCompress()
+}
+
+/** As what compressorFor() makes, which may follow it. */
+function compressed(output: string, text: string): string | Uint8Array {
+  if (output.endsWith('.gz')) return zlib.gzipSync(text)
+  return output.endsWith('.txt') ? text : zlib.zstdCompressSync(text)
 }
 
 function writeError(error: NodeJS.ErrnoException): Error {

@@ -239,15 +239,16 @@ function kernelSentences(trace: TraceReport): string[] {
     ({ heldBy, waitedBy }) => heldBy.startsWith('page fault') || waitedBy.startsWith('page fault'),
   )
   if (ofFaults.reduce((sum, { waitedNs }) => sum + waitedNs, 0) < kept * LEAST_SHARE_OF_WAITS) return []
-  const { copied } = trace.faultCensus
-  const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
   const kernelFaults = ({ faultCensus }: ProgramSummary): number =>
     faultCensus.kernel[call]?.lockedFaults ?? 0
   const [program] = trace.programs.toSorted((a, b) => kernelFaults(b) - kernelFaults(a))
-  const whose = trace.programs.length > 1 && program !== undefined ? ` of ${printable(program.name)}` : ''
+  const isNamed = trace.programs.length > 1 && program !== undefined && kernelFaults(program) > 0
+  const buffers = isNamed ? `new buffers of ${printable(program.name)}` : 'new buffers'
+  const memory = isNamed ? `the memory of ${printable(program.name)}` : "the program's memory"
+  const into = trace.faultCensus.copied[call] === undefined ? memory : buffers
   return [
     `${formatCount(all)} of the ${plural(locked, 'fault')} under the lock were taken inside the kernel, most while it copied for ${call} ` +
-      `(${into}${whose}). Per-VMA locks do not help these: a newer kernel changes nothing.`,
+      `(${into}). Per-VMA locks do not help these: a newer kernel changes nothing.`,
   ]
 }
 

@@ -120,8 +120,8 @@ export function whatIfAdvice(whatIf: WhatIf): Advice[] {
     savesMs: Math.round(ms * 100) / 100,
     how:
       `Simulated on ${machine.name}: ${elapsedText(before)} with ${plural(before.cpus, 'CPU')} under ${before.design}, ` +
-      `${elapsedText(after)} with ${plural(after.cpus, 'CPU')} under ${after.design}; ${waitsText(before)} waits ` +
-      `for the lock, ${waitsText(after)}.${doubt}`,
+      `${elapsedText(after)} with ${plural(after.cpus, 'CPU')} under ${after.design}; ` +
+      `waits for the lock: ${waitsText(before)}, then ${waitsText(after)}.${doubt}`,
   })
   const design = bestDesign(whatIf, recorded.cpus)
   const cpus = moreCpus(whatIf)

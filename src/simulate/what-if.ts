@@ -96,8 +96,9 @@ export interface WhatIf {
 
 /** Seeds by which the recorded kernel is simulated. */
 const SEEDS = 3
-/** Of fewer waits a factor tells nothing. */
+/** Of fewer waits a factor tells nothing; how long they were, only where that is so much of the time. */
 const WAITS_MIN = 20
+const WAITED_MIN = 0.05
 
 /** The recording cannot be asked what if. */
 export class WhatIfRefused extends Error {
@@ -202,20 +203,20 @@ function boundOf({ gaps, virtualMs, heldWaits: waits }: SimulatedTraceRun): What
 
 /** By all bounds and seeds. */
 function errorOf(bounds: readonly WhatIfBound[], { elapsedMs, waits }: WhatIf['recorded']): WhatIf['error'] {
-  const counts = bounds.map((bound) => bound.waits.count)
-  const tells = waits !== null && Math.max(waits.count, ...counts) >= WAITS_MIN
+  const factorOf = (
+    least: number,
+    value: number | undefined,
+    of: (bound: WhatIfBound) => number,
+  ): number | null => {
+    const values = bounds.map(of)
+    return value === undefined || Math.max(value, ...values) < least ? null : factorBeside(values, value)
+  }
+  const waited = factorOf(elapsedMs * WAITED_MIN, waits?.totalMs, (bound) => bound.waits.totalMs)
+  const count = factorOf(WAITS_MIN, waits?.count, (bound) => bound.waits.count)
   return {
-    elapsed: factorBeside(
-      bounds.map((bound) => bound.elapsedMs),
-      elapsedMs,
-    ),
-    waits: tells ? factorBeside(counts, waits.count) : null,
-    waitedMs: tells
-      ? factorBeside(
-          bounds.map((bound) => bound.waits.totalMs),
-          waits.totalMs,
-        )
-      : null,
+    elapsed: factorOf(0, elapsedMs, (bound) => bound.elapsedMs)!,
+    waits: count,
+    waitedMs: count === null ? waited : factorOf(0, waits?.totalMs, (bound) => bound.waits.totalMs),
   }
 }
 

@@ -397,7 +397,7 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   }
   if (importer.calls.impliedUnmappings > 0) {
     all.push(
-      `${importer.calls.impliedUnmappings} mappings were removed by something that the trace does not show`,
+      `${counted(importer.calls.impliedUnmappings, 'mapping was', 'mappings were')} removed by something that the trace does not show`,
     )
   }
   if (importer.calls.entered.every((count) => count === 0)) {

@@ -5,11 +5,18 @@ import { describe, it } from 'node:test'
 import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
 import { type CheckOptions, type CheckResult, checkFile } from '../../src/check/index.ts'
 import { type ExploreOptions, type Progress, explore } from '../../src/check/explore.ts'
+import { at } from '../../src/check/mutants/patch.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
 
 const check = (name: string, options: CheckOptions = {}): Promise<CheckResult> =>
   checkFile(new URL(`programs/${name}.ts`, import.meta.url), options)
+
+/** In the program one-condition, whoever waits is woken. */
+const allWoken = at('one-condition.ts', 'turn').replace(
+  'Atomics.notify(cells, CALLS, 1)',
+  'Atomics.notify(cells, CALLS)',
+)
 
 /** Explores, and returns the order of each execution that was not redundant. */
 async function ordersOf(name: string, options: Partial<ExploreOptions>): Promise<string[]> {
@@ -110,5 +117,33 @@ describe('progress', () => {
   it('an exploration that is complete had as many executions as there are', async () => {
     const { executions, estimatedExecutions } = await check('message')
     assert.equal(estimatedExecutions, executions)
+  })
+})
+
+describe('where everything would take hours', () => {
+  it('an error that needs no preemption is found', async () => {
+    const { verdict, failure, executions } = await check('one-condition', { seconds: 20 })
+    assert.deepEqual([verdict, failure?.kind, failure?.preemptions], ['fail', 'deadlock', 0])
+    // By whom it is found: the tree was begun, and the walks are not needed.
+    assert.ok(executions > 64, String(executions))
+  })
+
+  it('it is told how many preemptions were tried, and walks take the time that is left', async () => {
+    const seen: Progress[] = []
+    const onProgress = (progress: Progress): void => void seen.push(progress)
+    const options = { seconds: 3, patches: [allWoken], onProgress }
+    const { verdict, boundCovered, estimatedExecutions, strategy } = await check('one-condition', options)
+    assert.deepEqual([verdict, strategy], ['incomplete', 'dpor'])
+    assert.ok(boundCovered! >= 0, String(boundCovered))
+    assert.ok(estimatedExecutions! > seen.at(-1)!.executions)
+    for (const [index, { executions, steps, seconds }] of seen.entries()) {
+      const before = seen[index - 1] ?? { executions: 0, steps: 0, seconds: 0 }
+      assert.ok(executions > before.executions && steps > before.steps && seconds > before.seconds)
+    }
+  })
+
+  it('a bound is a bound', async () => {
+    const { verdict, bound, boundCovered } = await check('one-condition', { bound: 0, patches: [allWoken] })
+    assert.deepEqual([verdict, bound, boundCovered], ['pass', 0, undefined])
   })
 })

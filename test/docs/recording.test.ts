@@ -1,9 +1,11 @@
-// The commands for a recording by hand, pasted into bash or dash, are those that the errors tell.
+// The commands for a recording by hand, pasted into bash or dash, are those that the errors tell; what a page shows of
+// the bundled recording is what is printed of it.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { recordCommand, scriptCommand } from '../../src/trace/index.ts'
+import { faultline } from '../cli/command.ts'
 
 const page = readFileSync(new URL('../../docs/trace.md', import.meta.url), 'utf8')
 const recipe = /\nBy hand:\n\n```sh\n([^`]*)```/.exec(page)![1]!
@@ -39,3 +41,31 @@ for (const shell of ['bash', 'dash']) {
     assert.deepEqual(without(words.slice(script), '-i'), wordsOf(scriptCommand))
   })
 }
+
+/** What a block of a page shows of the recording itself, in pieces, without line breaks: a replay is measured. */
+function shownOf(file: string): string[] {
+  const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+  const blocks = [...text.matchAll(/^```\n([^`]*)^```/gm)].map(([, block]) => block!)
+  const block = blocks.find((each) => each.includes('WHAT WOULD HELP'))!
+  const sections = block
+    .split(/\n\n/)
+    .filter((section) => /^(?:RECORDED|VERDICT|WHAT WOULD HELP)/.test(section))
+  return sections.flatMap((section) => unbroken(section.replace(/In the replay,[^]*/, '')).split(' […]'))
+}
+
+function unbroken(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim()
+}
+
+test('what the pages show of the bundled recording', async () => {
+  const { stdout } = await faultline(['report', 'test/fixtures/traces/node-workers.perf.txt.gz'])
+  const printed = unbroken(stdout)
+  for (const [file, pieces] of [
+    ['README.md', 2],
+    ['docs/trace.md', 3],
+  ] as const) {
+    const shown = shownOf(file)
+    assert.ok(shown.length >= pieces, file)
+    for (const piece of shown) assert.ok(printed.includes(piece), `${file}: ${piece}\nis not in\n${printed}`)
+  }
+})

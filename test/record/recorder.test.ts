@@ -37,7 +37,7 @@ function recordings(host: FakeHost): string[] {
 
 describe('a recording', () => {
   test('tells what it took itself: by what a known program took without it and with it', async () => {
-    // Each fault has one more event; of other processes nothing counts.
+    // Each fault has one more event; of other processes nothing counts, though they have more faults.
     const fault = (at: number): string => LINE.replace('1.000001', `1.${String(at).padStart(6, '0')}`)
     const lines = Array.from({ length: 1000 }, (_, at) => [
       fault(at),
@@ -45,6 +45,7 @@ describe('a recording', () => {
       fault(at)
         .replace(' 7/7', ' 8/8')
         .replace(/exceptions.*/, 'sched:sched_waking: comm=a pid=9'),
+      ...[1, 2].map(() => fault(at).replace(' 7/7', ' 9/9')),
     ]).flat()
     const created = 'a 7/7 [000] 1.1: task:task_newtask: pid=8 comm=a clone_flags=3d0f00 oom_score_adj=0'
     const host = fakeHost({
@@ -59,7 +60,7 @@ describe('a recording', () => {
     const known = join(host.root, 'bin/known')
     writeFileSync(
       known,
-      `#!/bin/sh\nif [ "$RECORDED" ]; then echo '{"faultNs":3000,"taskNs":900000}'; else echo '{"faultNs":1000,"taskNs":500000}'; fi\n`,
+      `#!/bin/sh\nif [ "$RECORDED" ]; then echo '{"pid":7,"faultNs":3000,"taskNs":900000}'; else echo '{"pid":6,"faultNs":1000,"taskNs":500000}'; fi\n`,
       { mode: 0o755 },
     )
     const { overhead, output } = await recorderOn(host, { overheadOn: [known] }).recorder.record()
@@ -68,6 +69,8 @@ describe('a recording', () => {
     const trace = await importTrace(output, { isReplayed: false })
     trace.close()
     assert.equal(trace.recordingMs, 0.402)
+    const printed = readFileSync(join(host.root, 'calls'), 'utf8').match(/^script .*overhead.*/m)
+    assert.match(printed![0], / --pid 7$/)
     assert.equal((await recorderOn(host).recorder.record()).overhead, null)
   })
 

@@ -1,4 +1,5 @@
-// Records on the machine that its argument describes, as the command does, and dies of signals as it does.
+// Records on the machine that its first argument describes, as the command does, and dies of signals as it does. The
+// others are the program that its own overhead is measured on.
 import { join } from 'node:path'
 import { cleanUpOnSignals } from '../../src/cli/signals.ts'
 import { findMeans, Recorder } from '../../src/record/index.ts'
@@ -10,7 +11,7 @@ const recorder = new Recorder(host, findMeans(host), {
   output: join(host.work, 'out.txt'),
   hasStacks: false,
   retries: 2,
-  overheadOn: ['true'],
+  overheadOn: process.argv.slice(3),
   commandOutput: 2,
   onNotice: (text) => process.stderr.write(`${text}\n`),
 })

@@ -21,8 +21,11 @@ const UNTIL_SIGNAL = `
   echo perf has begun >&2
   wait`
 
-function start(host: FakeHost): ChildProcess {
-  return spawn(process.execPath, [program, JSON.stringify(host)], { stdio: ['ignore', 'ignore', 'pipe'] })
+function start(host: FakeHost, ...overheadOn: readonly string[]): ChildProcess {
+  const values = overheadOn.length > 0 ? overheadOn : ['true']
+  return spawn(process.execPath, [program, JSON.stringify(host), ...values], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
 }
 
 /** Sends each signal when the process, or its perf, has said what stands beside it; resolves when all have ended. */
@@ -74,4 +77,12 @@ test('SIGINT while the recording is written ends that too, and nothing is left',
   ] as const
   assert.deepEqual(await signalled(start(host), ...steps), [null, 'SIGINT'])
   assert.deepEqual(readdirSync(host.work), [])
+})
+
+test('SIGINT once it is written ends what is measured then, and what was written stays', async () => {
+  const host = fakeHost()
+  const child = start(host, 'sh', '-c', 'exec sleep 600')
+  assert.deepEqual(await signalled(child, ['measuring what recording itself takes', 'SIGINT']), [0, null])
+  assert.equal(readFileSync(join(host.work, 'out.txt'), 'utf8'), `${LINE}\n`)
+  assert.deepEqual(readdirSync(host.work), ['out.txt'])
 })

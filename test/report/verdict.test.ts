@@ -83,6 +83,22 @@ describe('two threads that read into a new buffer each time', () => {
     assert.ok(advice.every(({ change }) => !/kernel|Linux|trim|decay/.test(change)))
   })
 
+  test('of several programs, the one whose buffers they are is named', async () => {
+    const trace = await analysisOf(readers(10))
+    const [program] = trace.programs
+    const { faultCensus } = program!
+    const idle = { ...program!, name: 'idle', faultCensus: { ...faultCensus, kernel: {} } }
+    const into = (programs: TraceReport['programs'], copied = trace.faultCensus.copied): string =>
+      /copied for read \((.*?)\)/.exec(
+        judged({ ...trace, programs, faultCensus: { ...trace.faultCensus, copied } }).summary,
+      )![1]!
+    const both = [idle, { ...program!, name: 'reader' }]
+    assert.equal(into(both), 'new buffers of reader')
+    assert.equal(into(both, {}), 'the memory of reader')
+    assert.equal(into([idle, idle]), 'new buffers')
+    assert.equal(into([program!], {}), "the program's memory")
+  })
+
   test('a buffer that is used again is no reason for advice', async () => {
     const { advice } = judged(await analysisOf(readers(1)))
     assert.ok(advice.every(({ change }) => !/buffer/.test(change)))

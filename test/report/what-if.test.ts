@@ -33,7 +33,7 @@ test('a design that helps is told with a number, and ranked with the other advic
   assert.match(advice!.change, /kernel with per-VMA locks \(per-vma-refcount-2025\)/)
   assert.match(
     advice!.how,
-    /^Simulated on icelake-2s: 210 ms with 2 CPUs under classic, 150 ms .*; 500 waits .*, 12\.$/,
+    /^Simulated on icelake-2s: 210 ms with 2 CPUs under classic, 150 ms .*; waits for the lock: 500, then 12\.$/,
   )
   assert.match(
     whatIfSentences(whatIf, trace).join(' '),

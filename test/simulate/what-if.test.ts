@@ -94,6 +94,24 @@ test('the recorded kernel comes first, on its CPUs; then others, and more CPUs',
   assert.ok(classic.lockedFaults > runs[0]!.lockedFaults)
 })
 
+test('few waits that took much of the time are compared, too', async () => {
+  const text = program()
+  text
+    .enter(1, 1, 'mprotect', { start: BASE, len: PAGE, prot: 3 })
+    .lockStart(1, 1, true)
+    .lockAcquired(1, 1, true)
+  text
+    .fault(1, 2, OTHER + 40 * PAGE, 6)
+    .lockStart(1, 2, false)
+    .wait(4000)
+  // The simulated call takes as long as such a call does, and not as this one was seen to.
+  text.unlock(1, 1, true).exit(1, 1, 'mprotect', 0).lockAcquired(1, 2, false).unlock(1, 2, false)
+  const { recorded, error } = await ask(text)
+  assert.equal(recorded.waits!.count, 1)
+  assert.equal(error.waits, null)
+  assert.ok(error.waitedMs! > 2, JSON.stringify(error))
+})
+
 test('what would be too many events is left out, the last first', async () => {
   const all = await ask(program(), { cpus: [4] })
   // 2 bounds of 62 operations: the first run by three seeds, and one more.
