@@ -68,6 +68,8 @@ export interface ChargesOptions {
   readonly random: () => number
   /** Whether a fault asks for the line of the mmap lock first. */
   readonly prefetchesMmapLock: boolean
+  /** Whether the root of the page table is on the line of the mmap lock. */
+  readonly isRootBesideLock: boolean
   /** What of `software.layoutNs` a call takes. */
   readonly layoutShare: number
   /** Whether a call to a thread is one to a CPU, and whether that runs the thread, and is interrupted. */
@@ -77,9 +79,12 @@ export interface ChargesOptions {
 
 export class Charges {
   readonly #options: ChargesOptions
+  /** Whether the fault of a thread has not read the root of the page table yet. */
+  readonly #isRootUnread: Uint8Array
 
   constructor(options: ChargesOptions) {
     this.#options = options
+    this.#isRootUnread = new Uint8Array(options.factor.length)
   }
 
   clear(thread: number, frame: number): void {
@@ -117,6 +122,7 @@ export class Charges {
         simulator.spend(thread, WORKING, computedNs * longer)
         if (this.#options.prefetchesMmapLock)
           simulator.fetchAhead(thread, cellOf(first as Task, (a as number) + Mm.mmapLock))
+        this.#isRootUnread[thread] = this.#options.isRootBesideLock ? 1 : 0
         return
       }
       case CALL_ENTER:
@@ -139,7 +145,9 @@ export class Charges {
         )
         return
       case WALK:
-        simulator.needAhead(thread)
+        if (this.#isRootUnread[thread] === 0) return
+        this.#isRootUnread[thread] = 0
+        simulator.readNext(thread, cellOf(first as Task, (a as number) + Mm.mmapLock))
         return
       case GATHER_FRAME:
         simulator.spend(thread, WORKING, (software.unmapPageNs ?? 0) * longer)

@@ -87,10 +87,16 @@ export interface MachineModel {
   /**
    * With an accounting of Linux before 6.16, a fault asks for the line of the mmap lock, to write it, before anything
    * else: `prefetchw(&mm->mmap_lock)` in the handler of x86, where the processor has the instruction (AMD; Intel since
-   * Broadwell, before which Linux has it read). The root of the page table stands on that line (`pgd` in
-   * `mm_struct`), so that each fault waits for it when it walks, also one that takes no mmap lock. Default: no.
+   * Broadwell, before which Linux has it read). Default: no.
    */
   readonly prefetchesMmapLock?: boolean
+  /**
+   * With an accounting, the root of the page table (`pgd` in `mm_struct`) is on the line of the mmap lock, and each
+   * fault reads it when it walks, so that it waits for that line, also if it takes no mmap lock. True for the kernel
+   * that was measured if that is 5.11 to 5.13: there `write_protect_seq` had moved the lock to offset 128, and the root
+   * is at 80 (2e3025434a6b moved it back). Default: no.
+   */
+  readonly isRootApart?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /**
@@ -123,6 +129,11 @@ export function accountingOf(machine: MachineModel, given?: AccountingName): Acc
 /** Whether a fault asks for the line of the mmap lock first: an x86 that runs a kernel which does. */
 export function prefetchesMmapLock(machine: MachineModel, accounting: AccountingName): boolean {
   return machine.prefetchesMmapLock === true && accounting !== 'none' && accounting !== '6.16'
+}
+
+/** Whether a fault reads the root of the page table on the line of the mmap lock. */
+export function isRootBesideLock(machine: MachineModel, accounting: AccountingName): boolean {
+  return accounting !== 'none' && !(accounting === '5.11' && machine.isRootApart === true)
 }
 
 /** Whether the kernel that is measured places threads as Linux does since 6.0, see `Topology.place`. */
