@@ -92,9 +92,10 @@ export interface MachineModel {
   readonly prefetchesMmapLock?: boolean
   /**
    * With an accounting, the root of the page table (`pgd` in `mm_struct`) is on the line of the mmap lock, and each
-   * fault reads it when it walks, so that it waits for that line, also if it takes no mmap lock. True for the kernel
-   * that was measured if that is 5.11 to 5.13: there `write_protect_seq` had moved the lock to offset 128, and the root
-   * is at 80 (2e3025434a6b moved it back). Default: no.
+   * fault reads it when it walks, so that it waits for that line, also if it takes no mmap lock. True where the kernel
+   * that was measured is one of 5.11 to 5.13: there `write_protect_seq` had moved the lock to offset 128 (2e3025434a6b
+   * moved it back), while the root is at 80. Behind the lock, the patches put `mmap_seq`, which the faults of
+   * Lespinasse's designs read. Default: no.
    */
   readonly isRootApart?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
@@ -131,9 +132,12 @@ export function prefetchesMmapLock(machine: MachineModel, accounting: Accounting
   return machine.prefetchesMmapLock === true && accounting !== 'none' && accounting !== '6.16'
 }
 
-/** Whether a fault reads the root of the page table on the line of the mmap lock. */
-export function isRootBesideLock(machine: MachineModel, accounting: AccountingName): boolean {
-  return accounting !== 'none' && !(accounting === '5.11' && machine.isRootApart === true)
+/** What faults read on the line of the mmap lock: the root of the page table, the sequence count of the mm, or nothing. */
+export type BesideLock = 'root' | 'sequence' | null
+
+export function besideLock(machine: MachineModel, accounting: AccountingName): BesideLock {
+  if (accounting === 'none') return null
+  return accounting === '5.11' && machine.isRootApart === true ? 'sequence' : 'root'
 }
 
 /** Whether the kernel that is measured places threads as Linux does since 6.0, see `Topology.place`. */

@@ -222,7 +222,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       random: randomNumbers(seed),
       // The recorded durations have in them what the recorded kernel did.
       prefetchesMmapLock: false,
-      isRootBesideLock: false,
+      besideLock: null,
       layoutShare: 0,
       hasCpu: (thread) => this.#cpus.hasCpu(thread),
       isRunning: (thread) => this.#cpus.hasCpu(thread),

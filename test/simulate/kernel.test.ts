@@ -80,7 +80,11 @@ describe('the kernel in virtual time', () => {
       prefetchesMmapLock: boolean,
       isRootApart = true,
     ): Promise<SimulatedRun> => {
-      const change = (machine: MachineModel): MachineModel => ({ ...machine, prefetchesMmapLock, isRootApart })
+      const change = (machine: MachineModel): MachineModel => ({
+        ...machine,
+        prefetchesMmapLock,
+        isRootApart,
+      })
       const kernel = { rwsem: 'spinning', accounting: '5.11', spinlock: 'queued' } as const
       return shortRun({ workload: 'pft-split', design, ...kernel, cpus, pages: 256, change })
     }
@@ -89,7 +93,10 @@ describe('the kernel in virtual time', () => {
         const without = await run(design, 48, false)
         const [apart, beside] = [await run(design, 48, true), await run(design, 48, true, false)]
         assert.ok(tripsOf(without, 'mm.mmapLock') < 0.05)
-        assert.ok(Math.abs(tripsOf(beside, 'mm.mmapLock') - 1) < 0.1, `${tripsOf(beside, 'mm.mmapLock')} trips`)
+        assert.ok(
+          Math.abs(tripsOf(beside, 'mm.mmapLock') - 1) < 0.1,
+          `${tripsOf(beside, 'mm.mmapLock')} trips`,
+        )
         // Between the two sockets and within them by turns, 48 and 141 ns.
         assert.ok(Math.abs(nsPerCount(beside) - 95) < 15, `${nsPerCount(beside)} ns`)
         for (const free of [without, apart])
@@ -125,7 +132,10 @@ describe('the kernel in virtual time', () => {
       // root of the page table, if the line has gone by then.
       const trips = tripsOf(ahead, 'mm.mmapLock')
       assert.ok(trips > 2.4 && trips < 3, `${trips} trips`)
-      assert.ok(tripsOf(without, 'mm.mmapLock') > trips + 0.9, `${tripsOf(without, 'mm.mmapLock')} trips without`)
+      assert.ok(
+        tripsOf(without, 'mm.mmapLock') > trips + 0.9,
+        `${tripsOf(without, 'mm.mmapLock')} trips without`,
+      )
     })
 
     it('is there already where one CPU runs alone', async () => {

@@ -40,12 +40,9 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   mmSeqTurns: 12,
 
   mmapLock: MMAP_LOCK,
-  /**
-   * Lespinasse: even while no writer holds the mmap lock, odd while one does. Behind the lock, on its line, as in the
-   * patch on Linux 5.12.
-   */
-  mmapSeq: MMAP_LOCK + 8,
-  mmapSeqTurns: MMAP_LOCK + 9,
+  /** Lespinasse: even while no writer holds the mmap lock, odd while one does. */
+  mmapSeq: MMAP_SEQ,
+  mmapSeqTurns: MMAP_SEQ + 1,
   /** Kamezawa, 18 December 2009: moves when the mmap lock is taken for write and when it is given up. */
   version: MMAP_SEQ + 2,
   versionTurns: MMAP_SEQ + 3,
