@@ -5,7 +5,7 @@ import { SHARED, type Probe, type Watched } from '../backends/stepped/index.ts'
 import { Mm, type Task } from '../kernel/index.ts'
 import { CLEARING, EXCEPTION, INTERRUPT, SYSTEM_CALL, WORKING } from './accounts.ts'
 import type { FrameCosts } from './frames.ts'
-import type { MachineModel } from './machine.ts'
+import type { BesideLock, MachineModel } from './machine.ts'
 import type { Simulator } from './simulator.ts'
 import { xorshift32 } from '../workloads/xorshift.ts'
 
@@ -19,9 +19,10 @@ const GIVE_TO_ZONE = 5
 const GATHER_FRAME = 6
 const WALK = 7
 const LAYOUT_CHANGED = 8
+const READ_SEQUENCE = 9
 
 /** The program of a recording has further ones, from here on. */
-export const FURTHER_PROBES = 9
+export const FURTHER_PROBES = 10
 
 export const costProbes: readonly Probe[] = [
   { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
@@ -33,6 +34,8 @@ export const costProbes: readonly Probe[] = [
   { file: 'tables/mmu-gather.ts', function: 'gatherFrame', id: GATHER_FRAME },
   { file: 'tables/page-table.ts', function: 'findPmdTable', id: WALK },
   { file: 'tables/page-table.ts', function: 'allocPteTable', id: WALK },
+  { file: 'sync/seqcount.ts', function: 'readSeqcount', id: READ_SEQUENCE },
+  { file: 'sync/seqcount.ts', function: 'readSeqcountRetry', id: READ_SEQUENCE },
 ]
 
 /** Where the mmap lock is about to be given up, or downgraded. The program of a recording has its own there. */
@@ -68,6 +71,8 @@ export interface ChargesOptions {
   readonly random: () => number
   /** Whether a fault asks for the line of the mmap lock first. */
   readonly prefetchesMmapLock: boolean
+  /** What faults read on the line of the mmap lock. */
+  readonly besideLock: BesideLock
   /** What of `software.layoutNs` a call takes. */
   readonly layoutShare: number
   /** Whether a call to a thread is one to a CPU, and whether that runs the thread, and is interrupted. */
@@ -77,9 +82,14 @@ export interface ChargesOptions {
 
 export class Charges {
   readonly #options: ChargesOptions
+  /** The address space of the last fault of each thread; and whether that has not read the root of its table yet. */
+  readonly #mm: Int32Array
+  readonly #isRootUnread: Uint8Array
 
   constructor(options: ChargesOptions) {
     this.#options = options
+    this.#mm = new Int32Array(options.factor.length)
+    this.#isRootUnread = new Uint8Array(options.factor.length)
   }
 
   clear(thread: number, frame: number): void {
@@ -117,6 +127,8 @@ export class Charges {
         simulator.spend(thread, WORKING, computedNs * longer)
         if (this.#options.prefetchesMmapLock)
           simulator.fetchAhead(thread, cellOf(first as Task, (a as number) + Mm.mmapLock))
+        this.#mm[thread] = a as number
+        this.#isRootUnread[thread] = this.#options.besideLock === 'root' ? 1 : 0
         return
       }
       case CALL_ENTER:
@@ -139,7 +151,13 @@ export class Charges {
         )
         return
       case WALK:
-        simulator.needAhead(thread)
+        if (this.#isRootUnread[thread] === 0) return
+        this.#isRootUnread[thread] = 0
+        simulator.readNext(thread, cellOf(first as Task, (a as number) + Mm.mmapLock))
+        return
+      case READ_SEQUENCE:
+        if (this.#options.besideLock === 'sequence' && a === this.#mm[thread]! + Mm.mmapSeq)
+          simulator.readNext(thread, cellOf(first as Task, this.#mm[thread]! + Mm.mmapLock))
         return
       case GATHER_FRAME:
         simulator.spend(thread, WORKING, (software.unmapPageNs ?? 0) * longer)

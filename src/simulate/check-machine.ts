@@ -79,7 +79,7 @@ const ranges: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
 }
 
 const texts = ['name', 'title', 'source'] as const
-const switches = ['hasOneMemory', 'broadcastsTlb', 'prefetchesMmapLock'] as const
+const switches = ['hasOneMemory', 'broadcastsTlb', 'prefetchesMmapLock', 'isRootApart'] as const
 const choices: Readonly<Record<string, readonly string[]>> = {
   protocol: ['MESI', 'MESIF', 'MOESI'],
   accounting: Object.keys(accountings),

@@ -3,6 +3,7 @@
 // Principles:
 // - Who finds a line with somebody else, or on its way there, waits for it in turn. One of those who wait stands in the
 //   queue of times for all of them.
+// - When a line comes to a core, all threads of the core have read it that wait for that.
 // - A line that was asked for ahead (`prefetchw`) comes while the CPU goes on. Who wants it before it is there waits in
 //   the place that was taken for it; who wants it later may find it gone again.
 
@@ -29,19 +30,22 @@ export abstract class LineTurns extends Accesses {
   /** What a thread has asked for ahead and not used, as a cell, or -1; and when it came, or comes. */
   readonly #ahead: Int32Array
   readonly #aheadComes: Float64Array
-  /** Whether the thread is to have read it before its next operation. */
-  readonly #isNeeded: Uint8Array
+  /** What the thread is to have read before its next operation, as a cell, or -1. */
+  readonly #needed: Int32Array
   /** The thread waits where its request stood. */
   readonly #isInPlace: Uint8Array
+
+  readonly #sharesCores: boolean
 
   constructor(options: SimulatorOptions) {
     super(options)
     const { count } = this
+    this.#sharesCores = options.topology.shape.threadsPerCore > 1
     this.queue = new ClockQueue(2 * count)
     this.#waitLine = new Int32Array(2 * count).fill(NOBODY)
     this.#ahead = new Int32Array(count).fill(NOBODY)
     this.#aheadComes = new Float64Array(count)
-    this.#isNeeded = new Uint8Array(count)
+    this.#needed = new Int32Array(count).fill(NOBODY)
     this.#isInPlace = new Uint8Array(count)
   }
 
@@ -91,7 +95,7 @@ export abstract class LineTurns extends Accesses {
       this.#waiters.set(line, waiters)
       this.#represent(line, id)
     }
-    if (id >= this.count) waiters.add(id, Infinity)
+    if (id >= this.count) waiters.add(id, time, Infinity)
     else if (this.#ahead[id]! >> LINE_SHIFT === line && waiters.has(id + this.count))
       this.#takePlace(id, line, waiters, time)
     else waiters.add(id, time)
@@ -118,7 +122,8 @@ export abstract class LineTurns extends Accesses {
   #handOn(line: number, representative: number, time: number): number {
     this.#waitLine[representative] = NOBODY
     const waiters = this.#waiters.get(line)!
-    const id = waiters.next(this.topology, this.coreOf, this.machine.nearHandovers)
+    let id = this.#sharesCores ? waiters.takeSibling(this.coreOf, (cpu) => this.#isServed(cpu, line)) : NOBODY
+    if (id < 0) id = waiters.next(this.topology, this.coreOf, this.machine.nearHandovers, time)
     const isThread = id < this.count
     if (isThread) this.#get(id, line, time)
     else this.#comes(id - this.count, time)
@@ -128,7 +133,13 @@ export abstract class LineTurns extends Accesses {
       this.#unusedWaiters.push(waiters)
     } else this.#represent(line, waiters.first)
     if (!isThread) return NOBODY
-    return this.#isNeeded[id] === 0 ? id : this.#hasReadInTurn(id)
+    return this.#needed[id] === NOBODY ? id : this.#hasReadInTurn(id)
+  }
+
+  /** Whether somebody who waits for a line only reads it, and his core has got it. */
+  #isServed(id: number, line: number): boolean {
+    const isLoad = id < this.count && (this.#needed[id] !== NOBODY || this.threads[id]!.kind === LOAD)
+    return isLoad && this.directory.isHit(line, this.coreOf[id]!, false)
   }
 
   #get(id: number, line: number, time: number): void {
@@ -140,12 +151,13 @@ export abstract class LineTurns extends Accesses {
       this.clock[id] = this.#aheadComes[id]!
       this.accounts.addLine(line, time, this.clock[id]!)
     }
-    const isReading = this.#isNeeded[id] !== 0
+    const needed = this.#needed[id]!
+    const isReading = needed !== NOBODY
     const { kind, cell } = this.threads[id]!
     const write = !isReading && kind !== LOAD
     // The other thread of its core may have fetched it meanwhile.
     if (!this.directory.isHit(line, this.coreOf[id]!, write))
-      this.fetch(id, line, isReading ? this.#ahead[id]! : cell, isReading ? LOAD : kind)
+      this.fetch(id, line, isReading ? needed : cell, isReading ? LOAD : kind)
     else if (!isReading) this.hit(id, line, kind)
     this.#noteUse(id, line)
   }
@@ -163,9 +175,9 @@ export abstract class LineTurns extends Accesses {
     this.queue.set(request, this.clock[id]!)
   }
 
-  /** Before its next operation the thread reads what it has asked for, unless it has used that line since. */
-  needAhead(id: number): void {
-    if (this.#ahead[id] !== NOBODY) this.#isNeeded[id] = 1
+  /** Before its next operation the thread reads `cell`. */
+  readNext(id: number, cell: number): void {
+    this.#needed[id] = cell
   }
 
   /** Whether the thread has not made a request for the line yet, which goes before what it does with that itself. */
@@ -214,16 +226,16 @@ export abstract class LineTurns extends Accesses {
   }
 
   /** Whether the thread has read what it is to have read. If not, it waits, or is queued. */
-  protected hasReadAhead(id: number): boolean {
-    if (this.#isNeeded[id] === 0) return true
-    const cell = this.#ahead[id]!
+  protected hasRead(id: number): boolean {
+    const cell = this.#needed[id]!
+    if (cell === NOBODY) return true
     const line = cell >> LINE_SHIFT
     const time = this.clock[id]!
     if (time > this.queue.earliest) return this.queued(id, time)
-    if (this.#isRequestDue(id + this.count)) this.requestNow(id, time)
+    if (this.isToRequest(id, line)) this.requestNow(id, time)
     if (this.directory.isHit(line, this.coreOf[id]!, false)) {
       if (!this.hasCome(id, line, time)) return false
-      this.#isNeeded[id] = 0
+      this.#needed[id] = NOBODY
       return true
     }
     if (this.waitsFor(id, line, time)) return false
@@ -234,7 +246,7 @@ export abstract class LineTurns extends Accesses {
 
   /** It goes on when it is its time. */
   #hasReadInTurn(id: number): number {
-    this.#isNeeded[id] = 0
+    this.#needed[id] = NOBODY
     this.queue.set(id, this.clock[id]!)
     return NOBODY
   }

@@ -1,6 +1,11 @@
 // CPUs that wait for a line which somebody else is being given or still keeps. Who gets it next is decided when it
 // becomes free, and not when they came: on machines with many last-level caches a line goes round within one of them
 // several times before it leaves, and a plain queue would be wrong.
+//
+// A load that misses a line which its core has requested already waits in the fill buffer of that request, and gets the
+// data with it: so when a core gets a line, the loads of its other thread go on too (Intel 64 and IA-32 Architectures
+// Software Developer's Manual, volume 3B, event MEM_LOAD_RETIRED.FB_HIT; the buffers are of the core, and track lines).
+// A locked instruction requests its line at retirement (the same, L1D_CACHE_LOCK_DURATION), and waits for its turn.
 
 import { SAME_CORE, type Topology } from './topology.ts'
 
@@ -11,9 +16,12 @@ export class LineWaiters {
   /** In the order in which they came, from {@link #first} on. */
   readonly #cpus: number[] = []
   readonly #since: number[] = []
+  /** When each came, or the request in whose place it waits. */
+  readonly #came: number[] = []
   #first = 0
-  /** The core that had the line before; -1 at first. */
+  /** The core that had the line before; -1 at first. And when it got it. */
   #last = -1
+  #lastAt = -Infinity
   #handedNear = 0
 
   get size(): number {
@@ -30,9 +38,11 @@ export class LineWaiters {
     return this.#since.slice(this.#first)
   }
 
-  add(cpu: number, time: number): void {
+  /** @param since for what waiting is counted from; it comes at `time` */
+  add(cpu: number, time: number, since = time): void {
     this.#cpus.push(cpu)
-    this.#since.push(time)
+    this.#since.push(since)
+    this.#came.push(time)
   }
 
   has(cpu: number): boolean {
@@ -47,37 +57,48 @@ export class LineWaiters {
   }
 
   /**
+   * Takes out somebody on the core that had the line before who waited for it already when that got it.
+   *
+   * @param isServed whether what the core got is all that a waiter on it waits for
+   * @returns the waiter, or -1 if there is none
+   */
+  takeSibling(coreOf: Int16Array, isServed: (cpu: number) => boolean): number {
+    if (this.#last < 0) return -1
+    for (let place = this.#first; place < this.#cpus.length; place++) {
+      const cpu = this.#cpus[place]!
+      if (coreOf[cpu] !== this.#last || this.#came[place]! > this.#lastAt || !isServed(cpu)) continue
+      this.#remove(place)
+      return cpu
+    }
+    return -1
+  }
+
+  /**
    * Takes out who gets the line next: the first that came; or, while `near` handovers in a row have not been used up,
    * the first of the nearest.
    */
-  next(topology: Topology, coreOf: Int16Array, near: number): number {
+  next(topology: Topology, coreOf: Int16Array, near: number, time: number): number {
     const isNear = near > 0 && this.#last >= 0 && this.#handedNear < near
     const place = isNear ? this.#nearest(topology, coreOf) : this.#first
     this.#handedNear = place === this.#first ? 0 : this.#handedNear + 1
     const cpu = this.#cpus[place]!
     this.#remove(place)
     this.#last = coreOf[cpu]!
+    this.#lastAt = time
     return cpu
   }
 
   /** Moves those before it, or those behind it, whoever are fewer. */
   #remove(place: number): void {
-    const cpus = this.#cpus
-    const since = this.#since
-    const end = cpus.length - 1
-    if (place - this.#first > end - place) {
-      for (let at = place; at < end; at++) {
-        cpus[at] = cpus[at + 1]!
-        since[at] = since[at + 1]!
-      }
-      cpus.length = end
-      since.length = end
-      return
+    const end = this.#cpus.length - 1
+    const isNearEnd = place - this.#first > end - place
+    for (const values of [this.#cpus, this.#since, this.#came]) {
+      if (isNearEnd) {
+        for (let at = place; at < end; at++) values[at] = values[at + 1]!
+        values.length = end
+      } else for (let at = place; at > this.#first; at--) values[at] = values[at - 1]!
     }
-    for (let at = place; at > this.#first; at--) {
-      cpus[at] = cpus[at - 1]!
-      since[at] = since[at - 1]!
-    }
+    if (isNearEnd) return
     this.#first++
     if (this.#first > end || this.#first === UNUSED_MAX) this.#giveUpUnused()
   }
@@ -85,12 +106,14 @@ export class LineWaiters {
   #giveUpUnused(): void {
     this.#cpus.splice(0, this.#first)
     this.#since.splice(0, this.#first)
+    this.#came.splice(0, this.#first)
     this.#first = 0
   }
 
   /** Nobody waits any more: the next line that is waited for begins anew. */
   reset(): void {
     this.#last = -1
+    this.#lastAt = -Infinity
     this.#handedNear = 0
   }
 

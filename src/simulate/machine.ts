@@ -87,10 +87,17 @@ export interface MachineModel {
   /**
    * With an accounting of Linux before 6.16, a fault asks for the line of the mmap lock, to write it, before anything
    * else: `prefetchw(&mm->mmap_lock)` in the handler of x86, where the processor has the instruction (AMD; Intel since
-   * Broadwell, before which Linux has it read). The root of the page table stands on that line (`pgd` in
-   * `mm_struct`), so that each fault waits for it when it walks, also one that takes no mmap lock. Default: no.
+   * Broadwell, before which Linux has it read). Default: no.
    */
   readonly prefetchesMmapLock?: boolean
+  /**
+   * With an accounting, the root of the page table (`pgd` in `mm_struct`) is on the line of the mmap lock, and each
+   * fault reads it when it walks, so that it waits for that line, also if it takes no mmap lock. True where the kernel
+   * that was measured is one of 5.11 to 5.13: there `write_protect_seq` had moved the lock to offset 128 (2e3025434a6b
+   * moved it back), while the root is at 80. Behind the lock, the patches put `mmap_seq`, which the faults of
+   * Lespinasse's designs read. Default: no.
+   */
+  readonly isRootApart?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /**
@@ -123,6 +130,14 @@ export function accountingOf(machine: MachineModel, given?: AccountingName): Acc
 /** Whether a fault asks for the line of the mmap lock first: an x86 that runs a kernel which does. */
 export function prefetchesMmapLock(machine: MachineModel, accounting: AccountingName): boolean {
   return machine.prefetchesMmapLock === true && accounting !== 'none' && accounting !== '6.16'
+}
+
+/** What faults read on the line of the mmap lock: the root of the page table, the sequence count of the mm, or nothing. */
+export type BesideLock = 'root' | 'sequence' | null
+
+export function besideLock(machine: MachineModel, accounting: AccountingName): BesideLock {
+  if (accounting === 'none') return null
+  return accounting === '5.11' && machine.isRootApart === true ? 'sequence' : 'root'
 }
 
 /** Whether the kernel that is measured places threads as Linux does since 6.0, see `Topology.place`. */

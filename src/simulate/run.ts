@@ -7,7 +7,7 @@ import { Charges, randomNumbers } from './charges.ts'
 import { memoryNodes } from './cpu-counts.ts'
 import { SharedCpus } from './shared-cpus.ts'
 import { FrameCosts } from './frames.ts'
-import { type MachineModel, isSince6, prefetchesMmapLock } from './machine.ts'
+import { type MachineModel, besideLock, isSince6, prefetchesMmapLock } from './machine.ts'
 import { Simulator } from './simulator.ts'
 import type { Subject } from './surroundings.ts'
 import type { Meter, MachineRequest, SimulatedMachine } from './stepped-machine.ts'
@@ -206,6 +206,7 @@ class SimulatedRun implements Meter, Probes, Subject {
       factor: this.#factor,
       random: this.#random,
       prefetchesMmapLock: prefetchesMmapLock(machine, this.#options.accounting),
+      besideLock: besideLock(machine, this.#options.accounting),
       // Where pages are counted, calls are of fewer pages than in the source, and so much more frequent.
       layoutShare: workload.counts === 'pages' ? workload.pages / workload.sourcePages : 1,
       hasCpu: (thread) => shared === null || shared.hasCpu(thread),

@@ -174,7 +174,7 @@ export class Simulator extends LineTurns {
       if (!this.#scheduler.goesOn(id, time)) return false
     }
     if (this.#debt[id] !== 0) this.#payDebt(id)
-    if (!this.hasReadAhead(id)) return false
+    if (!this.hasRead(id)) return false
     const now = this.clock[id]!
     if (kind >= WAIT) {
       if (now > this.queue.earliest) return this.queued(id, now)

@@ -230,6 +230,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       random: randomNumbers(seed),
       // The recorded durations have in them what the recorded kernel did.
       prefetchesMmapLock: false,
+      besideLock: null,
       layoutShare: 0,
       hasCpu: (thread) => this.#cpus.hasCpu(thread),
       isRunning: (thread) => this.#cpus.hasCpu(thread),

@@ -45,12 +45,34 @@ describe('CPUs that wait for a line', () => {
           plain.since.push(turn)
         }
         if (plain.cpus.length > 1 && next() % 3 !== 0)
-          assert.equal(waiters.next(topology, coreOf, near), plain.next(near))
+          assert.equal(waiters.next(topology, coreOf, near, turn), plain.next(near))
         assert.deepEqual([waiters.size, waiters.first], [plain.cpus.length, plain.cpus[0]])
       }
       assert.deepEqual(waiters.since(), plain.since)
-      while (plain.cpus.length > 0) assert.equal(waiters.next(topology, coreOf, near), plain.next(near))
+      while (plain.cpus.length > 0)
+        assert.equal(waiters.next(topology, coreOf, near, 20_000), plain.next(near))
       assert.deepEqual([waiters.size, waiters.since()], [0, []])
     })
   }
+
+  it('the other thread of the core goes on with whoever gets the line, if it waited already and only reads', () => {
+    const [other, first, sibling, late] = [1, 0, topology.cores, topology.cores + 1]
+    const waiters = new LineWaiters()
+    const reads = (): boolean => true
+    waiters.add(first, 1)
+    waiters.add(other, 2)
+    waiters.add(sibling, 3)
+    assert.equal(waiters.takeSibling(coreOf, reads), -1)
+    assert.equal(waiters.next(topology, coreOf, 0, 10), first)
+    assert.equal(
+      waiters.takeSibling(coreOf, () => false),
+      -1,
+    )
+    assert.equal(waiters.takeSibling(coreOf, reads), sibling)
+    assert.equal(waiters.takeSibling(coreOf, reads), -1)
+    assert.equal(waiters.next(topology, coreOf, 0, 20), other)
+    waiters.add(late, 21)
+    assert.equal(waiters.takeSibling(coreOf, reads), -1)
+    assert.equal(waiters.next(topology, coreOf, 0, 30), late)
+  })
 })

@@ -40,6 +40,7 @@ export const broadwell2s: MachineModel = {
   // break 9.0 µs for a call; less the 0.9 and 0.3 that are simulated, both leave 8.7 for each call.
   software: { ...x86Software(2.5, 1566), unmapPageNs: UNMAP_PAGE_NS, layoutNs: 8700 },
   prefetchesMmapLock: true,
+  isRootApart: true,
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
   spinlock: 'queued',

@@ -4,6 +4,7 @@ import type { MachineModel } from '../machine.ts'
 import { broadwell2s } from './broadwell-2s.ts'
 import { fsb2009 } from './fsb-2009.ts'
 import { guest16 } from './guest-16.ts'
+import { haswell2s } from './haswell-2s.ts'
 import { here } from './here.ts'
 import { icelake2s } from './icelake-2s.ts'
 import { numa56 } from './numa-56.ts'
@@ -18,6 +19,7 @@ export const machines: readonly MachineModel[] = [
   here,
   fsb2009,
   westmere2s,
+  haswell2s,
   broadwell2s,
   skylake2s,
   icelake2s,

@@ -39,6 +39,7 @@ export const rome2s: MachineModel = {
   // Both together fitted: the 1,050 cycles of a Haswell would be more than there is.
   software: { ...x86Software(3.35, 0), exceptionNs: 249 },
   prefetchesMmapLock: true,
+  isRootApart: true,
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
   spinlock: 'queued',

@@ -43,6 +43,7 @@ export const skylake2s: MachineModel = {
   // 10 of each half are handing over, which is simulated.
   software: { ...x86Software(2.7, 475), zoneFrameNs: 115 },
   prefetchesMmapLock: true,
+  isRootApart: true,
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
   spinlock: 'queued',
