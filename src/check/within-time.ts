@@ -16,7 +16,7 @@ export interface ExplorationInTime extends Exploration {
 /** From which part of the time on its rest is looked at, and to which: later, less than what is left is gained. */
 const LOOKS_FROM = 1 / 12
 const LOOKS_UNTIL = 1 / 2
-/** By how many times the time everything would have to exceed it: estimates are seldom more than 1.6 times too large. */
+/** By how many times everything would have to exceed the time: estimates are seldom over 1.6 times too large. */
 const TIMES_TOO_LONG = 4
 const BOUND_MAX = 2
 /** The part of the time for all bounds together. */

@@ -1,6 +1,6 @@
 // What the recorder notes of the kernel, as the events do not tell it: its release, whether it was built with locks of
-// single mappings, whether it makes huge pages, and what it counted meanwhile, before the events as comments; and behind
-// them, what recording takes.
+// single mappings, whether it makes huge pages, and what it counted meanwhile, before the events as comments; and
+// behind them, what recording takes.
 import { gunzipSync } from 'node:zlib'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
