@@ -391,10 +391,13 @@ export abstract class Execution extends Dependence {
   /** Threads that spin go on when what they read has changed; those that were notified, because of that. */
   #noticeChanges(event: number): void {
     noticeChanges(this.threads, this.leavesIdle)
-    if (event === 0 || this.kind[event - 1] !== NOTIFY) return
+    // A thread may have looked at its clock since, before it came to its next operation.
+    let last = event - 1
+    while (last >= 0 && this.kind[last] === LOOK) last--
+    if (last < 0 || this.kind[last] !== NOTIFY) return
     for (const thread of this.threads) {
       if (thread.kind === WOKEN && thread.state === READY && this.wokenBy[thread.id]! < 0)
-        this.wokenBy[thread.id] = event - 1
+        this.wokenBy[thread.id] = last
     }
   }
 
