@@ -164,6 +164,20 @@ describe('what a loop counts and somebody reads', () => {
       counts: 'this.spins++',
       invariant: 'of(l) !== 3',
     },
+    'where the turn that counts might have begun later': {
+      counts: '',
+      members: `take() { for (;;) { const n = Atomics.load(this.cells, 1)
+        if (Atomics.compareExchange(this.cells, 1, n, n + 1) === n) return
+        this.spins++ } }`,
+      works: 'if (this.spins === 1) third(3)',
+    },
+    'where that turn counts in a private field': {
+      counts: '',
+      members: `take() { for (;;) { const n = Atomics.load(this.cells, 1)
+        if (Atomics.compareExchange(this.cells, 1, n, n + 1) === n) return
+        this.#n++ } }`,
+      works: 'if (this.#n === 1) third(3)',
+    },
     'in one interleaving only': {
       counts: 'this.spins++',
       works: 'if (Atomics.add(this.cells, 1, 1) === 1) third(this.spins)',

@@ -4,7 +4,8 @@
 // the same. So such a count is no change, and a loop that only counts waits. Who reads the field is found while the
 // program runs, whatever reads it: the field becomes one with a getter, and private fields are read by looked(). Then
 // everything begins anew, with a field that counts. What was explored before holds up to the first such read, and so
-// none is missed: an execution that reads what another has left out would have been come to there, too.
+// none is missed: an execution that reads what another has left out would have been come to there, too. For that, who
+// has counted goes on, and is not left because it might have begun the turn later: then the field would be as it was.
 
 import { changes } from './owned.ts'
 import { CountRead } from './refusal.ts'
@@ -82,6 +83,7 @@ export function tallied<T>(object: T, name: string): T {
   const cell = cellOf(object, name)
   if (cell === null) return changes(object)
   armed = cell
+  current.tallies++
   return object
 }
 
@@ -89,6 +91,7 @@ export function tallied<T>(object: T, name: string): T {
 export function talliedPrivate<T>(object: T, name: string): T {
   if (isCounting(name)) return changes(object)
   left.add(name)
+  current.tallies++
   return object
 }
 

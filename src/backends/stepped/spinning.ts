@@ -184,17 +184,19 @@ export function again(
   // What it sees of a clock is another then.
   const hasMoved = thread.timeouts > turns.timeouts && readsClocks(sites)
   // Who was woken has waited, which others see: whoever notifies next must find it there again.
-  const wasWoken = thread.sharedChanges - turns.shared > thread.timeouts - turns.timeouts
-  const isLike = !keeps && !hasMoved && !wasWoken && isSameEpoch && turns.before >= 0
+  const isLike = !keeps && !hasMoved && turns.wakings === thread.wakings && isSameEpoch && turns.before >= 0
   const repeats = isLike && sameReads(thread, turns.before, from, reads)
-  // What it saw when it was let go on because nothing else could is not what it would see later.
-  const mayBeLater = isIdle && turns.rescues === rescues
+  // What it saw when it was let go on because nothing else could is not what it would see later. Somebody may read what
+  // it has counted: see counts.ts.
+  const mayBeLater = isIdle && turns.rescues === rescues && turns.tallies === thread.tallies
   turns.epoch = epoch
   turns.before = isSameEpoch ? from : -1
   turns.from = reads
   turns.changes = changes
   turns.looks = looks
   turns.rescues = rescues
+  turns.tallies = thread.tallies
+  turns.wakings = thread.wakings
   turns.values = values
   const isCounting = follows && turns.own !== own
   noteTimeouts(thread, turns, isSame && !hasMoved && turns.own === own)

@@ -88,10 +88,12 @@ interface Turns {
   epoch: number
   before: number
   from: number
-  /** Of the thread where the last began: its changes, its reads, and how often time let it go on. */
+  /** Of the thread where the last began: its changes, its reads, how often time let it go on; it counted; was woken. */
   changes: number
   looks: number
   rescues: number
+  tallies: number
+  wakings: number
   /** Changes of what is not shared, and how many turns in a row made some and read the same. */
   own: number
   vain: number
@@ -143,7 +145,7 @@ const ENTRIES_MAX = 8
 
 function newTurns(entry: number, outer: Turns | null): Turns {
   const places = { entry, outer, epoch: -1, before: -1, from: 0, values: noValues }
-  const counts = { changes: -1, looks: 0, rescues: 0, own: 0, vain: 0 }
+  const counts = { changes: -1, looks: 0, rescues: 0, tallies: 0, wakings: 0, own: 0, vain: 0 }
   const waits = { shared: 0, timeouts: Infinity, clockLooks: 0 }
   return { ...places, ...counts, ...waits }
 }
@@ -272,8 +274,10 @@ export class Thread {
   isLooping = false
   /** It spins on the sources of its event loop; nobody changes this. */
   eventWait: EventWait | null = null
-  /** How often it has entered a loop: this only grows. */
+  /** How often it has entered a loop, counted what nobody has read (see counts.ts), and was woken: these only grow. */
   entries = 0
+  tallies = 0
+  wakings = 0
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
   /** The numbers of these loops. */
@@ -387,6 +391,8 @@ export class Thread {
     this.isLooping = other.isLooping
     this.eventWait = other.eventWait
     this.entries = other.entries
+    this.tallies = other.tallies
+    this.wakings = other.wakings
   }
 
   #copyFrames(other: Thread): void {
