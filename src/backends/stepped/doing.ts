@@ -289,6 +289,7 @@ function waitAlone(
 
 function wokenDone(thread: Thread): string {
   if (tracer !== null) tracer.operation(thread, WOKEN, 0, 0)
+  if (thread.waitResult === 'ok') thread.wakings++
   return thread.waitResult
 }
 

@@ -161,9 +161,9 @@ export function loop(site: number): number {
  * A turn of a loop begins that takes nothing over from the last but what it reads, `values` and, if `keeps`,
  * properties. If the last has changed nothing, with these values too, it only waits, and so it does if it has read the
  * same as the one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within
- * it are part of the turn. With `follows`, one that has changed what is not shared is gone on with as
- * often as setTurns() says though it has read the same, since that may be what it counts in. The turns are those since
- * loop() returned `entry`; 0 for those since its last call.
+ * it are part of the turn. With `follows`, one that has changed what is not shared, which may be what it counts in, or
+ * in which the thread was woken, is gone on with as often as setTurns() says though it has read the same. The turns are
+ * those since loop() returned `entry`; 0 for those since its last call.
  */
 export function again(
   site: number,
@@ -185,8 +185,8 @@ export function again(
   // What it sees of a clock is another then.
   const hasMoved = thread.timeouts > turns.timeouts && readsClocks(sites)
   // Who was woken has waited, which others see: whoever notifies next must find it there again.
-  const wasWoken = thread.sharedChanges - turns.shared > thread.timeouts - turns.passed
-  const isLike = !keeps && !hasMoved && !wasWoken && isSameEpoch && turns.before >= 0
+  const wasWoken = turns.wakings !== thread.wakings
+  const isLike = !keeps && !hasMoved && !(wasWoken && !follows) && isSameEpoch && turns.before >= 0
   const repeats = isLike && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later. Somebody may read what
   // it has counted: see counts.ts.
@@ -198,10 +198,9 @@ export function again(
   turns.looks = looks
   turns.rescues = rescues
   turns.tallies = thread.tallies
+  turns.wakings = thread.wakings
   turns.values = values
-  turns.shared = thread.sharedChanges
-  turns.passed = thread.timeouts
-  const isCounting = follows && turns.own !== own
+  const isCounting = follows && (turns.own !== own || wasWoken)
   if (follows || thread.loop === null) noteTurn(thread, turns, isSame)
   const sees = thread.clockLooks !== turns.clockLooks
   turns.clockLooks = thread.clockLooks

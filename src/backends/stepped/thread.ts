@@ -91,18 +91,16 @@ interface Turns {
   epoch: number
   before: number
   from: number
-  /** Of the thread where the last began: its changes, its reads, how often time let it go on, and it counted. */
+  /** Of the thread where the last began: its changes, its reads, how often time let it go on; it counted; was woken. */
   changes: number
   looks: number
   rescues: number
   tallies: number
+  wakings: number
   /** Changes of what is not shared, and how many turns in a row made some and read the same. */
   own: number
   vain: number
-  /** What it had changed in shared memory, and how many time-outs of it had passed. */
-  shared: number
-  passed: number
-  /** How many of them a turn was noted with, and how often it saw its clock. */
+  /** How many time-outs of it had passed, and how often it saw its clock. */
   timeouts: number
   clockLooks: number
   /** Where the thread stood: see vain-turns.ts. */
@@ -163,7 +161,6 @@ export function enterLoop(turns: Turns): void {
   turns.changes = -1
   turns.vain = 0
   turns.timeouts = Infinity
-  turns.passed = Infinity
 }
 
 /** So often a loop may be entered anew within its turns, that its turns are yet known when it goes on. */
@@ -171,8 +168,8 @@ const ENTRIES_MAX = 8
 
 function newTurns(entry: number, outer: Turns | null): Turns {
   const places = { entry, outer, epoch: -1, before: -1, from: 0, values: noValues }
-  const counts = { changes: -1, looks: 0, rescues: 0, tallies: 0, own: 0, vain: 0 }
-  const waits = { shared: 0, passed: Infinity, timeouts: Infinity, clockLooks: 0, standing: nowhereYet() }
+  const counts = { changes: -1, looks: 0, rescues: 0, tallies: 0, wakings: 0, own: 0, vain: 0 }
+  const waits = { timeouts: Infinity, clockLooks: 0, standing: nowhereYet() }
   return { ...places, ...counts, ...waits }
 }
 
@@ -315,9 +312,10 @@ export class Thread {
   isLooping = false
   /** It spins on the sources of its event loop; nobody changes this. */
   eventWait: EventWait | null = null
-  /** How often it has entered a loop, and counted what nobody has read (see counts.ts): these only grow. */
+  /** How often it has entered a loop, counted what nobody has read (see counts.ts), and was woken: these only grow. */
   entries = 0
   tallies = 0
+  wakings = 0
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
   /** The numbers of these loops. */
@@ -445,6 +443,7 @@ export class Thread {
     this.eventWait = other.eventWait
     this.entries = other.entries
     this.tallies = other.tallies
+    this.wakings = other.wakings
   }
 
   #copyFrames(other: Thread): void {
