@@ -59,7 +59,7 @@ const clocks =
   /\b(Date\??\.now|performance|hrtime|uptime|timeStamp)\b|\$t\d+\??\.now\b|(?<!\$t\d+ )= *Date\b(?!\s*[(.])/
 const newDate = /\bnew\s+Date\b(?!\s*\()/
 const chance =
-  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\bgetRandomValues\b|\brandom(UUID|Int|Bytes)\b/
+  /\bMath\??\.random\b|\$t\d+\??\.random\b|(?<!\$t\d+ )= *Math\b(?!\s*\.)|\b(getRandomValues|random(UUID|Int|Bytes))\b/
 
 /** Notes of a program whether the texts of its modules name a clock, or chance. */
 export function noteNames(of: Site[], texts: readonly string[]): void {

@@ -49,6 +49,14 @@ export function carriedBy(
   return carried.map((each) => assigned.get(each)!)
 }
 
+/** The variables in which a loop counts its turns, and of which something is read. */
+export function countersOf(loop: Node, module: ProgramModule): readonly string[] {
+  const { bindings } = module.scopes
+  const fresh = declaredInTurn(loop, bindings)
+  const { counted } = assignmentsIn(childrenOf(loop), loop, bindings)
+  return [...counted].filter((each) => !fresh.has(each) && !isUnread(each, module)).map(({ name }) => name)
+}
+
 /** Nobody reads anything of the variable. What `arguments` and `eval` read of it, nobody sees. */
 export function isUnread(binding: Binding, { scopes, program, text, format }: ProgramModule): boolean {
   if (scopes.reads.read.has(binding) || !/^(variable|parameter)$/.test(binding.kind)) return false
