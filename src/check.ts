@@ -102,13 +102,14 @@ function loopsLeft({ turns, patience }: CheckResult): string {
 
 /** Why it does not hold in every interleaving, though nothing has failed. */
 function remainder(result: CheckResult): string {
-  const { executions, estimatedExecutions, turns, leftLoop, timeouts, leftTimeout } = result
+  const { executions, estimatedExecutions, turns, leftLoop, leftCounter, timeouts, leftTimeout } = result
   const isLimited = estimatedExecutions !== null && estimatedExecutions !== executions
   if (isLimited || (turns === null && timeouts === null))
     return 'others were not explored: give it more seconds, a bound, or less to do'
   const placeOf = (place: string | undefined): string =>
     place === undefined ? '' : `, the first at ${place}`
-  const loops = turns === null ? [] : [`${loopsLeft(result)}${placeOf(leftLoop)}`]
+  const counter = leftCounter === undefined ? '' : `, where each count in ${leftCounter} is another result`
+  const loops = turns === null ? [] : [`${loopsLeft(result)}${placeOf(leftLoop)}${counter}`]
   const waits = timeouts === null ? [] : [`${timeoutsLeft(timeouts)}${placeOf(leftTimeout)}`]
   const options = [
     ...(turns === null ? [] : [`turns: ${turns}`]),

@@ -89,6 +89,8 @@ export interface CheckResult {
   readonly patience?: number
   /** The place of such a loop. */
   readonly leftLoop?: string
+  /** In what it counts: variables or fields that something reads, or shared memory. */
+  readonly leftCounter?: string
   /** For linearizable(): how many programs of calls were explored, and how many there are. */
   readonly programs?: { readonly explored: number; readonly inAll: number }
   /** The program has accesses of racy(), for which only sequentially consistent values are explored. */

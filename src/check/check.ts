@@ -14,6 +14,7 @@ import {
   TURNS_MAX,
   isOfBackend,
   drawsNumbers,
+  fieldsThatCount,
   readsClocks,
 } from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
@@ -188,12 +189,13 @@ async function judgePrograms(
   complete &&= explored === programs.length
   const verdict = last!.failure !== null ? 'fail' : complete ? 'pass' : 'incomplete'
   const { programsInAll: inAll = programs.length } = prepared
-  const { turns, timeouts, leftLoop, leftTimeout, patience } = leaves ?? last!
+  const { turns, timeouts, leftLoop, leftCounter, leftTimeout, patience } = leaves ?? last!
   const left = {
     turns,
     timeouts,
     ...(leftTimeout !== undefined && { leftTimeout }),
     ...(leftLoop !== undefined && { leftLoop }),
+    ...(leftCounter !== undefined && { leftCounter }),
     ...(patience !== undefined && { patience }),
   }
   return {
@@ -252,6 +254,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       ? placeOf(prepared.sites[site])
       : null
   const leftLoop = placeOfLeft(found.hasLeftLoops, found.leftLoop)
+  const leftCounter = leftLoop === null ? null : counterAt(prepared.sites, found.leftLoop!)
   const leftTimeout = placeOfLeft(found.hasLeftTimeouts, found.leftTimeout)
   setProbes(null)
   setForbidden(null)
@@ -280,6 +283,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     ...(leftTimeout !== null && { leftTimeout }),
     turns: found.hasLeftLoops ? turns : null,
     ...(leftLoop !== null && { leftLoop }),
+    ...(leftCounter !== null && { leftCounter }),
     ...(found.hasLeftLoops && found.patience !== undefined && { patience: found.patience }),
     failure,
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
@@ -510,6 +514,19 @@ function isTokenOf(token: string, target: Target): boolean {
 
 function nounOf({ choice }: Target): 'CPU' | 'thread' {
   return choice === null ? 'thread' : 'CPU'
+}
+
+/** In what the innermost loop around a place counts: variables that are read, else shared memory, and fields. */
+function counterAt(sites: readonly Site[], number: number): string | null {
+  const { file, line, source } = sites[number]!
+  const around = sites.filter(
+    (each) => each.what === 'loop' && each.file === file && each.line <= line && each.source.includes(source),
+  )
+  const last = around.toSorted((one, other) => one.line - other.line).at(-1)
+  // What is counted in shared memory changes what others may read.
+  const shared = /\bAtomics\.(add|sub)\([^()]*\)/.exec(last?.source ?? '')?.slice(0, 1) ?? []
+  const names = last?.counts ?? [...shared, ...fieldsThatCount()]
+  return names.length === 0 ? null : names.join(', ')
 }
 
 function placeOf(site: Pick<Site, 'file' | 'line' | 'source'> | undefined): string {

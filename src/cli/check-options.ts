@@ -162,12 +162,12 @@ function coveredText({ boundCovered: bound }: CheckResult): string {
 }
 
 /** What to do about loops that were not followed to their end. */
-function leftText({ turns, patience, leftLoop }: CheckResult): string {
+function leftText({ turns, patience, leftLoop, leftCounter }: CheckResult): string {
   if (turns === null) return ''
   const place = leftLoop === undefined ? '' : `, as ${leftLoop}`
   const end = patience === undefined ? `${turns} turns` : 'that'
   return `  what such a loop does after ${end} was not explored${place}
-  let it give up sooner, or accept that with --turns ${turns}, in a program with turns: ${turns}\n`
+${leftCounter === undefined ? '' : `  each count in ${leftCounter} is another result: leave it out of what is checked, or\n`}  let it give up sooner, or accept that with --turns ${turns}, in a program with turns: ${turns}\n`
 }
 
 /** The same about time-outs. */

@@ -368,6 +368,7 @@ function resultJson(result: CheckResult): string {
     turns,
     ...(result.patience !== undefined && { patience: result.patience }),
     ...(result.leftLoop !== undefined && { leftLoop: result.leftLoop }),
+    ...(result.leftCounter !== undefined && { leftCounter: result.leftCounter }),
     ...(result.leftTimeout !== undefined && { leftTimeout: result.leftTimeout }),
     estimatedExecutions,
     failure,

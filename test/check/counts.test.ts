@@ -221,3 +221,30 @@ describe('what a loop counts and somebody reads', () => {
     assert.match(frozen.failure!.message, /TypeError: Cannot assign to read only property 'n'/)
   })
 })
+
+describe('a loop that counts', () => {
+  for (const [counter, thread] of [
+    [
+      'spins',
+      '({ cells, log }) => { let spins = 0; while (Atomics.load(cells, 0) === 0) spins++; log[0] = spins }',
+    ],
+    [
+      'Atomics.add(cells, 1, 1)',
+      '({ cells }) => { while (Atomics.load(cells, 0) === 0) Atomics.add(cells, 1, 1) }',
+    ],
+    ['turns', '(state) => { for (; Atomics.load(state.cells, 0) === 0; Atomics.pause()) state.turns++ }'],
+  ])
+    it(`is told with ${counter}, of which each count is another result`, async () => {
+      const file = join(folder, `told-${++written}.mjs`)
+      writeFileSync(
+        file,
+        `export default {
+          setup: () => ({ cells: new Int32Array(new SharedArrayBuffer(8)), log: [], turns: 0 }),
+          threads: [${thread}, ({ cells }) => { Atomics.store(cells, 0, 1) }],
+          invariant: ({ turns }) => turns >= 0,
+        }`,
+      )
+      const { verdict, leftCounter } = await checkFile(file)
+      assert.deepEqual([verdict, leftCounter], ['incomplete', counter])
+    })
+})

@@ -116,8 +116,8 @@ export class Context {
   }
 
   /** The number of a place: of those of the module, until the module is part of a program. */
-  site(node: Node, what: string): Node {
-    const number = this.#sites.add(this.module, node, this.frame.info.name, what)
+  site(node: Node, what: string, counts: readonly string[] = []): Node {
+    const number = this.#sites.add(this.module, node, this.frame.info.name, what, counts)
     return tree.make('Literal', { value: number, raw: `${SITE}${number}` })
   }
 

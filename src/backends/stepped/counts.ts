@@ -11,12 +11,17 @@ import { changes } from './owned.ts'
 import { CountRead } from './refusal.ts'
 import { current, endWith, soloThread, tracer } from './running.ts'
 
-/** Names of fields that count, by their numbers: all, as long as no check says otherwise. */
-const counting = new Set<number>()
-let areAllCounting = true
-/** The names that were counted in without being a change. */
-const left = new Set<string>()
-let found: CountRead | null = null
+/** What is known of the fields of one check. */
+interface Counts {
+  /** Names of fields that count, by their numbers: all, as long as no check says otherwise. */
+  readonly numbers: Set<number>
+  readonly areAll: boolean
+  /** Those of them that were found in this process. */
+  readonly names: Set<string>
+  /** The names that were counted in without being a change. */
+  readonly left: Set<string>
+  found: CountRead | null
+}
 
 interface Cell {
   readonly get: () => unknown
@@ -36,18 +41,26 @@ function numberOf(name: string): number {
 /** In place of the numbers of all names. */
 const ALL = 0x10000
 
+function countsOf(numbers: readonly number[]): Counts {
+  const kept = new Set(numbers)
+  return { areAll: kept.delete(ALL), numbers: kept, names: new Set(), left: new Set(), found: null }
+}
+
+let counts = countsOf([ALL])
+
 /** The numbers of the names that count, ascending: what a replay has to be told. */
 export function countedBy(): readonly number[] {
-  return areAllCounting ? [ALL] : [...counting].sort((a, b) => a - b)
+  return counts.areAll ? [ALL] : [...counts.numbers].sort((a, b) => a - b)
+}
+
+/** The names of fields that were found to count, as something reads them. */
+export function fieldsThatCount(): readonly string[] {
+  return [...counts.names]
 }
 
 /** From here on, the fields with these names count, and no others. */
 export function setCounting(numbers: readonly number[]): void {
-  counting.clear()
-  for (const number of numbers) counting.add(number)
-  areAllCounting = counting.delete(ALL)
-  left.clear()
-  found = null
+  counts = countsOf(numbers)
 }
 
 /** Every field that is counted in counts. */
@@ -55,24 +68,25 @@ export const ALL_COUNT: readonly number[] = [ALL]
 
 /** Everything begins anew where a field counts of which somebody has read. */
 export function addCounting({ field }: CountRead): void {
-  counting.add(numberOf(field))
+  counts.numbers.add(numberOf(field))
+  counts.names.add(field)
 }
 
 /** A program that catches errors may have caught what says that everything begins anew. */
 export function takeCountRead(): CountRead | null {
-  const read = found
-  found = null
+  const read = counts.found
+  counts.found = null
   return read
 }
 
 function isCounting(name: string): boolean {
-  return current === soloThread || areAllCounting || counting.has(numberOf(name))
+  return current === soloThread || counts.areAll || counts.numbers.has(numberOf(name))
 }
 
 function noteRead(name: string): void {
   // What is told of an execution is read of it, too.
-  if (tracer !== null || areAllCounting || counting.has(numberOf(name))) return
-  endWith((found = new CountRead(name)))
+  if (tracer !== null || counts.areAll || counts.numbers.has(numberOf(name))) return
+  endWith((counts.found = new CountRead(name)))
 }
 
 /** The object in whose field `name` something is counted next, by an expression whose value nobody looks at. */
@@ -90,14 +104,14 @@ export function tallied<T>(object: T, name: string): T {
 /** As tallied(), of a private field. */
 export function talliedPrivate<T>(object: T, name: string): T {
   if (isCounting(name)) return changes(object)
-  left.add(name)
+  counts.left.add(name)
   current.tallies++
   return object
 }
 
 /** The object of which a private field is read in which something is counted elsewhere. */
 export function looked<T>(object: T, name: string): T {
-  if (left.has(name)) noteRead(name)
+  if (counts.left.has(name)) noteRead(name)
   return object
 }
 

@@ -5,7 +5,7 @@
 
 import { unpacked } from './by-number.ts'
 import type { Context } from './context.ts'
-import { type Carried, carriedBy } from './waiting.ts'
+import { type Carried, carriedBy, countersOf } from './waiting.ts'
 import { boundIn, declareAs, earlyCell, pattern, takeApart } from './patterns.ts'
 import { asNodes, guarded, plain, statement } from './statements.ts'
 import { isOfLoop } from './loop-imports.ts'
@@ -105,7 +105,8 @@ function headCells(c: Context, node: Node & { type: 'ForStatement' }): string[] 
 
 /** Counts a turn, and asks whether it is like the last. */
 function marks(c: Context, node: Loop, carries: Carried): void {
-  const site = (): Node => c.site(node, 'loop')
+  const counts = carries === 'variables' && c.tellsOwn ? countersOf(node, c.module) : []
+  const site = (): Node => c.site(node, 'loop', counts)
   if (c.options.turns) c.emit(tree.does(c.help(isBusy(node) ? 'busyTurn' : 'turn', site())))
   if (carries === 'variables') return
   const isPlain = carries === 'nothing' || carries === 'properties'

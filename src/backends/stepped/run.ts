@@ -2,7 +2,7 @@
 
 export type { Probe } from './emit.ts'
 export { steppedHost } from './host.ts'
-export { ALL_COUNT, addCounting, countedBy, setCounting, takeCountRead } from './counts.ts'
+export { ALL_COUNT, addCounting, countedBy, fieldsThatCount, setCounting, takeCountRead } from './counts.ts'
 export { FinerCellsNeeded, type MemoryMark, memory } from './memory.ts'
 export { CannotSave, SavedFields, rememberFields } from './private-state.ts'
 export {

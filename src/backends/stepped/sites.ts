@@ -20,6 +20,8 @@ export interface Site {
   readonly what: string
   /** The source text, in one line. */
   readonly source: string
+  /** Of a loop, the variables in which it counts, and of which something is read. */
+  readonly counts?: readonly string[]
 }
 
 /** The places of a module by number. Numbers follow the order of the text, so that they are the same each time. */
@@ -27,14 +29,21 @@ export class SiteTable {
   readonly sites: Site[] = []
   readonly #known = new Map<string, number>()
 
-  add(module: ProgramModule, node: Node, functionName: string, what: string): number {
+  add(
+    module: ProgramModule,
+    node: Node,
+    functionName: string,
+    what: string,
+    counts: readonly string[] = [],
+  ): number {
     const key = `${node.start} ${node.end} ${what}`
     const present = this.#known.get(key)
     if (present !== undefined) return present
     const { line, column } = positionOf(module, node.start)
     const source = module.text.slice(node.start, node.end).replaceAll(/\s+/g, ' ')
     const number = this.sites.length
-    this.sites.push({ file: module.file, line, column, function: functionName, what, source })
+    const site = { file: module.file, line, column, function: functionName, what, source }
+    this.sites.push(counts.length === 0 ? site : { ...site, counts })
     this.#known.set(key, number)
     return number
   }

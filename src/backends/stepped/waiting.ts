@@ -46,6 +46,14 @@ export function carriedBy(
   return carried.map((each) => assigned.get(each)!)
 }
 
+/** The variables in which a loop counts its turns, and of which something is read. */
+export function countersOf(loop: Node, module: ProgramModule): readonly string[] {
+  const { bindings } = module.scopes
+  const fresh = declaredInTurn(loop, bindings)
+  const { counted } = assignmentsIn(childrenOf(loop), loop, bindings)
+  return [...counted].filter((each) => !fresh.has(each) && !isUnread(each, module)).map(({ name }) => name)
+}
+
 /** Nobody reads anything of the variable. */
 export function isUnread(binding: Binding, module: ProgramModule): boolean {
   return !module.scopes.reads.read.has(binding) && !mayBeReadUnseen(binding, module)
