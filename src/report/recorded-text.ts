@@ -8,7 +8,7 @@ import type { ProgramSummary } from '../trace/imported-trace.ts'
 import { isExact } from '../trace/recorded-kernel.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
-import { printable } from './printable.ts'
+import { printable, shortened } from './printable.ts'
 import { censusOf, type TraceReport } from './replay-report.ts'
 import { plainStyle, type Style, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
@@ -161,7 +161,7 @@ function longestLines(trace: TraceReport, style: Style, width: number): string[]
     style.heading('LONGEST WAITS'),
     ...rows.flatMap(({ line, waitedNs, waiter, holder }) =>
       wrap(
-        `${formatDuration(waitedNs)}: ${nameOf(waiter)}${waiter.mapping === '' ? '' : ` on ${printable(waiter.mapping)}`}; ` +
+        `${formatDuration(waitedNs)}: ${nameOf(waiter)}${waiter.mapping === '' ? '' : ` on ${printable(shortened(waiter.mapping))}`}; ` +
           `held by ${holder === null ? UNSEEN_HOLDER : nameOf(holder)} (line ${line})`,
         width,
         2,

@@ -24,8 +24,11 @@ export class OrderAnalysis {
   readonly #snapshots: Snapshot[][]
   readonly #depths: Int32Array
   readonly #maxSnapshots: number
-  /** What a seat's next operation must come after: workers and operation numbers in turn. */
-  readonly #pending = new Map<number, number[]>()
+  /**
+   * What a seat's next operation must come after: the last operation of each worker. A shell that starts programs in
+   * turn awaits each of them without an operation of its own, and each of them all before it.
+   */
+  readonly #pending = new Map<number, Map<number, number>>()
   // The operation under way.
   #worker = 0
   readonly #candidates: Int32Array
@@ -56,7 +59,7 @@ export class OrderAnalysis {
     this.operations++
     const pending = this.#pending.get(seat)
     if (pending !== undefined) {
-      for (let i = 0; i < pending.length; i += 2) this.after(pending[i]!, pending[i + 1]!)
+      for (const [worker, operation] of pending) this.after(worker, operation)
       this.#pending.delete(seat)
     }
   }
@@ -142,13 +145,15 @@ export class OrderAnalysis {
    */
   seatAfter(seat: number, other: number, isIdle: boolean): void {
     // What the other's next operation has to come after, that of the seat has to as well.
-    const awaited = this.#pending.get(other)?.slice() ?? []
+    const awaited = new Map(this.#pending.get(other))
     const worker = this.#workerOf[other]!
-    if (!isIdle && this.#counts[worker]! > 0) awaited.push(worker, this.#counts[worker]!)
-    if (awaited.length === 0) return
+    if (!isIdle && this.#counts[worker]! > 0) awaited.set(worker, this.#counts[worker]!)
+    if (awaited.size === 0) return
     const pending = this.#pending.get(seat)
     if (pending === undefined) this.#pending.set(seat, awaited)
-    else pending.push(...awaited)
+    else
+      for (const [before, operation] of awaited)
+        pending.set(before, Math.max(pending.get(before) ?? 0, operation))
   }
 
   /** Whether another wait of the operation under way includes this one. */

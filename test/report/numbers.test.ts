@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { printable, shortened } from '../../src/report/printable.ts'
 import {
   formatBytes,
   formatCount,
@@ -81,4 +82,17 @@ test('bytes, factors, plurals and ranges', () => {
   assert.equal(formatRange(950e3, 1.2e6, formatQuantity), '950 k – 1.20 M')
   assert.equal(formatQuantityRange(950e3, 1.2e6), '0.95–1.20 M')
   assert.equal(formatQuantityRange(100, 900), '100–900')
+})
+
+test('a long name keeps its beginning and its end, and no half of a character', () => {
+  const path = `/tmp/${'y'.repeat(4000)}/end.so`
+  const short = shortened(path)
+  assert.equal(short.length, 100)
+  assert.ok(short.startsWith('/tmp/yyy') && short.endsWith('yyy/end.so') && short.includes('…'))
+  assert.equal(shortened('/lib/libc.so.6'), '/lib/libc.so.6')
+  for (let before = 0; before < 2; before++) {
+    const cut = shortened('a'.repeat(before) + '😀'.repeat(100))
+    assert.ok(cut.isWellFormed())
+  }
+  assert.equal(printable('\u202Ea\x1b[31m\u200b'), '?a?[31m?')
 })

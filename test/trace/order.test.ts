@@ -273,6 +273,18 @@ describe('processes', () => {
     await orders(text, { before: [['2.1', '1.2']], waits: 0 })
   })
 
+  test('a shell that starts many programs, and does nothing in between, awaits each of them once', async () => {
+    const programs = 60
+    const text = new TraceText().exec(1).mmap(1, 1, A, 0x4000)
+    for (let pid = 2; pid < 2 + programs; pid++)
+      text.newTask(1, 1, pid, CLONE_VFORK).exec(pid).fault(pid, pid, 0x7ffc00001000, 6)
+    const trace = await text.fault(1, 1, A, 6).import()
+    const { statistics } = plan(trace, 8)
+    trace.close()
+    assert.equal(statistics.execs, programs)
+    assert.ok(statistics.waits <= 2 * programs, `${statistics.waits} waits`)
+  })
+
   test('an address space is destroyed after everything that any thread did in it', async () => {
     const text = twoThreads()
       .mmap(1, 1, A, 0x4000)

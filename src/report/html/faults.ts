@@ -2,6 +2,7 @@
 import type { FaultKind, MappedFaults } from '../../trace/fault-kinds.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import type { TraceReport } from '../replay-report.ts'
+import { shortened } from '../printable.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, colourKey, table } from './table.ts'
 import type { PageContent, Section } from './section.ts'
@@ -117,7 +118,7 @@ export function mappingsSection({ detail }: PageContent): Section | null {
       all
         .slice(0, MAPPINGS)
         .map((one) => [
-          one.name,
+          shortened(one.name),
           ...(isOfSeveral ? [one.pid === 0 ? one.process : `${one.process} (${one.pid})`] : []),
           markup`<code>${one.protection}</code>`,
           markup`<code>${rangeOf(one)}</code>`,

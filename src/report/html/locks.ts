@@ -4,6 +4,7 @@ import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import { foreignName } from '../advice.ts'
 import { heldFor, isOfSeveral, OUTSIDE_CALL, UNSEEN_HOLDER, userName, waiterName } from '../recorded-text.ts'
 import { othersThan } from '../verdict.ts'
+import { shortened } from '../printable.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
 import type { PageContent, Section } from './section.ts'
@@ -168,7 +169,7 @@ function namesOf(matrix: readonly HeldAndWaited[], nameOf: (one: HeldAndWaited) 
 
 function longestTable(longest: PageContent['trace']['locks']['longest'], several: boolean): Markup {
   const nameOf = (user: LockUser): string =>
-    `${userName(user, several)}${user.mapping === '' ? '' : ` on ${user.mapping}`}`
+    `${userName(user, several)}${user.mapping === '' ? '' : ` on ${shortened(user.mapping)}`}`
   return table(
     'The longest waits',
     [

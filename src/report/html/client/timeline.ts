@@ -25,7 +25,7 @@ interface Margins {
 }
 
 const WIDE: Margins = { axis: 150, letters: 22, faults: 50, label: 18 }
-const NARROW: Margins = { axis: 84, letters: 12, faults: 44, label: 0 }
+const NARROW: Margins = { axis: 96, letters: 12, faults: 44, label: 0 }
 /** A narrower chart has narrow margins. */
 const WIDE_FROM = 560
 
