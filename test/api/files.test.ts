@@ -3,8 +3,11 @@
 
 import assert from 'node:assert/strict'
 import {
+  closeSync,
   mkdtempSync,
+  openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -174,6 +177,46 @@ describe('opening', () => {
       failsWith('EBADF', () => file.read(0, 1))
       failsWith('EBADF', () => file.sync())
     })
+  })
+
+  test('a synchronisation finds each dirty page among clean ones and holes', () => {
+    withSpace(
+      (space, machine) => {
+        const path = fileOf(new Uint8Array(200 * PAGE))
+        const file = machine.openFile(path, { mode: 'r+', size: 300_000 * PAGE })
+        const descriptor = openSync(path, 'r')
+        const shared = mapShared(space, file)
+        for (const [first, pages] of [
+          [0, 200],
+          [4060, 80],
+          [262_100, 80],
+        ] as const)
+          file.populate(first, pages)
+        const written = [
+          0, 62, 63, 64, 65, 127, 128, 199, 4031, 4095, 4096, 4097, 9000, 262_143, 262_144, 299_999,
+        ]
+        const expected = written.map((_, n) => n + 1)
+        for (const each of [1, 2]) {
+          written.forEach((page, n) => {
+            if (n % 2 === each % 2) space.writeUint8(shared + page * PAGE, each * (n + 1))
+            else file.write(page * PAGE, new Uint8Array([each * (n + 1)]))
+          })
+          file.sync()
+          const onDisk = written.map((page) => {
+            const bytes = new Uint8Array(1)
+            readSync(descriptor, bytes, 0, 1, page * PAGE)
+            return bytes[0]
+          })
+          assert.deepEqual(
+            onDisk,
+            expected.map((value) => each * value),
+          )
+        }
+        closeSync(descriptor)
+        file.close()
+      },
+      { memory: '4MiB' },
+    )
   })
 
   test('an inode has one page cache, by whichever name it is opened', () => {
