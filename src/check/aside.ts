@@ -1,10 +1,10 @@
 // What is looked at beside an exploration that takes long: where errors are found soonest.
 //
 // Partial-order reduction goes through a program from its end: for long, it tries other orders of the last steps only,
-// and an error that needs no preemption at all may be far away. So after a part of the time, interleavings with no, with
-// one and with two preemptions are tried (iterative context bounding: Musuvathi and Qadeer, PLDI 2007), then random
-// walks; then the exploration goes on from where it was, and counts as if nothing had been between. Only of programs
-// that begin each execution anew: those of the kernel go on from a state that has to be in memory still.
+// and an error that needs no preemption at all may be far away. So after a part of the time, interleavings with no,
+// with one and with two preemptions are tried (iterative context bounding: Musuvathi and Qadeer, PLDI 2007), then
+// random walks; then the exploration goes on from where it was, and counts as if nothing had been between. Only of
+// programs that begin each execution anew: those of the kernel go on from a state that has to be in memory still.
 import {
   type Exploration,
   type ExploreOptions,
