@@ -8,6 +8,7 @@
 import {
   type Exploration,
   type ExploreOptions,
+  type Found,
   type RawFailure,
   type Subject,
   explore,
@@ -18,13 +19,6 @@ import {
 export interface ExplorationWithAside extends Exploration {
   /** Not everything was explored, but every interleaving with at most so many preemptions was. */
   readonly boundCovered?: number
-}
-
-/** What was found aside, and how much was done for it. */
-export interface Found {
-  readonly failure: RawFailure
-  readonly executions: number
-  readonly steps: number
 }
 
 const BOUND_MAX = 2

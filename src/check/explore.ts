@@ -19,7 +19,6 @@ import {
   steppedHost,
   takeCountRead,
 } from '../backends/stepped/index.ts'
-import type { Found } from './aside.ts'
 import { Checkpoints, type Saver } from './checkpoints.ts'
 import type { RaceReport } from './data-races.ts'
 import { COMPLETE, DEADLOCK, type Execution, RACE, REDUNDANT, TOO_LONG } from './execution.ts'
@@ -110,6 +109,13 @@ export interface RawFailure {
   readonly race: RaceReport | null
   /** Which thread did each step. */
   readonly schedule: readonly number[]
+}
+
+/** What was found aside, and how much was done for it. */
+export interface Found {
+  readonly failure: RawFailure
+  readonly executions: number
+  readonly steps: number
 }
 
 export interface Exploration extends Progress {
