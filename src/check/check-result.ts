@@ -54,8 +54,8 @@ export interface CheckResult {
   /** The maximum number of preemptions; null if there was no limit. */
   readonly bound: number | null
   /**
-   * Every interleaving would have taken several times the time: those with at most so many preemptions were covered,
-   * and others at random. Absent otherwise, or if there was no time for that.
+   * The time was too short for every interleaving: those with at most so many preemptions were covered, and others at
+   * random. Absent otherwise, or if there was no time for that.
    */
   readonly boundCovered?: number
   readonly strategy: Strategy

@@ -17,6 +17,7 @@ import {
   fieldsThatCount,
   readsClocks,
 } from '../backends/stepped/index.ts'
+import { type ExplorationWithAside, exploreWithAside } from './aside.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
 import { codeOf, tokenName } from './checked-code.ts'
 import { NotDeterministic } from './step-log.ts'
@@ -32,7 +33,6 @@ import { type KernelChoice, type Prepared, type Target, prepare } from './prepar
 import { oneAfterAnother } from './queue.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
 import { executionOf, readToken } from './token.ts'
-import { type ExplorationInTime, exploreWithinTime } from './within-time.ts'
 import { deadlineAfter } from './work.ts'
 
 export type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
@@ -298,7 +298,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
 }
 
 /** With the patience of threads, where there was one: see ExecutionLimits. */
-type Explored = ExplorationInTime & { readonly patience?: number }
+type Explored = ExplorationWithAside & { readonly patience?: number }
 
 /**
  * Explores, and again with longer loops and more time-outs, if there is one that was left after a few: it may end by
@@ -383,13 +383,13 @@ async function exploreFairly(target: Target, prepared: Prepared, options: CheckO
   }
 }
 
-/** As exploreWithinTime(), with the places of the source where it is refused. */
+/** As exploreWithAside(), with the places of the source where it is refused. */
 async function exploreTarget(
   target: Target,
   { subject, sites, digest }: Prepared,
   options: CheckOptions,
   patience: number | null,
-): Promise<ExplorationInTime> {
+): Promise<ExplorationWithAside> {
   const {
     maxExecutions = EXECUTIONS,
     maxSteps = MAX_STEPS,
@@ -415,7 +415,7 @@ async function exploreTarget(
   setDeadline(deadlineAfter(exploring.maxMs))
   try {
     if (strategy !== 'dpor' || (workers === 1 && shard === null && ledger === null))
-      return exploreWithinTime(subject, exploring)
+      return exploreWithAside(subject, exploring)
     const { design = null, rwsem = null, rss = null } = target.choice ?? {}
     const published = target.choice?.published === true ? 'published' : null
     const contended = target.choice?.contended === true ? 'contended' : null

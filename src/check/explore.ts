@@ -37,8 +37,8 @@ export interface ExploreOptions {
   readonly timeouts?: number
   /** The numbers of fields that count: for workers, see counts.ts. */
   readonly counting?: readonly number[]
-  /** Asked a few times a second; true ends it. */
-  readonly givesUp?: (progress: Progress) => boolean
+  /** Called once after so many milliseconds, between two executions: what was found by other means, see aside.ts. */
+  readonly aside?: { readonly afterMs: number; readonly look: () => Found | null }
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -52,6 +52,13 @@ export interface Progress {
   readonly seconds: number
   /** The estimated number of executions; null if unknown. */
   readonly estimatedExecutions: number | null
+}
+
+/** What was found aside, and how much was done for it. */
+export interface Found {
+  readonly failure: RawFailure
+  readonly executions: number
+  readonly steps: number
 }
 
 export interface Exploration extends Progress {
@@ -82,14 +89,19 @@ export function explore(subject: Subject, options: ExploreOptions): Exploration 
   let distinct = options.distinct ?? false
   for (;;) {
     try {
-      if ((options.strategy ?? 'dpor') === 'dpor') return exploreTree(subject, { ...options, distinct })
-      return exploreByChance(subject, options)
+      return exploreOnce(subject, { ...options, distinct })
     } catch (error) {
       if (error instanceof NotSymmetric) distinct = true
       else if (error instanceof CountRead) addCounting(error)
       else if (!mayRunAgain(subject, error)) throw error
     }
   }
+}
+
+/** As explore(), but throws what makes that begin anew. */
+export function exploreOnce(subject: Subject, options: ExploreOptions): Exploration {
+  const { strategy = 'dpor' } = options
+  return strategy === 'dpor' ? exploreTree(subject, options) : exploreByChance(subject, options)
 }
 
 /** The explorer for a subject. Before the event `fullDepth` it tries everything that sleep sets do not rule out. */
@@ -183,7 +195,9 @@ function runMany(
   next: () => { redundant: number; more: boolean },
 ): ManyRuns {
   const started = performance.now()
-  const { onProgress, givesUp } = options
+  const { onProgress } = options
+  let { aside } = options
+  let found = null as Found | null
   let reported = started
   let executions = 0
   let failure: RawFailure | null = null
@@ -200,14 +214,17 @@ function runMany(
       if ((executions & 63) !== 0) continue
       const now = performance.now()
       if (now - started > options.maxMs) return
-      if ((onProgress ?? givesUp) === undefined || now - reported < PROGRESS_MS) continue
+      if (aside !== undefined && more && now - started > aside.afterMs) {
+        found = aside.look()
+        aside = undefined
+        if (found !== null) return
+      }
+      if (onProgress === undefined || now - reported < PROGRESS_MS) continue
       reported = now
       const { steps } = execution
       const seconds = (now - started) / 1000
       const estimatedExecutions = more && execution instanceof Explorer ? execution.estimate() : null
-      const progress = { executions, redundant: after.redundant, steps, seconds, estimatedExecutions }
-      onProgress?.(progress)
-      if (givesUp?.(progress) === true) return
+      onProgress({ executions, redundant: after.redundant, steps, seconds, estimatedExecutions })
     }
   }
   try {
@@ -220,6 +237,10 @@ function runMany(
   const seconds = (performance.now() - started) / 1000
   const told = withStack(subject, execution, failure)
   execution.retire()
+  if (found !== null) {
+    const all = { executions: executions + found.executions, steps: steps + found.steps, seconds }
+    return { ...all, finished: false, failure: found.failure, endless: null, first: null }
+  }
   const kept = execution.checkpoints === null && executions > SELF_CHECKS ? first : null
   return { executions, steps, seconds, finished: !more, failure: told, endless, first: kept }
 }

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
 import { type CheckOptions, type CheckResult, checkFile } from '../../src/check/index.ts'
 import { type ExploreOptions, type Progress, explore } from '../../src/check/explore.ts'
+import { exploreWithAside } from '../../src/check/aside.ts'
 import { at } from '../../src/check/mutants/patch.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
@@ -19,7 +20,11 @@ const allWoken = at('one-condition.ts', 'turn').replace(
 )
 
 /** Explores, and returns the order of each execution that was not redundant. */
-async function ordersOf(name: string, options: Partial<ExploreOptions>): Promise<string[]> {
+async function ordersOf(
+  name: string,
+  options: Partial<ExploreOptions>,
+  exploring: typeof explore = explore,
+): Promise<string[]> {
   memory.clear()
   const { exports, sites } = await loadStepped(new URL(`programs/${name}.ts`, import.meta.url))
   setSites(sites)
@@ -27,7 +32,7 @@ async function ordersOf(name: string, options: Partial<ExploreOptions>): Promise
   const orders: string[] = []
   const limits = { maxExecutions: 1000, maxSteps: 2000, maxMs: 60_000 }
   const onOrder = (digest: string): void => void orders.push(digest)
-  explore(userSubject(exports['default'] as Scenario), { ...limits, ...options, onOrder })
+  exploring(userSubject(exports['default'] as Scenario), { ...limits, ...options, onOrder })
   return orders
 }
 
@@ -120,18 +125,18 @@ describe('progress', () => {
   })
 })
 
-describe('where everything would take hours', () => {
+describe('where everything would take long', () => {
   it('an error that needs no preemption is found', async () => {
     const { verdict, failure, executions } = await check('one-condition', { seconds: 20 })
     assert.deepEqual([verdict, failure?.kind, failure?.preemptions], ['fail', 'deadlock', 0])
-    // By whom it is found: the tree was begun, and the walks are not needed.
+    // What is found aside is found once the tree was begun.
     assert.ok(executions > 64, String(executions))
   })
 
-  it('it is told how many preemptions were tried, and walks take the time that is left', async () => {
+  it('it is told how many preemptions were tried, and the tree goes on where it was', async () => {
     const seen: Progress[] = []
     const onProgress = (progress: Progress): void => void seen.push(progress)
-    const options = { seconds: 3, patches: [allWoken], onProgress }
+    const options = { seconds: 8, patches: [allWoken], onProgress }
     const { verdict, boundCovered, estimatedExecutions, strategy } = await check('one-condition', options)
     assert.deepEqual([verdict, strategy], ['incomplete', 'dpor'])
     assert.ok(boundCovered! >= 0, String(boundCovered))
@@ -140,6 +145,17 @@ describe('where everything would take hours', () => {
       const before = seen[index - 1] ?? { executions: 0, steps: 0, seconds: 0 }
       assert.ok(executions > before.executions && steps > before.steps && seconds > before.seconds)
     }
+  })
+
+  it('the tree is the same as where nothing is looked at aside', async () => {
+    let asides = 0
+    const orders = await ordersOf('long', { maxExecutions: 500 }, (subject, options) => {
+      const begin = (): (() => unknown)[] => (asides++, subject.begin())
+      return exploreWithAside({ ...subject, begin }, options, 0)
+    })
+    assert.ok(asides > 600, String(asides))
+    assert.equal(orders.length, 500)
+    assert.deepEqual(orders, await ordersOf('long', { maxExecutions: 500 }))
   })
 
   it('a bound is a bound', async () => {
