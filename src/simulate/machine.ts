@@ -132,7 +132,7 @@ export function prefetchesMmapLock(machine: MachineModel, accounting: Accounting
   return machine.prefetchesMmapLock === true && accounting !== 'none' && accounting !== '6.16'
 }
 
-/** What faults read on the line of the mmap lock: the page table's root, the sequence count of the mm, or nothing. */
+/** What faults read on the line of the mmap lock: the root of the page table, the mm's sequence count, or nothing. */
 export type BesideLock = 'root' | 'sequence' | null
 
 export function besideLock(machine: MachineModel, accounting: AccountingName): BesideLock {
