@@ -16,7 +16,7 @@ const dist = join(root, 'dist')
 
 const PACKED_BYTES_MAX = 1_095_000
 const FILES_MAX = 790
-const DOOR_BYTES_MAX = 613_000
+const DOOR_BYTES_MAX = 615_000
 
 /** What a process prints as JSON that runs `code`, a module that imports the package by its name as a user would. */
 function printed(code: string): unknown {

@@ -430,9 +430,9 @@ export function nextCachedPage(cpu: Task, file: number, index: number, end: numb
 }
 
 /**
- * The first page from `index` on, below `end`, that may be dirty or locked; `end` if none. It takes no reference, so the
- * frame may be another page's by the time its flags are read. A page that it passes over needs no write-back all the
- * same: who takes a page out of the tree that was dirty holds its lock until the host has what it contains.
+ * The first page from `index` on, below `end`, that may be dirty or locked; `end` if none. The call takes no reference,
+ * so a frame may be another page's by the time its flags are read. A page that it passes over needs no write-back all
+ * the same: who takes a page out of the tree that was dirty holds its lock until the host has what it contains.
  */
 export function nextDirtyPage(cpu: Task, file: number, index: number, end: number): number {
   const { heap } = cpu
