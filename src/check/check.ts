@@ -334,9 +334,11 @@ async function exploreLoops(
     }
     const estimatedExecutions = all.executions
     const hasEnded = more.complete || more.failure !== null
-    if (!hasEnded) return { ...found, ...all, complete: false, estimatedExecutions }
-    found = { ...more, ...all, estimatedExecutions, ...extent }
-    if (more.failure !== null || !isLeft(more)) return found
+    // One that is too large may still be found to fail where more is let happen.
+    found = hasEnded
+      ? { ...more, ...all, estimatedExecutions, ...extent }
+      : { ...found, ...all, estimatedExecutions }
+    if (more.failure !== null || (more.complete && !isLeft(more))) return found
   }
   return { ...found, complete: false }
 }
