@@ -48,8 +48,11 @@ describe('a variable that a turn sets', () => {
       'do { last = isLast(); if (isOver()) continue; x = value() } while (!last)',
     'by a turn without it':
       'while (true) { last = isLast(); if (isOver()) { if (last) break; continue } x = value() }',
-    'by a turn that a label ends':
-      'on: while (true) { last = isLast(); for (const _ of [0]) if (isOver()) { if (last) return x === 7 && ends(); continue on } x = value() }',
+    'by a turn that a label ends': `on: while (true) {
+        last = isLast()
+        for (const _ of [0]) if (isOver()) { if (last) return x === 7 && ends(); continue on }
+        x = value()
+      }`,
     'by a turn that leaves a block': `
       while (true) { last = isLast(); part: { if (isOver()) break part; x = value() } if (last) break }`,
     'by a turn with a loop that ends sooner': `

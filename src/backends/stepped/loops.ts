@@ -31,7 +31,7 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
   c.frame.entries.pop()
 }
 
-/** A function may be called within a turn of its own loop: turns of each call are told apart, but in the kernel. */
+/** A function may be called anew within a turn of its loop. Outside the kernel, turns are those of one call. */
 function enter(c: Context, node: Loop): Node | null {
   const entry = c.help('loop', c.site(node, 'loop'))
   if (c.options.turns && !isOfLoop(c.module.url)) return c.keep(entry)
