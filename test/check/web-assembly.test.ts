@@ -186,6 +186,106 @@ export default {
     assert.equal(verdict, 'pass')
   })
 
+  /** Another module beside the first, without shared memory. */
+  const also = (text: string): string =>
+    `const other = new WebAssembly.Module(Buffer.from('${Buffer.from(assemble(text)).toString('base64')}', 'base64'))\n`
+  const counter = `(module (import "env" "memory" (memory 1 1 shared))
+    (func (export "add") (i32.atomic.store (i32.const 0) (i32.add (i32.atomic.load (i32.const 0)) (i32.const 1)))))`
+  const isTwo = `invariant: (memory) => new Int32Array(memory.buffer)[0] === 2`
+
+  it('lets modules without memory call those that are stepped, and share tables and globals', async () => {
+    const called = await check(
+      counter,
+      `${also('(module (import "e" "add" (func $add)) (func (export "run") (call $add)))')}
+const thread = (memory) => new WebAssembly.Instance(other, { e: open(memory) }).exports.run()
+export default { setup: newMemory, threads: [thread, thread], ${isTwo} }`,
+    )
+    assert.match(called.failure!.message, /invariant/)
+    const tabled = await check(
+      counter.replace('(func', '(import "env" "t" (table 1 funcref)) (elem (i32.const 0) 0) (func'),
+      `${also(`(module (import "e" "t" (table 1 funcref)) (import "e" "g" (global $g (mut i32)))
+        (func (export "run") (result i32)
+          (call_indirect (i32.const 0)) (global.set $g (i32.const 5)) (global.get $g)))`)}
+const thread = (memory) => {
+  const t = new WebAssembly.Table({ initial: 1, element: 'anyfunc' })
+  const g = new WebAssembly.Global({ value: 'i32', mutable: true }, 4)
+  new WebAssembly.Instance(code, { env: { memory, t } })
+  if (new WebAssembly.Instance(other, { e: { t, g } }).exports.run() !== 5 || g.value !== 5) throw new Error('global')
+}
+export default { setup: newMemory, threads: [thread, thread], ${isTwo} }`,
+    )
+    assert.match(tabled.failure!.message, /invariant/)
+  })
+
+  it('gives one function of JavaScript the type under which each module imports it', async () => {
+    const { verdict } = await check(
+      `(module (import "env" "memory" (memory 1 1 shared))
+        (import "env" "f" (func $a (param i32))) (import "env" "f" (func $b (param i64) (result i32)))
+        (type $t (func (param i32))) (type $u (func (param i64) (result i32)))
+        (table 2 funcref) (elem (i32.const 0) $a $b) (func (export "run") (result i32)
+          (call_indirect (type $t) (i32.const 1) (i32.const 0))
+          (call_indirect (type $u) (i64.const 1) (i32.const 1))))`,
+      `const thread = (memory) => {
+  const { exports } = new WebAssembly.Instance(code, { env: { memory, f: () => 4.5 } })
+  if (exports.run() !== 4) throw new Error('type')
+}
+export default { setup: newMemory, threads: [thread] }`,
+    )
+    assert.equal(verdict, 'pass')
+  })
+
+  it('cannot grow a memory that is as large as it gets, and refuses to follow another that grows', async () => {
+    const size = `(module (import "env" "memory" (memory 1 4 shared))
+      (func (export "grow") (result i32) (memory.grow (i32.const 2))))`
+    const full = `const thread = () => {
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 3, shared: true })
+  if (open(memory).grow() !== -1 || memory.grow(0) !== 2) throw new Error('grew')
+}
+export default { threads: [thread] }`
+    assert.equal((await check(size, full)).verdict, 'pass')
+    await assert.rejects(check(size, full.replace('grow(0)', 'grow(1)')), /shared memory that grows/)
+  })
+
+  it('lets an update that nothing takes the result of commute with another', async () => {
+    const { executions } = await check(
+      `(module (import "env" "memory" (memory 1 1 shared))
+        (func (export "run") (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))))`,
+      `const setup = () => { const memory = newMemory(); return [open(memory), open(memory)] }
+export default { setup, threads: [([a]) => a.run(), ([, b]) => b.run()] }`,
+    )
+    assert.equal(executions, 1)
+  })
+
+  it('has the classes and errors of the engine', async () => {
+    const code = `class Own extends WebAssembly.Instance { more() { return 1 } }
+const kind = (made) => {
+  try {
+    made()
+  } catch (error) {
+    return [WebAssembly.LinkError, WebAssembly.CompileError, TypeError].findIndex((each) => error instanceof each)
+  }
+  return -1
+}
+const thread = (memory) => {
+  const env = { memory }
+  const own = new Own(code, { env })
+  const table = new WebAssembly.Table({ initial: 1, element: 'anyfunc' })
+  const found = [
+    own.more(), own instanceof Own, code instanceof WebAssembly.Module, memory instanceof WebAssembly.Memory,
+    String(table) === '[object WebAssembly.Table]', table instanceof WebAssembly.Table,
+    WebAssembly.Module.exports(code).length === 3, WebAssembly.Module.customSections(code, 'name').length === 1,
+    WebAssembly.validate(bytes), !WebAssembly.validate(bytes.subarray(1)),
+    kind(() => new WebAssembly.Module(bytes.subarray(1))) === 1,
+    kind(() => new WebAssembly.Instance(code)) === 2, kind(() => new WebAssembly.Instance(code, { env: {} })) === 0,
+    kind(() => open(new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true }))) === 0,
+    kind(() => table.set(0, () => 1)) === 2, kind(() => table.set(0, own.exports.take)) === -1,
+  ]
+  if (!found.every(Boolean)) throw new Error(found.join())
+}
+export default { setup: newMemory, threads: [thread] }`
+    assert.equal((await check(lock, code)).failure?.message, undefined)
+  })
+
   it('tells the program what is wrong with what it imports', async () => {
     const wrong = `export default {
   threads: [() => {

@@ -38,7 +38,7 @@ import type { Place } from '../thread.ts'
 import { type Found, findModule } from '../thread-modules.ts'
 import { Untranslatable } from '../wasm/binary.ts'
 import type { Module } from '../wasm/engine.ts'
-import { compileWasm, makesSharedMemory, textOfWasm } from '../wasm/modules.ts'
+import { compileWasm, linkWasm, memoryMadeBy, textOfWasm } from '../wasm/modules.ts'
 
 export type Job = () => unknown
 
@@ -225,15 +225,17 @@ export const host = {
   refuseLater: (called: unknown, args: readonly unknown[]): void =>
     refuseLater(called as never, args, siteHere('promisify')),
   compileWasm,
-  /** The text in JavaScript of a module of WebAssembly with shared memory, which it may import; null of others. */
-  textOfWasm(module: Module, importsShared: boolean): string | null {
-    if (isNothingExplored || !(importsShared || makesSharedMemory(module))) return null
+  linkWasm,
+  memoryMadeBy,
+  isExploring: (): boolean => !isNothingExplored,
+  /** The text in JavaScript of a module of WebAssembly, which has to be stepped because it has what `why` says. */
+  textOfWasm(module: Module, why: string): string {
     try {
       return textOfWasm(module)
     } catch (error) {
       if (!(error instanceof Untranslatable)) throw error
-      const why = `a module of WebAssembly with shared memory cannot be stepped: ${error.message}`
-      return refused(siteHere('WebAssembly.Instance'), why, error.remedy)
+      const problem = `a module of WebAssembly with ${why} cannot be stepped: ${error.message}`
+      return refused(siteHere('WebAssembly.Instance'), problem, error.remedy)
     }
   },
   choices(isNeeded: boolean): Choices {

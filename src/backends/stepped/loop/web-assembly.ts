@@ -9,7 +9,10 @@ import {
   type ImportDescriptor,
   type ImportsGiven,
   type Instance,
+  type Memory,
+  type MemoryLimits,
   type Module,
+  type TableLimits,
   engine,
   isModule,
 } from '../wasm/engine.ts'
@@ -27,17 +30,21 @@ type Instantiate = (given: object) => Exports
 
 /** Types of functions that were written in JavaScript. */
 const types = new WeakMap<object, string>()
+/** How many pages memories may have at most; those that something not stepped has made are not here. */
+const maxima = new WeakMap<object, number>()
 
+/** A table, which holds functions that are stepped: a table of the engine holds functions of the engine only. */
 export class Table {
   readonly elements: unknown[]
-  readonly #maximum: number
+  readonly $limits: TableLimits
 
-  constructor(
-    { initial, maximum }: { readonly initial: number; readonly maximum?: number | undefined },
-    value: unknown = null,
-  ) {
-    this.elements = Array.from({ length: initial }, () => value)
-    this.#maximum = maximum ?? 10_000_000
+  constructor(limits: TableLimits, ...values: unknown[]) {
+    const { length } = new engine.Table(limits) as unknown[]
+    const [value = limits.element === 'externref' && values.length > 0 ? undefined : null] = values
+    this.$limits = limits
+    this.elements = Array.from({ length }, () => value)
+    // As the engine has it, its properties are those of its prototype.
+    for (const name of ['elements', '$limits']) Object.defineProperty(this, name, { enumerable: false })
   }
 
   get length(): number {
@@ -51,6 +58,11 @@ export class Table {
 
   set(index: number, value: unknown = null): void {
     this.#check('set', index)
+    const isFunction = value === null || (typeof value === 'function' && types.has(value))
+    if (this.$limits.element !== 'externref' && !isFunction)
+      throw new TypeError(
+        'WebAssembly.Table.set(): Argument 1 is invalid for table: function-typed object expected',
+      )
     this.elements[index] = value
   }
 
@@ -63,9 +75,14 @@ export class Table {
   /** As the instruction does it. */
   $grow(by: number, value: unknown): number {
     const before = this.elements.length
-    if (before + by > this.#maximum) return -1
+    if (before + by > (this.$limits.maximum ?? 10_000_000)) return -1
     for (let n = 0; n < by; n++) this.elements.push(value)
     return before
+  }
+
+  /** What the engine takes for it, to tell whether a module can import it. */
+  $likeness(): object {
+    return new engine.Table({ ...this.$limits, initial: this.elements.length })
   }
 
   #check(method: string, index: number): void {
@@ -75,52 +92,31 @@ export class Table {
       )
   }
 }
+Object.defineProperty(Table.prototype, Symbol.toStringTag, { value: 'WebAssembly.Table', configurable: true })
 
-type NumberType = 'i32' | 'i64' | 'f32' | 'f64'
+const refuseGrowth = (): never =>
+  host.refuse('shared memory that grows cannot be followed', 'make it as large as it gets')
 
-function converted(type: NumberType, value: unknown): unknown {
-  switch (type) {
-    case 'i32':
-      return (value as number) | 0
-    case 'i64':
-      return BigInt.asIntN(64, value as bigint)
-    case 'f32':
-      return Math.fround(value as number)
-    case 'f64':
-      return Number(value)
-    default:
-      return value
+/** A memory, which does not grow where threads share it. */
+function newMemory(this: unknown, limits: MemoryLimits): Memory {
+  if (new.target === undefined) throw new TypeError("WebAssembly.Memory must be invoked with 'new'")
+  const memory = Reflect.construct(engine.Memory, [limits], new.target) as Memory
+  if (memory.buffer instanceof SharedArrayBuffer) {
+    const { maximum } = limits
+    maxima.set(memory, maximum!)
+    const grow = (by: number): unknown => {
+      if (by > 0 && memory.buffer.byteLength / PAGE + by <= maximum! && host.isExploring()) refuseGrowth()
+      return Reflect.apply((engine.Memory.prototype as unknown as { grow: Grow }).grow, memory, [by])
+    }
+    Object.defineProperty(memory, 'grow', { value: grow, writable: true, configurable: true })
   }
+  return memory
 }
+Object.setPrototypeOf(newMemory, engine.Memory)
+newMemory.prototype = engine.Memory.prototype
 
-export class Global {
-  readonly #type: NumberType
-  readonly #isMutable: boolean
-  #value: unknown
-
-  constructor(
-    { value: type, mutable = false }: { readonly value: NumberType; readonly mutable?: boolean },
-    value?: unknown,
-  ) {
-    this.#type = type
-    this.#isMutable = mutable
-    this.#value = converted(type, value ?? (type === 'i64' ? BigInt(0) : 0))
-  }
-
-  get value(): unknown {
-    return this.#value
-  }
-
-  set value(given: unknown) {
-    if (!this.#isMutable)
-      throw new TypeError("set WebAssembly.Global.value: Can't set the value of an immutable global.")
-    this.#value = converted(this.#type, given)
-  }
-
-  valueOf(): unknown {
-    return this.#value
-  }
-}
+type Grow = (by: number) => number
+const PAGE = 65536
 
 /** A module, whose bytes are kept for its instances. */
 function newModule(this: unknown, bytes: Code): Module {
@@ -132,33 +128,45 @@ newModule.prototype = engine.Module.prototype
 
 function makeInstance(this: unknown, module: Module, imports?: ImportsGiven): Instance {
   if (new.target === undefined) throw new TypeError("WebAssembly.Instance must be invoked with 'new'")
-  return newInstance(module, imports)
+  const instance = newInstance(module, imports)
+  return Object.setPrototypeOf(instance, (new.target as { prototype: object }).prototype) as Instance
 }
+Object.setPrototypeOf(makeInstance, engine.Instance)
 makeInstance.prototype = engine.Instance.prototype
 
+const SHARED = 'shared memory'
+
+/** Makes an instance; every import is asked for once. */
 function newInstance(module: Module, imports: ImportsGiven): Instance {
   const wanted = engine.Module.imports(module)
-  const sharesMemory = wanted.some(
-    ({ kind, module: from, name }) =>
-      kind === 'memory' && isShared((imports?.[from] as Exports | undefined)?.[name]),
-  )
-  const text = host.textOfWasm(module, sharesMemory)
-  if (text === null) return new engine.Instance(module, imports)
-  const given = importsOf(wanted, imports)
+  const sources = wanted.map(({ module: from }) => imports?.[from])
+  const given = wanted.map(({ name }, index) => (sources[index] as Exports | null | undefined)?.[name])
+  const why = host.isExploring() ? whyStepped(module, given) : null
+  const likeness = imports && likenessOf(wanted, sources, given)
+  if (why === null) {
+    const instance = new engine.Instance(module, likeness)
+    const makesShared = host.isExploring() && Object.values(instance.exports).some(isShared)
+    if (!makesShared) return instance
+    // It was compiled by what is not stepped, so that nothing was known of it: this refuses it.
+  }
+  const text = host.textOfWasm(module, why ?? SHARED)
+  host.linkWasm(module, likeness)
+  const of = (kind: string): unknown[] => given.filter((_, index) => wanted[index]!.kind === kind)
+  if (of('table').some((each) => !(each instanceof Table)))
+    host.refuse(
+      'a table of a module of WebAssembly that is not stepped',
+      'make it by new WebAssembly.Table()',
+    )
+  const [memory] = of('memory') as (Memory | undefined)[]
   const exports = codeOf(text)({
-    $given: given.memory[0],
-    $functions: given.function,
-    $tables: given.table,
-    $globals: given.global.map((each) => (each instanceof Global ? each : { value: each })),
+    $given: memory,
+    $maximum: (memory && maxima.get(memory)) ?? 0,
+    $functions: of('function'),
+    $tables: of('table'),
+    $globals: of('global').map((each) => (each instanceof engine.Global ? each : { value: each })),
     $types: types,
-    $made: {
-      memory: (initial: number, maximum: number) => new engine.Memory({ initial, maximum, shared: true }),
-      table: (initial: number, maximum?: number) => new Table({ initial, maximum }),
-      global: (value: NumberType, mutable: boolean, initial: unknown) =>
-        new Global({ value, mutable }, initial),
-    },
-    $refuseGrowth: () =>
-      host.refuse('shared memory that grows cannot be followed', 'make it as large as it gets'),
+    $made: made,
+    $refuseGrowth: refuseGrowth,
   })
   const instance = Object.create(engine.Instance.prototype) as Instance
   const namespace = Object.freeze(Object.assign(Object.create(null) as Exports, exports))
@@ -169,6 +177,53 @@ function newInstance(module: Module, imports: ImportsGiven): Instance {
   })
 }
 
+/** What an instance makes of its own. */
+const made = {
+  memory: (initial: number, maximum: number): unknown =>
+    Reflect.construct(newMemory, [{ initial, maximum, shared: true }]),
+  table: (initial: number, maximum: number | undefined, element: string): unknown =>
+    new Table(maximum === undefined ? { initial, element } : { initial, maximum, element }),
+  global: (value: string, mutable: boolean, initial: unknown): unknown =>
+    new engine.Global({ value, mutable }, initial),
+  refuse(): never {
+    throw new engine.LinkError('WebAssembly.Instance(): imported function does not match the expected type')
+  },
+}
+
+/** Why a module is stepped that is given this; null of one that is not. */
+function whyStepped(module: Module, given: readonly unknown[]): string | null {
+  const memory = host.memoryMadeBy(module)
+  if (memory === 'shared' || given.some(isShared)) return SHARED
+  if (given.some((each) => each instanceof Table)) return 'a table of the program'
+  const hasMemory = memory === 'own' || given.some((each) => each instanceof engine.Memory)
+  const callsStepped = given.some((each) => typeof each === 'function' && types.has(each))
+  return callsStepped && !hasMemory ? 'functions of one that is stepped' : null
+}
+
+function isShared(value: unknown): boolean {
+  return value instanceof engine.Memory && value.buffer instanceof SharedArrayBuffer
+}
+
+/** What the engine is given for the imports. */
+function likenessOf(
+  wanted: readonly ImportDescriptor[],
+  sources: readonly unknown[],
+  given: readonly unknown[],
+): Exports {
+  const likeness = Object.create(null) as Exports
+  for (const [index, { module: from, name }] of wanted.entries()) {
+    const source = sources[index]
+    const isSource = (typeof source === 'object' && source !== null) || typeof source === 'function'
+    if (!isSource) likeness[from] = source
+    else {
+      const value = given[index]
+      const object = (likeness[from] ??= Object.create(null)) as Exports
+      object[name] = value instanceof Table ? value.$likeness() : value
+    }
+  }
+  return likeness
+}
+
 /** The function that makes an instance, of the module with this text. */
 function codeOf(text: string): Instantiate {
   const found = host.find({ from: '', specifier: text, kind: 'eval' })
@@ -176,45 +231,6 @@ function codeOf(text: string): Instantiate {
   const own = { exports: {} as unknown }
   found.code.make.call(own.exports, own.exports, undefined, own, '', '')
   return own.exports as Instantiate
-}
-
-type Kind = 'function' | 'table' | 'memory' | 'global'
-
-/** What a module imports, in its order. */
-function importsOf(wanted: readonly ImportDescriptor[], imports: ImportsGiven): Record<Kind, unknown[]> {
-  const all: Record<Kind, unknown[]> = { function: [], table: [], memory: [], global: [] }
-  if (wanted.length > 0 && (typeof imports !== 'object' || imports === null))
-    throw new TypeError('WebAssembly.Instance(): Imports argument must be present and must be an object')
-  for (const [index, { module: from, name, kind }] of wanted.entries()) {
-    const told = `WebAssembly.Instance(): Import #${index} "${from}"`
-    const source = imports![from] as Readonly<Record<string, unknown>> | null | undefined
-    if ((typeof source !== 'object' && typeof source !== 'function') || source === null)
-      throw new TypeError(`${told}: module is not an object or function`)
-    const value = source[name]
-    const problem = problemOf(kind as Kind, value)
-    if (problem !== null) throw new engine.LinkError(`${told} "${name}": ${problem}`)
-    all[kind as Kind].push(value)
-  }
-  return all
-}
-
-function isShared(value: unknown): boolean {
-  return value instanceof engine.Memory && value.buffer instanceof SharedArrayBuffer
-}
-
-function problemOf(kind: Kind, value: unknown): string | null {
-  switch (kind) {
-    case 'function':
-      return typeof value === 'function' ? null : 'function import requires a callable'
-    case 'memory':
-      return isShared(value) ? null : 'memory import must be a WebAssembly.Memory object that threads share'
-    case 'table':
-      return value instanceof Table ? null : 'table import requires a WebAssembly.Table'
-    case 'global':
-      return value instanceof Global || typeof value === 'number' || typeof value === 'bigint'
-        ? null
-        : 'global import must be a number, valid Wasm reference, or WebAssembly.Global object'
-  }
 }
 
 /** A promise of what a function returns, which is called now. */
@@ -245,7 +261,7 @@ export const WebAssembly = Object.create(engine, {
     Module: newModule,
     Instance: makeInstance,
     Table,
-    Global,
+    Memory: newMemory,
     compile,
     instantiate,
     compileStreaming: streaming,

@@ -7,6 +7,8 @@ type Compute = (...operands: readonly string[]) => string
 export interface Access {
   readonly operands: number
   readonly leaves: boolean
+  /** `to` may be '': the value is dropped. */
+  readonly mayDrop?: boolean
   /** `to` is where its result goes, `at` the variable for the address; the first operand is that without its offset. */
   readonly write: (to: string, at: string, offset: number, operands: readonly string[]) => string
 }
@@ -111,11 +113,12 @@ function atomicAccess(width: 32 | 64, bits: Bits, operation: string): Access {
   return {
     operands: operation === 'load' ? 1 : operation === 'cmpxchg' ? 3 : 2,
     leaves: operation !== 'store',
+    mayDrop: operation !== 'store' && operation !== 'load',
     write(to, at, offset, [base, ...given]) {
       const args = [array, indexOf(at, bits), ...given.map(value)].join(', ')
       const call = `Atomics.${operations[operation]!}(${args})`
       const where = alignedAddress(at, base!, offset, bits / 8)
-      if (operation === 'store') return `${where}\n${call}`
+      if (operation === 'store' || to === '') return `${where}\n${call}`
       return `${where}\n${to} = ${isNarrow ? `BigInt(${call})` : call}`
     },
   }
@@ -150,8 +153,11 @@ const others: ReadonlyMap<string, Access> = new Map<string, Access>([
     {
       operands: 2,
       leaves: true,
-      write: (to, at, offset, [base, count]) =>
-        `${alignedAddress(at, base!, offset, 4)}\n${to} = Atomics.notify(i32, ${indexOf(at, 32)}, ${unsigned(count)})`,
+      mayDrop: true,
+      write(to, at, offset, [base, count]) {
+        const call = `Atomics.notify(i32, ${indexOf(at, 32)}, ${unsigned(count)})`
+        return `${alignedAddress(at, base!, offset, 4)}\n${to === '' ? call : `${to} = ${call}`}`
+      },
     },
   ],
   ['memory.size', { operands: 0, leaves: true, write: (to) => `${to} = $size() / 65536` }],

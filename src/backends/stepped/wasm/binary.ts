@@ -44,7 +44,11 @@ export interface WasmModule {
   readonly types: readonly FunctionType[]
   readonly imports: readonly Import[]
   readonly functions: readonly WasmFunction[]
-  readonly tables: readonly { readonly initial: number; readonly maximum: number | undefined }[]
+  readonly tables: readonly {
+    readonly initial: number
+    readonly maximum: number | undefined
+    readonly element: 'anyfunc' | 'externref'
+  }[]
   readonly memories: readonly {
     readonly initial: number
     readonly maximum: number | undefined
@@ -139,7 +143,11 @@ class Reading {
   readonly #imports: Import[] = []
   readonly #functions: { type: FunctionType; body: { locals: ValueType[]; code: Instruction[] } | null }[] =
     []
-  readonly #tables: { initial: number; maximum: number | undefined }[] = []
+  readonly #tables: {
+    initial: number
+    maximum: number | undefined
+    element: 'anyfunc' | 'externref'
+  }[] = []
   readonly #memories: { initial: number; maximum: number | undefined; isShared: boolean }[] = []
   readonly #globals: { type: ValueType; isMutable: boolean; value: Instruction[] }[] = []
   readonly #exports: { field: string; kind: Import['kind']; index: number }[] = []
@@ -192,7 +200,7 @@ class Reading {
         })
         return
       case State.table:
-        this.#tables.push(limitsOf((result as wasmparser.ITableType).limits))
+        this.#takeTable(result as wasmparser.ITableType)
         return
       case State.memory:
         return this.#takeMemory(result as wasmparser.IMemoryType)
@@ -245,9 +253,14 @@ class Reading {
       this.#functions.push({ type: this.#typeAt(entry.funcTypeIndex!), body: null })
       this.#bodies++
     }
-    if (kind === 'table') this.#tables.push(limitsOf((entry.type as wasmparser.ITableType).limits))
+    if (kind === 'table') this.#takeTable(entry.type as wasmparser.ITableType)
     if (kind === 'memory') this.#takeMemory(entry.type as wasmparser.IMemoryType)
     if (kind === 'global') this.#takeGlobal(entry.type as wasmparser.IGlobalType)
+  }
+
+  #takeTable({ limits, elementType }: wasmparser.ITableType): void {
+    const isExternal = (elementType.kind as number) === -17
+    this.#tables.push({ ...limitsOf(limits), element: isExternal ? 'externref' : 'anyfunc' })
   }
 
   #takeMemory({ limits, shared }: wasmparser.IMemoryType): void {

@@ -23,6 +23,23 @@ export interface Memory {
   readonly buffer: ArrayBufferLike
 }
 
+/** What a table is made of; `element` is `anyfunc` or `externref`. */
+export interface TableLimits {
+  readonly initial: number
+  readonly maximum?: number | undefined
+  readonly element: string
+}
+
+export interface MemoryLimits {
+  readonly initial: number
+  readonly maximum?: number | undefined
+  readonly shared?: boolean
+}
+
+export interface Global {
+  value: unknown
+}
+
 interface Engine {
   readonly Module: {
     new (code: Code): Module
@@ -30,8 +47,10 @@ interface Engine {
     imports(module: Module): ImportDescriptor[]
   }
   readonly Instance: { new (module: Module, imports?: ImportsGiven): Instance; readonly prototype: Instance }
-  readonly Memory: {
-    new (limits: { readonly initial: number; readonly maximum: number; readonly shared: boolean }): Memory
+  readonly Memory: { new (limits: MemoryLimits): Memory; readonly prototype: Memory }
+  readonly Table: { new (limits: TableLimits): object }
+  readonly Global: {
+    new (type: { readonly value: string; readonly mutable: boolean }, value?: unknown): Global
   }
   readonly LinkError: new (message: string) => Error
 }

@@ -11,8 +11,11 @@ import {
 } from './binary.ts'
 import { binary, unary } from './numbers.ts'
 
-/** How the functions of a module are called in its text, by number. */
-export type Names = readonly string[]
+/** How functions and globals of a module are called in its text, by number. */
+export interface Names {
+  readonly functions: readonly string[]
+  readonly globals: readonly string[]
+}
 
 /** What tells types of functions apart, for call_indirect. */
 export function signature({ params, results }: FunctionType): string {
@@ -83,14 +86,14 @@ class FunctionWriter {
     const { locals, code } = this.#module.functions[this.#index]!.body!
     const { params } = this.#type
     this.#blocks.push({ kind: 'function', label: '', base: 0, type: this.#type })
-    for (const each of code) this.#instruction(each)
+    for (const [at, each] of code.entries()) this.#instruction(each, code[at + 1])
     const names = params.map((_, at) => local(at))
     const own = locals.map((type, at) => `${local(params.length + at)} = ${zero(type)}`)
     const slots = Array.from({ length: this.#highest }, (_, at) => slot(at))
     const declared = [...own, ...slots, ...(this.#usesAddress ? ['$a'] : []), '$c']
     const conversions = converts ? params.map((type, at) => `${local(at)} = ${coerced(type, local(at))}`) : []
     return [
-      `function ${this.#names[this.#index]!}(${names.join(', ')}) {`,
+      `function ${this.#names.functions[this.#index]!}(${names.join(', ')}) {`,
       ...conversions,
       `let ${declared.join(', ')}`,
       ...this.#lines,
@@ -118,7 +121,7 @@ class FunctionWriter {
     this.#lines.push(text)
   }
 
-  #instruction(each: Instruction): void {
+  #instruction(each: Instruction, next: Instruction | undefined): void {
     if (this.#skipped > 0 && !this.#skips(each)) return
     if (this.#control(each) || this.#variable(each) || this.#numeric(each) || this.#table(each)) return
     const access = accessOf(each.name)
@@ -128,7 +131,9 @@ class FunctionWriter {
     const to = access.leaves ? this.#push() : ''
     this.#usesAddress = true
     this.#line(noted(each))
-    this.#line(access.write(to, '$a', each.memoryAddress?.offset ?? 0, operands))
+    // What no instruction takes depends on nothing, and orders nothing.
+    const isDropped = access.mayDrop === true && next?.name === 'drop'
+    this.#line(access.write(isDropped ? '' : to, '$a', each.memoryAddress?.offset ?? 0, operands))
   }
 
   /** Leaves code out that is never reached: its operands are of any kind. Returns whether the instruction ends it. */
@@ -197,7 +202,7 @@ class FunctionWriter {
         return true
       case 'call':
         this.#line(noted(each))
-        this.#call(this.#names[each.funcIndex!]!, this.#module.functions[each.funcIndex!]!)
+        this.#call(this.#names.functions[each.funcIndex!]!, this.#module.functions[each.funcIndex!]!)
         return true
       case 'call_indirect': {
         const type = this.#module.types[each.typeIndex!]!
@@ -275,10 +280,10 @@ class FunctionWriter {
         this.#line(`${local(localIndex!)} = ${top}`)
         return true
       case 'global.get':
-        this.#line(`${this.#push()} = $globals[${globalIndex!}].value`)
+        this.#line(`${this.#push()} = ${this.#names.globals[globalIndex!]!}`)
         return true
       case 'global.set':
-        this.#line(`$globals[${globalIndex!}].value = ${this.#pop()}`)
+        this.#line(`${this.#names.globals[globalIndex!]!} = ${this.#pop()}`)
         return true
       case 'drop':
         this.#height--
@@ -332,7 +337,7 @@ class FunctionWriter {
       case 'ref.null':
         return value(0, () => 'null')
       case 'ref.func':
-        return value(0, () => this.#names[each.funcIndex!]!)
+        return value(0, () => this.#names.functions[each.funcIndex!]!)
       case 'ref.is_null':
         return value(1, (a) => `${a} === null ? 1 : 0`)
       case 'table.get':

@@ -1,30 +1,5 @@
-/**
- * What stands before the functions of a module that is written in JavaScript: views of its memory, and what takes more
- * than an expression. `$memory` is a WebAssembly.Memory, and `$refuseGrowth` ends the check.
- */
-export const preamble = `const OUT = 'memory access out of bounds'
-const UNALIGNED = 'operation does not support unaligned accesses'
-const $trap = (message) => { throw new WebAssembly.RuntimeError(message) }
-const $buffer = $memory.buffer
-const i8 = new Int8Array($buffer), u8 = new Uint8Array($buffer), i16 = new Int16Array($buffer)
-const u16 = new Uint16Array($buffer), i32 = new Int32Array($buffer), u32 = new Uint32Array($buffer)
-const i64 = new BigInt64Array($buffer), f32 = new Float32Array($buffer), f64 = new Float64Array($buffer)
-const view = new DataView($buffer)
-const $bytes = $buffer.byteLength
-const $size = () => $bytes
-const $grow = (by) => by === 0 ? $bytes / 65536 : $refuseGrowth()
-const $fill = (to, value, count) => {
-  if (to + count > $size()) $trap(OUT)
-  u8.fill(value, to, to + count)
-}
-const $copy = (to, from, count) => {
-  if (to + count > $size() || from + count > $size()) $trap(OUT)
-  u8.copyWithin(to, from, from + count)
-}
-const $init = (data, to, from, count) => {
-  if (to + count > $size() || from + count > data.length) $trap(OUT)
-  u8.set(data.subarray(from, from + count), to)
-}
+/** What stands before the functions of a module that is written in JavaScript: what takes more than an expression. */
+export const preamble = `const $trap = (message) => { throw new WebAssembly.RuntimeError(message) }
 const $bits = new DataView(new ArrayBuffer(8))
 const $nonzero = (value, message) => value == 0 ? $trap(message) : true
 const $divide = (a, b) => {
@@ -98,4 +73,44 @@ const $copyTable = ({ elements }, from, to, at, count) => {
   for (let n = 0; n < count; n++) elements[to + n] = copied[n]
 }
 const $bytesOf = (text) => Uint8Array.from(Buffer.from(text, 'base64'))
+const $imported = (called, type, own) => {
+  const known = $types.get(called)
+  if (known !== undefined) return known === type ? called : $made.refuse()
+  if (own === null) return called
+  const made = own(called)
+  $types.set(made, type)
+  return made
+}
+`
+
+/**
+ * The same of one that has memory: views of it, and what is done to many bytes. `$memory` is a WebAssembly.Memory of at
+ * most `$most` pages, and `$refuseGrowth` ends the check.
+ */
+export const memoryPreamble = `const OUT = 'memory access out of bounds'
+const UNALIGNED = 'operation does not support unaligned accesses'
+const $buffer = $memory.buffer
+const i8 = new Int8Array($buffer), u8 = new Uint8Array($buffer), i16 = new Int16Array($buffer)
+const u16 = new Uint16Array($buffer), i32 = new Int32Array($buffer), u32 = new Uint32Array($buffer)
+const i64 = new BigInt64Array($buffer), f32 = new Float32Array($buffer), f64 = new Float64Array($buffer)
+const view = new DataView($buffer)
+const $bytes = $buffer.byteLength
+const $size = () => $bytes
+const $grow = (by) => {
+  const pages = $bytes / 65536
+  if (by === 0) return pages
+  return pages + (by >>> 0) > $most ? -1 : $refuseGrowth()
+}
+const $fill = (to, value, count) => {
+  if (to + count > $size()) $trap(OUT)
+  u8.fill(value, to, to + count)
+}
+const $copy = (to, from, count) => {
+  if (to + count > $size() || from + count > $size()) $trap(OUT)
+  u8.copyWithin(to, from, from + count)
+}
+const $init = (data, to, from, count) => {
+  if (to + count > $size() || from + count > data.length) $trap(OUT)
+  u8.set(data.subarray(from, from + count), to)
+}
 `

@@ -1,14 +1,14 @@
 // A module of WebAssembly, written as a CommonJS module of JavaScript, so that it can be stepped as any other: it
 // exports a function that makes an instance. What its text leaves out: which bits a NaN has.
 
-import { type Instruction, Untranslatable, type WasmModule, readWasm } from './binary.ts'
+import { type FunctionType, type Instruction, Untranslatable, type WasmModule, readWasm } from './binary.ts'
 import { type Module, engine } from './engine.ts'
-import { type Names, constant, functionText, signature } from './functions.ts'
+import { type Names, coerced, constant, functionText, signature } from './functions.ts'
 import { binary } from './numbers.ts'
-import { preamble } from './preamble.ts'
+import { memoryPreamble, preamble } from './preamble.ts'
 
 /**
- * Writes a module that has one memory, which threads share. Throws Untranslatable.
+ * Writes a module that has at most one memory, which threads share. Throws Untranslatable.
  *
  * @param bytes of a module that the engine has compiled to `compiled`
  */
@@ -30,25 +30,26 @@ export function translateWasm(bytes: Uint8Array, compiled: Module): string {
 }
 
 function textOf(module: WasmModule): string {
-  const names = namesOf(module)
   const called = calledFromOutside(module)
-  const functions = module.functions.flatMap(({ body }, index) =>
-    body === null ? [] : functionText(module, names, index, called.has(index)),
+  const names = { functions: namesOf(module), globals: globalsOf(module) }
+  const functions = module.functions.map(({ type, body }, index) =>
+    body === null
+      ? importedFunction(names, index, type, called.has(index))
+      : functionText(module, names, index, called.has(index)),
   )
-  const imported = module.functions.flatMap(({ body }, index) =>
-    body === null ? `const ${names[index]!} = $functions[${index}]` : [],
-  )
-  const types = module.functions.flatMap(({ type, body }, index) =>
-    body === null ? [] : `$types.set(${names[index]!}, '${signature(type)}')`,
-  )
+  const types = [...called].flatMap((index) => {
+    const { type, body } = module.functions[index]!
+    return body === null ? [] : `$types.set(${names.functions[index]!}, '${signature(type)}')`
+  })
   const { moduleName } = module
   return [
     `// ${moduleName === null || !/^[\w.-]+$/.test(moduleName) ? 'module' : moduleName}.wasm, written in JavaScript`,
     `'use strict'`,
-    `module.exports = function instantiate({ $given, $functions, $tables, $globals, $types, $made, $refuseGrowth }) {`,
-    `const $memory = ${memoryOf(module)}`,
+    'module.exports = function instantiate(',
+    '{ $given, $maximum, $functions, $tables, $globals, $types, $made, $refuseGrowth }',
+    ') {',
     preamble,
-    ...imported,
+    ...memoryOf(module),
     ...functions,
     ...types,
     ...ownParts(module, names),
@@ -58,10 +59,46 @@ function textOf(module: WasmModule): string {
   ].join('\n')
 }
 
-function memoryOf({ imports, memories }: WasmModule): string {
-  if (imports.some(({ kind }) => kind === 'memory')) return '$given'
-  const { initial, maximum } = memories[0]!
-  return `$made.memory(${initial}, ${maximum})`
+function memoryOf({ imports, memories }: WasmModule): string[] {
+  const [memory] = memories
+  if (memory === undefined) return []
+  const { initial, maximum, isShared } = memory
+  if (!isShared) throw new Untranslatable('its memory is its own', 'let it have shared memory, or none')
+  const isGiven = imports.some(({ kind }) => kind === 'memory')
+  return [
+    `const $memory = ${isGiven ? '$given' : `$made.memory(${initial}, ${maximum!})`}`,
+    // It can grow no further than either says.
+    `const $most = ${isGiven ? `$maximum || ${maximum!}` : maximum!}`,
+    memoryPreamble,
+  ]
+}
+
+/** How a function is called that is given: `isValue` if it is exported, or in a table, as one of this type. */
+function importedFunction({ functions }: Names, index: number, type: FunctionType, isValue: boolean): string {
+  const { params, results } = type
+  const name = functions[index]!
+  const args = params.map((_, at) => `v${at}`).join(', ')
+  const converted = params.map((each, at) => coerced(each, `v${at}`)).join(', ')
+  const returned = [
+    [`called(${converted})`],
+    [`const result = called(${converted})`, `return ${coerced(results[0] ?? 'ref', 'result')}`],
+    [
+      `const list = [...called(${converted})]`,
+      `return [${results.map((each, at) => coerced(each, `list[${at}]`)).join(', ')}]`,
+    ],
+  ][Math.min(results.length, 2)]!
+  const own = isValue ? `(called) => function ${name}(${args}) {\n${returned.join('\n')}\n}` : 'null'
+  return `const ${name} = $imported($functions[${index}], '${signature(type)}', ${own})`
+}
+
+/** What stands for each global: a variable, where nobody else knows it. */
+function globalsOf({ globals, imports, exports }: WasmModule): string[] {
+  const given = imports.filter(({ kind }) => kind === 'global').length
+  const exported = new Set(exports.flatMap(({ kind, index }) => (kind === 'global' ? index : [])))
+  return globals.map((_, index) => {
+    if (index < given) return `$globals[${index}].value`
+    return exported.has(index) ? `$g${index}.value` : `$g${index}`
+  })
 }
 
 /** Functions that JavaScript can get hold of. */
@@ -84,13 +121,15 @@ function ownParts(module: WasmModule, names: Names): string[] {
   const made = [
     ...tables
       .slice(count('table'))
-      .map(({ initial, maximum }) => `$tables.push($made.table(${initial}, ${maximum}))`),
-    ...globals
-      .slice(count('global'))
       .map(
-        ({ type, isMutable, value: code }) =>
-          `$globals.push($made.global('${type}', ${isMutable}, ${value(code)}))`,
+        ({ initial, maximum, element }) => `$tables.push($made.table(${initial}, ${maximum}, '${element}'))`,
       ),
+    ...globals.slice(count('global')).map(({ type, isMutable, value: code }, at) => {
+      const index = count('global') + at
+      if (names.globals[index] === `$g${index}`) return `let $g${index} = ${value(code)}`
+      if (type === 'ref') throw new Untranslatable('it exports a global that is a reference')
+      return `const $g${index} = $made.global('${type}', ${isMutable}, ${value(code)})`
+    }),
   ]
   const lists = elements.map(({ values, isDeclared }) =>
     isDeclared ? '[]' : `[${values.map(value).join(', ')}]`,
@@ -113,7 +152,7 @@ function ownParts(module: WasmModule, names: Names): string[] {
     `const $elements = [${lists.join(', ')}]`,
     `const $data = [${bytes.join(', ')}]`,
     ...put,
-    ...(start === null ? [] : [`${names[start]!}()`]),
+    ...(start === null ? [] : [`${names.functions[start]!}()`]),
   ]
 }
 
@@ -124,9 +163,9 @@ function constantExpression(code: readonly Instruction[], names: Names): string 
     const operation = binary.get(name)
     if (name === 'end') break
     else if (name.endsWith('.const')) stack.push(constant(each))
-    else if (name === 'global.get') stack.push(`$globals[${each.globalIndex!}].value`)
+    else if (name === 'global.get') stack.push(names.globals[each.globalIndex!]!)
     else if (name === 'ref.null') stack.push('null')
-    else if (name === 'ref.func') stack.push(names[each.funcIndex!]!)
+    else if (name === 'ref.func') stack.push(names.functions[each.funcIndex!]!)
     else if (operation !== undefined) {
       const [a, b] = stack.splice(-2) as [string, string]
       stack.push(`(${operation(a, b)})`)
@@ -135,17 +174,18 @@ function constantExpression(code: readonly Instruction[], names: Names): string 
   return stack[0]!
 }
 
-function exportsOf({ exports }: WasmModule, names: Names): string {
-  const what = { memory: '$memory', tag: '' }
+function exportsOf({ imports, exports }: WasmModule, names: Names): string {
+  const given = imports.filter(({ kind }) => kind === 'global').length
   return exports
     .map(({ field, kind, index }) => {
-      const exported =
-        kind === 'function'
-          ? names[index]!
-          : kind === 'table' || kind === 'global'
-            ? `$${kind}s[${index}]`
-            : what[kind]
-      return `${JSON.stringify(field)}: ${exported}`
+      const exported = {
+        function: names.functions[index],
+        table: `$tables[${index}]`,
+        memory: '$memory',
+        global: index < given ? `$globals[${index}]` : `$g${index}`,
+        tag: '',
+      }[kind]
+      return `[${JSON.stringify(field)}]: ${exported}`
     })
     .join(', ')
 }
@@ -153,7 +193,7 @@ function exportsOf({ exports }: WasmModule, names: Names): string {
 /** Words of the language, and names that the text has for something else. */
 const taken = new RegExp(
   '^(' +
-    's\\d+|v\\d+|[iu](8|16|32)|i64|f(32|64)|view|OUT|UNALIGNED|module|exports|require|instantiate|' +
+    's\\d+|v\\d+|called|result|list|[iu](8|16|32)|i64|f(32|64)|view|OUT|UNALIGNED|module|exports|require|instantiate|' +
     'Atomics|BigInt|Math|Number|Object|Infinity|NaN|undefined|WebAssembly|DataView|ArrayBuffer|Buffer|\\w*Array|' +
     'arguments|eval|await|yield|let|static|enum|implements|interface|package|private|protected|public|' +
     'break|case|catch|class|const|continue|debugger|default|delete|do|else|export|extends|false|finally|for|' +

@@ -28,6 +28,7 @@ const functionsOf = (given: unknown[]): object => ({
     table: (length: number) => ({ elements: Array.from({ length }, () => null) }),
     global: (_type: string, _isMutable: boolean, value: unknown) => ({ value }),
   },
+  $maximum: 2,
   $refuseGrowth: () => assert.fail(),
 })
 
