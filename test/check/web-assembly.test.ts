@@ -1,7 +1,7 @@
 // Modules of WebAssembly with memory that threads share: what their instructions do to it are steps as any other.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -284,6 +284,26 @@ const thread = (memory) => {
 }
 export default { setup: newMemory, threads: [thread] }`
     assert.equal((await check(lock, code)).failure?.message, undefined)
+  })
+
+  it('is stepped where a package has made memory and instances', async () => {
+    const home = join(folder, 'node_modules/own')
+    mkdirSync(home, { recursive: true })
+    writeFileSync(join(home, 'package.json'), '{ "name": "own", "main": "index.js" }')
+    writeFileSync(
+      join(home, 'index.js'),
+      `exports.open = (code) => {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true })
+  return { memory, run: [1, 2].map(() => new WebAssembly.Instance(code, { env: { memory } }).exports.add) }
+}`,
+    )
+    const { failure } = await check(
+      counter,
+      `import own from 'own'
+const invariant = ({ memory }) => new Int32Array(memory.buffer)[0] === 2
+export default { setup: () => own.open(code), threads: [({ run }) => run[0](), ({ run }) => run[1]()], invariant }`,
+    )
+    assert.match(failure!.message, /invariant/)
   })
 
   it('tells the program what is wrong with what it imports', async () => {

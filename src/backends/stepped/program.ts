@@ -216,7 +216,8 @@ export function withScopes(module: SourceModule): ParsedModule {
 }
 
 /** What a package names that has to do with shared memory, or with messages between threads. */
-const concurrent = /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b/
+const concurrent =
+  /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b|\bshared\s*:\s*(true\b|!0)/
 /** It may load what has, or do something later, where each thread has its own. */
 const isLater =
   /\bimport\s*\(|\b(Promise|async|setTimeout|setImmediate|queueMicrotask|nextTick|events|async_hooks)\b/

@@ -3,6 +3,7 @@
 import type { Callee, Method } from './callees.ts'
 import type { View } from './memory.ts'
 import { SHARED } from './tags.ts'
+import { isSharedMemory } from './wasm/engine.ts'
 import type { Watched } from './thread.ts'
 
 export type Shared = Watched & { readonly [SHARED]: View }
@@ -13,7 +14,8 @@ export function isShared(value: unknown): value is Shared {
 
 export function isMemory(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  return ArrayBuffer.isView(value) ? isShared(value) : value instanceof SharedArrayBuffer
+  if (ArrayBuffer.isView(value)) return isShared(value)
+  return value instanceof SharedArrayBuffer || isSharedMemory(value)
 }
 
 /** The shared arrays that a call comes to which looks into what it is given. */

@@ -15,6 +15,7 @@ import {
   type TableLimits,
   engine,
   isModule,
+  isSharedMemory,
 } from '../wasm/engine.ts'
 
 type Exports = Record<string, unknown>
@@ -145,7 +146,7 @@ function newInstance(module: Module, imports: ImportsGiven): Instance {
   const likeness = imports && likenessOf(wanted, sources, given)
   if (why === null) {
     const instance = new engine.Instance(module, likeness)
-    const makesShared = host.isExploring() && Object.values(instance.exports).some(isShared)
+    const makesShared = host.isExploring() && Object.values(instance.exports).some(isSharedMemory)
     if (!makesShared) return instance
     // It was compiled by what is not stepped, so that nothing was known of it: this refuses it.
   }
@@ -193,15 +194,11 @@ const made = {
 /** Why a module is stepped that is given this; null of one that is not. */
 function whyStepped(module: Module, given: readonly unknown[]): string | null {
   const memory = host.memoryMadeBy(module)
-  if (memory === 'shared' || given.some(isShared)) return SHARED
+  if (memory === 'shared' || given.some(isSharedMemory)) return SHARED
   if (given.some((each) => each instanceof Table)) return 'a table of the program'
   const hasMemory = memory === 'own' || given.some((each) => each instanceof engine.Memory)
   const callsStepped = given.some((each) => typeof each === 'function' && types.has(each))
   return callsStepped && !hasMemory ? 'functions of one that is stepped' : null
-}
-
-function isShared(value: unknown): boolean {
-  return value instanceof engine.Memory && value.buffer instanceof SharedArrayBuffer
 }
 
 /** What the engine is given for the imports. */

@@ -60,3 +60,8 @@ export const engine = globalThis.WebAssembly as unknown as Engine
 export function isModule(value: unknown): value is Module {
   return value instanceof engine.Module
 }
+
+/** A memory of WebAssembly that threads share. */
+export function isSharedMemory(value: unknown): value is Memory {
+  return value instanceof engine.Memory && value.buffer instanceof SharedArrayBuffer
+}
