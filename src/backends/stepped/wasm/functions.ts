@@ -69,6 +69,8 @@ class FunctionWriter {
   readonly #lines: string[] = []
   readonly #blocks: Block[] = []
   #height = 0
+  /** Constants and locals on the stack that no place of it holds yet, by its places: the next instruction may take them. */
+  readonly #pending = new Map<number, string>()
   #highest = 0
   #labels = 0
   #usesAddress = false
@@ -102,19 +104,38 @@ class FunctionWriter {
   }
 
   #push(): string {
+    this.#pending.delete(this.#height)
     const name = slot(this.#height++)
     this.#highest = Math.max(this.#highest, this.#height)
     return name
   }
 
+  #pushPending(text: string): void {
+    this.#push()
+    this.#pending.set(this.#height - 1, text)
+  }
+
+  #operand(index: number): string {
+    return this.#pending.get(index) ?? slot(index)
+  }
+
   #pop(): string {
-    return slot(--this.#height)
+    return this.#operand(--this.#height)
+  }
+
+  /** Puts what is pending in its place: all of it where ways part or meet, or what has this text. */
+  #settle(changed?: string): void {
+    for (const [index, text] of this.#pending) {
+      if (changed !== undefined && text !== changed) continue
+      if (index < this.#height) this.#line(`${slot(index)} = ${text}`)
+      this.#pending.delete(index)
+    }
   }
 
   /** Takes operands; the first in order is the one that was put first. */
   #take(count: number): string[] {
     this.#height -= count
-    return Array.from({ length: count }, (_, at) => slot(this.#height + at))
+    return Array.from({ length: count }, (_, at) => this.#operand(this.#height + at))
   }
 
   #line(text: string): void {
@@ -151,6 +172,7 @@ class FunctionWriter {
   }
 
   #isOver(): void {
+    this.#pending.clear()
     this.#skipped = 1
   }
 
@@ -168,6 +190,7 @@ class FunctionWriter {
         this.#begin(each.name, each.blockType)
         return true
       case 'else': {
+        this.#settle()
         const { base, type } = this.#blocks.at(-1)!
         this.#height = base + type.params.length
         this.#line('} else {')
@@ -177,16 +200,19 @@ class FunctionWriter {
         this.#end()
         return true
       case 'br':
+        this.#settle()
         this.#line(this.#branch(each.brDepth!))
         this.#isOver()
         return true
       case 'br_if': {
         const condition = this.#pop()
+        this.#settle()
         this.#line(`if (${condition}) { ${this.#branch(each.brDepth!)} }`)
         return true
       }
       case 'br_table': {
         const which = this.#pop()
+        this.#settle()
         const targets = each.brTable!
         const cases = targets.slice(0, -1).map((depth, at) => `case ${at}: ${this.#branch(depth)}`)
         this.#line(`switch (${which}) {`)
@@ -197,6 +223,7 @@ class FunctionWriter {
         return true
       }
       case 'return':
+        this.#settle()
         this.#line(this.#returned())
         this.#isOver()
         return true
@@ -219,6 +246,7 @@ class FunctionWriter {
 
   #begin(kind: 'block' | 'loop' | 'if', type: FunctionType): void {
     const condition = kind === 'if' ? this.#pop() : ''
+    this.#settle()
     const label = `$${++this.#labels}`
     this.#blocks.push({ kind, label, base: this.#height - type.params.length, type })
     if (kind === 'block') this.#line(`${label}: {`)
@@ -228,6 +256,7 @@ class FunctionWriter {
 
   #end(): void {
     const { kind, label } = this.#blocks.pop()!
+    this.#settle()
     if (kind === 'function') return this.#line(this.#returned())
     if (kind === 'loop') this.#line(`break ${label}`)
     this.#line('}')
@@ -268,17 +297,23 @@ class FunctionWriter {
   }
 
   #variable({ name, localIndex, globalIndex }: Instruction): boolean {
-    const top = slot(this.#height - 1)
     switch (name) {
       case 'local.get':
-        this.#line(`${this.#push()} = ${local(localIndex!)}`)
+        this.#pushPending(local(localIndex!))
         return true
-      case 'local.set':
-        this.#line(`${local(localIndex!)} = ${this.#pop()}`)
+      case 'local.set': {
+        const value = this.#pop()
+        this.#settle(local(localIndex!))
+        this.#line(`${local(localIndex!)} = ${value}`)
         return true
-      case 'local.tee':
-        this.#line(`${local(localIndex!)} = ${top}`)
+      }
+      case 'local.tee': {
+        const value = this.#pop()
+        this.#settle(local(localIndex!))
+        this.#line(`${local(localIndex!)} = ${value}`)
+        this.#pushPending(local(localIndex!))
         return true
+      }
       case 'global.get':
         this.#line(`${this.#push()} = ${this.#names.globals[globalIndex!]!}`)
         return true
@@ -301,7 +336,8 @@ class FunctionWriter {
   #numeric(each: Instruction): boolean {
     const { name } = each
     if (/^[if](32|64)\.const$/.test(name)) {
-      this.#line(`${this.#push()} = ${constant(each)}`)
+      const text = constant(each)
+      this.#pushPending(text.startsWith('-') ? `(${text})` : text)
       return true
     }
     const two = binary.get(name)
