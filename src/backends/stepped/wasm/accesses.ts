@@ -127,13 +127,15 @@ function atomicAccess(width: 32 | 64, bits: Bits, operation: string): Access {
 const wait = (bits: 32 | 64): Access => ({
   operands: 3,
   leaves: true,
+  mayDrop: true,
   write(to, at, offset, [base, expected, timeout]) {
     const where = alignedAddress(at, base!, offset, bits / 8)
     // Nanoseconds; without end where they are negative.
-    const time = `${timeout!} < 0n ? Infinity : Number(${timeout!}) / 1e6`
-    return `${where}
-${to} = Atomics.wait(i${bits}, ${indexOf(at, bits)}, ${expected!}, ${time})
-${to} = ${to} === 'ok' ? 0 : ${to} === 'not-equal' ? 1 : 2`
+    const isEndless = /^\(-\d+n\)$/.test(timeout!)
+    const time = isEndless ? 'Infinity' : `${timeout!} < 0n ? Infinity : Number(${timeout!}) / 1e6`
+    const call = `Atomics.wait(i${bits}, ${indexOf(at, bits)}, ${expected!}, ${time})`
+    if (to === '') return `${where}\n${call}`
+    return `${where}\n${to} = ${call}\n${to} = ${to} === 'ok' ? 0 : ${to} === 'not-equal' ? 1 : 2`
   },
 })
 

@@ -69,7 +69,7 @@ class FunctionWriter {
   readonly #lines: string[] = []
   readonly #blocks: Block[] = []
   #height = 0
-  /** Constants and locals on the stack that no place of it holds yet, by its places: the next instruction may take them. */
+  /** Constants and locals on the stack that no place of it holds yet, by its places. */
   readonly #pending = new Map<number, string>()
   #highest = 0
   #labels = 0
