@@ -33,15 +33,27 @@ export function noteCall(called: unknown): void {
   if (!isOfProgram(called)) state.changes++
 }
 
-const globalNames = Object.getOwnPropertyNames(globalThis)
-/** What has these names: read late, as Node loads some of it only then. */
-let ofEngine: ReadonlySet<unknown> | null = null
+const globalNames = new Set<unknown>(Object.getOwnPropertyNames(globalThis))
+const ofEngine = new WeakSet<object>()
 
 /** As noteCall(), of what `new` calls: what the engine makes is of its own. */
 export function noteNew(called: unknown): void {
   if (isOfProgram(called)) return
-  ofEngine ??= new Set(globalNames.map((name) => Object.getOwnPropertyDescriptor(globalThis, name)?.value))
-  if (!ofEngine.has(called)) state.changes++
+  if (!isOfEngine(called)) state.changes++
+}
+
+/**
+ * It is global under its own name. No other name is looked at: Node loads what some stand for only then, with the
+ * globals of a thread, and what is loaded comes here again, which ends the process on Node 22.
+ */
+function isOfEngine(called: unknown): boolean {
+  if (typeof called !== 'function') return false
+  if (ofEngine.has(called)) return true
+  const name: unknown = Object.getOwnPropertyDescriptor(called, 'name')?.value
+  if (!globalNames.has(name)) return false
+  if (Object.getOwnPropertyDescriptor(globalThis, name as string)?.value !== called) return false
+  ofEngine.add(called)
+  return true
 }
 
 /** As noteCall(), of what is called on an object. */

@@ -76,6 +76,25 @@ const lost = await check({
 }).then(() => 'held', (error) => error.message.match(/^race/m)?.[0])
 console.log(told.complete, lost)`
 
+const POLL = `
+import { check } from '${new URL('check.js', dist).href}'
+import { setTimeout as sleep } from 'node:timers/promises'
+const { verdict } = await check({
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [
+    async (cells) => {
+      while (Atomics.load(cells, 0) === 0) await sleep(1)
+      if (Atomics.load(cells, 1) !== 42) throw new Error('too early')
+    },
+    async (cells) => {
+      await sleep(1)
+      Atomics.store(cells, 1, 42)
+      Atomics.store(cells, 0, 1)
+    },
+  ],
+})
+console.log(verdict)`
+
 const USING = `
 import { suppressed } from '${new URL('backends/stepped/suppressed.js', dist).href}'
 const { name, error, suppressed: before } = suppressed(1, 2)
@@ -88,6 +107,7 @@ describe('the package', () => {
   const programs = {
     'shares memory': [MEMORY, '4000'],
     checks: [CHECK, 'true race'],
+    polls: [POLL, 'pass'],
     disposes: [USING, 'SuppressedError 1 2'],
   }
   for (const [what, [program, printed]] of Object.entries(programs)) {
