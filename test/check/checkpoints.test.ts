@@ -155,6 +155,19 @@ describe('what is saved', () => {
     assert.deepEqual([epoch, changes], [-1, -1])
   })
 
+  it('is nothing of when it entered the loop several times since then: these numbers are given once more', () => {
+    const thread = new Thread(0)
+    const kept = new Thread(0)
+    kept.copyFrom(thread)
+    for (const entry of [1, 2, 3]) Object.assign(thread.turnsOf(5, entry), { epoch: 0, changes: 0 })
+    thread.copyFrom(kept)
+    for (const entry of [1, 2, 3]) {
+      const { epoch, changes } = thread.turnsOf(5, entry)
+      assert.deepEqual([epoch, changes], [-1, -1])
+    }
+    assert.deepEqual([thread.turnsOf(5, 2).entry, thread.turnsOf(5, 1).entry], [2, 1])
+  })
+
   it('is kept anew of a thread that has run, or whose wait somebody else has ended', () => {
     memory.clear()
     const threads = [new Thread(0), new Thread(1), new Thread(2)]

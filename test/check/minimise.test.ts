@@ -111,7 +111,7 @@ describe('data races of one execution', () => {
   it('are those that the explorer finds', async () => {
     const { make } = (await load('plain')) as { make: typeof import('./programs/plain.ts').make }
     const step = fc.tuple(
-      fc.constantFrom('load', 'store', 'add', 'read', 'write', 'wait', 'notify'),
+      fc.constantFrom('load', 'store', 'add', 'read', 'write', 'wait', 'notify', 'look'),
       fc.integer({ min: 0, max: 1 }),
     ) as fc.Arbitrary<PlainStep>
     const lists = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 2 })

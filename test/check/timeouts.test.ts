@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { drawn } from '../../src/backends/stepped/replaced-clocks.ts'
 import { type CheckOptions, checkFile, replayFile } from '../../src/check/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-timeouts-'))
@@ -142,6 +143,12 @@ describe('time-outs', () => {
     'looks whether others pile up': `async (cells) => {
       while (Atomics.load(cells, 0) === 0) { Atomics.add(cells, 1, 1); await sleep(1) }
       if (Atomics.load(cells, 1) > 3) giveUp()
+    }`,
+    'draws random numbers': `async (cells) => {
+      while (Atomics.load(cells, 0) === 0) {
+        if (crypto.getRandomValues(new Uint32Array(1))[0] === ${drawn(0, 4) >>> 0}) giveUp()
+        await sleep(1)
+      }
     }`,
     'has timers': `async (cells) => {
       for (const time of [1, 2, 3]) await new Promise((resolve) => setTimeout(resolve, time))

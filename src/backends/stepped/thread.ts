@@ -468,7 +468,14 @@ export class Thread {
 
   #copyTurns(other: Thread): void {
     // Where the other has yet to take a first turn, it may have entered the loop, of which it knew nothing then.
-    for (const site of this.loops) if (other.turns[site] === undefined) enterLoop(this.turns[site]!)
+    for (const site of this.loops) {
+      if (other.turns[site] !== undefined) continue
+      const turns = this.turns[site]!
+      enterLoop(turns)
+      // The loops that are entered from here on get the numbers that were given since, once more.
+      turns.entry = 0
+      turns.outer = null
+    }
     for (const site of other.loops) {
       if (this.turns[site] === undefined) this.loops.push(site)
       this.turns[site] = copyOf(other.turns[site]!, this.turns[site] ?? null)

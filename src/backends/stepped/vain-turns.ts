@@ -39,7 +39,8 @@ export function noteTurn(thread: Thread, turn: Turn, isSame: boolean): void {
 
 /** Notes where the thread stands. Returns whether that is where it stood. */
 function stand(thread: Thread, before: Standing): boolean {
-  const own = state.changes - thread.sharedChanges - thread.loopChanges
+  // The next random number is another one.
+  const own = state.changes - thread.sharedChanges - thread.loopChanges + thread.draws
   const shared = thread.sharedChanges - thread.loopShared
   const { queueing, inQueues, promisesMade } = thread
   const awaited = awaitedBy(thread.loop as Awaiting | null)

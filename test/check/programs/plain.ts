@@ -1,7 +1,8 @@
-// Threads made from lists of atomic operations and plain accesses, for a comparison of what is a data race.
+// Threads made from lists of atomic operations, plain accesses and looks at a clock, for a comparison of what is a data
+// race.
 
 export type PlainStep = readonly [
-  kind: 'load' | 'store' | 'add' | 'read' | 'write' | 'wait' | 'notify',
+  kind: 'load' | 'store' | 'add' | 'read' | 'write' | 'wait' | 'notify' | 'look',
   cell: number,
 ]
 
@@ -21,6 +22,7 @@ function perform(cells: Int32Array, [kind, cell]: PlainStep): void {
   else if (kind === 'add') Atomics.add(cells, cell, 1)
   else if (kind === 'wait') Atomics.wait(cells, cell, 0, 10)
   else if (kind === 'notify') Atomics.notify(cells, cell)
+  else if (kind === 'look') Date.now()
   else if (kind === 'write') cells[cell] = 2
   else read(cells[cell]!)
 }
