@@ -7,15 +7,19 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import {
-  appendFileSync,
   chownSync,
+  closeSync,
+  constants,
   createWriteStream,
   existsSync,
   fstatSync,
+  ftruncateSync,
   mkdtempSync,
+  openSync,
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -138,14 +142,15 @@ export class Recorder {
       const { file, tally, ...told } = best
       const { owner } = this.#host
       if (owner !== null) chownSync(file, owner.user, owner.group)
+      const { size: bytes } = statSync(file)
       renameSync(file, output)
       this.#measuring = 'goes on'
       this.#request.onNotice('measuring what recording itself takes')
       const costs = await this.#measureCosts(best.bufferBytes)
-      if (costs !== null) appendFileSync(output, compressed(output, costNotes(costs)))
+      if (costs !== null) addTo(output, costNotes(costs))
       return {
         output,
-        bytes: statSync(output).size,
+        bytes,
         events: tally.events,
         runs,
         ...told,
@@ -381,6 +386,20 @@ function withFirst(text: string) {
 function compressorFor(output: string): NodeJS.ReadWriteStream {
   if (output.endsWith('.gz')) return zlib.createGzip()
   return output.endsWith('.txt') ? new PassThrough() : zlib.createZstdCompress()
+}
+
+/** Adds a text to a recording, if it is there still; where that fails, as on a full disk, that is as it was. */
+function addTo(output: string, text: string): void {
+  if (!existsSync(output)) return
+  const file = openSync(output, constants.O_WRONLY | constants.O_APPEND)
+  const { size } = fstatSync(file)
+  try {
+    writeFileSync(file, compressed(output, text))
+  } catch {
+    ftruncateSync(file, size)
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** As what compressorFor() makes, which may follow it. */

@@ -1,6 +1,6 @@
 // Recording with a perf that does what is asked of it: what is written, what is told, and that nothing half is left.
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
@@ -72,6 +72,11 @@ describe('a recording', () => {
     const printed = readFileSync(join(host.root, 'calls'), 'utf8').match(/^script .*overhead.*/m)
     assert.match(printed![0], / --pid 7$/)
     assert.equal((await recorderOn(host).recorder.record()).overhead, null)
+    // Who has taken the recording away meanwhile finds no other in its place.
+    const taken = join(host.work, 'taken.perf.txt')
+    writeFileSync(known, readFileSync(known, 'utf8').replace('\n', `\nrm -f '${taken}'\n`))
+    const late = await recorderOn(host, { output: taken, overheadOn: [known] }).recorder.record()
+    assert.deepEqual([late.overhead?.eventNs, existsSync(taken)], [1000, false])
   })
 
   for (const [name, decompress] of [
