@@ -333,8 +333,9 @@ export abstract class Execution extends Dependence {
     if (this.symmetry !== null) throw new NotSymmetric('a thread looks at a clock')
     const event = this.depth
     const isNew = event >= this.branch
-    if (!hasJumpsLeft(thread)) this.timeLeft(thread)
-    if (!hasJumpsLeft(thread) || event >= this.#limits.maxSteps) return false
+    const mayMove = hasJumpsLeft(thread)
+    if (!mayMove) this.timeLeft()
+    if (!mayMove || event >= this.#limits.maxSteps) return false
     if (!isNew && (this.kind[event] !== LOOK || this.schedule[event] !== id)) {
       const what = `thread ${id} looked at its clock at step ${event + 1}`
       throw new NotDeterministic(`repeated with the same choices, ${what}`, event + 1, thread.site)
@@ -355,9 +356,8 @@ export abstract class Execution extends Dependence {
     return this.#moved[event] === 1
   }
 
-  override timeLeft(thread: Thread): void {
+  override timeLeft(): void {
     if (this.leftTimeout < 0) this.leftTimeout = siteHere('clock')
-    void thread
   }
 
   override isDecided(): boolean {

@@ -136,14 +136,13 @@ function mayHavePassed(thread: Thread): boolean {
   if (thread === soloThread || scheduler!.isSole || !(hasLooked || early.has(sites))) return false
   if (thread.clockLooks > 1 && thread.elapsed - thread.clockTold >= FAR) return false
   // A turn of a loop that only looks, and has found the same: it might have found the turn before what it finds now.
-  if (!thread.isBusy || thread.busyLooks !== thread.looks || thread.busyChanges !== state.changes) return true
-  return false
+  return !thread.isBusy || thread.busyLooks !== thread.looks || thread.busyChanges !== state.changes
 }
 
 function hasPassed(thread: Thread): boolean {
   try {
     if (thread.clockLooks <= LOOKS_FREE) return scheduler!.hasPassed(thread)
-    scheduler!.timeLeft(thread)
+    scheduler!.timeLeft()
     return false
   } catch (error) {
     endWith(error as Error)

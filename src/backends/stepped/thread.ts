@@ -566,8 +566,8 @@ export abstract class Scheduler {
   hasPassed(_thread: Thread): boolean {
     return false
   }
-  /** Its clock may have moved far, which is not tried any more. */
-  timeLeft(_thread: Thread): void {}
+  /** The clock of the thread that runs may have moved far, which is not tried any more. */
+  timeLeft(): void {}
   /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
   loopMade(): void {}
   /** There are more cells: a thread has made an array over memory that was not known yet. */

@@ -2,7 +2,6 @@
 
 import { createRequire } from 'node:module'
 import {
-  isNothingExplored,
   beginInner,
   beginLooking,
   currentLoop,
@@ -15,6 +14,7 @@ import {
   isAlone,
   isBroken,
   isModelled,
+  isNothingExplored,
   isSole,
   needsNoScope,
   noteCallTurn,
