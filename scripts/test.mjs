@@ -10,6 +10,9 @@ import { root, tools } from './paths.mjs'
 import { prepare, runMain } from './prepare.mjs'
 import { passThrough } from './spawn.mjs'
 
+/** A test that has not ended by then fails under its name: else nothing would tell which one waits. */
+const MINUTES_MOST = 10
+
 await runMain(async (files) => {
   const node = await prepare({ build: false })
   // Each of the first three keeps one processor busy at most, or for a moment. What the types have emitted is built.
@@ -40,6 +43,7 @@ function testArguments(files) {
   return [
     '--test',
     `--test-concurrency=${availableParallelism() + 1}`,
+    ...(process.env.FAULTLINE_EXTENT === 'whole' ? [] : [`--test-timeout=${MINUTES_MOST * 60_000}`]),
     `--test-reporter=${pathToFileURL(join(root, 'scripts/slowest.mjs'))}`,
     ...(files.length > 0 ? files : testFiles()),
   ]

@@ -142,14 +142,16 @@ function remember(
 
 /** The modules of Node that are loaded by now: a function that a program calls is of no other. */
 function readModules(): void {
+  // A browser has none.
+  if (builtinModule === undefined) return
   const loaded = process?.moduleLoadList
   if (loaded?.length === loadedCount) return
   loadedCount = loaded?.length ?? 0
   for (const name of modulesLeft) {
     if (loaded !== undefined && !loaded.includes(`NativeModule ${name}`)) continue
     modulesLeft.delete(name)
-    readFunctions(builtinModule?.(name) ?? {}, name)
-    for (const [called, other] of modelled.get(name)?.(builtinModule!(name) as never) ?? [])
+    readFunctions(builtinModule(name) ?? {}, name)
+    for (const [called, other] of modelled.get(name)?.(builtinModule(name) as never) ?? [])
       rememberBound(called, [rememberOwn(other), undefined, []])
   }
 }

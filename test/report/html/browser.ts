@@ -44,6 +44,9 @@ export class Tab {
   readonly #waiting: { readonly method: string; readonly resolve: () => void }[] = []
   #session = ''
   #calls = 0
+  /** Rejected with the first of `problems`: what would be waited for may never come. */
+  readonly #trouble = Promise.withResolvers<never>()
+  readonly #gone: Promise<never>
   /** What went wrong in the page: exceptions, errors on the console, refusals of its policy. */
   readonly problems: string[] = []
   /** Addresses that were asked for. */
@@ -54,6 +57,8 @@ export class Tab {
     this.#profile = profile
     this.#socket = socket
     socket.addEventListener('message', ({ data }) => this.#receive(JSON.parse(String(data)) as Message))
+    this.#gone = once(socket, 'close').then(() => Promise.reject(new Error('the browser is gone')))
+    for (const promise of [this.#trouble.promise, this.#gone]) promise.catch(() => {})
   }
 
   static async open(browser: string): Promise<Tab> {
@@ -78,13 +83,18 @@ export class Tab {
       this.#answers.get(id)?.({ id, params, ...message })
       this.#answers.delete(id)
     }
-    if (method === 'Runtime.exceptionThrown') this.problems.push(JSON.stringify(params['exceptionDetails']))
-    if (method === 'Log.entryAdded') this.problems.push(JSON.stringify(params['entry']))
+    if (method === 'Runtime.exceptionThrown') this.#note(params['exceptionDetails'])
+    if (method === 'Log.entryAdded') this.#note(params['entry'])
     if (method === 'Network.requestWillBeSent') this.requests.push((params['request'] as { url: string }).url)
     for (const waiter of this.#waiting.filter((one) => one.method === method)) {
       this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
       waiter.resolve()
     }
+  }
+
+  #note(problem: unknown): void {
+    this.problems.push(JSON.stringify(problem))
+    this.#trouble.reject(new Error(this.problems[0]))
   }
 
   async call(
@@ -95,7 +105,7 @@ export class Tab {
     const session = this.#session === '' ? {} : { sessionId: this.#session }
     const answer = new Promise<Message>((resolve) => this.#answers.set(id, resolve))
     this.#socket.send(JSON.stringify({ id, method, params, ...session }))
-    const { result, error } = await answer
+    const { result, error } = await Promise.race([answer, this.#gone])
     if (error !== undefined) throw new Error(`${method}: ${error.message}`)
     return result ?? {}
   }
@@ -116,11 +126,13 @@ export class Tab {
     return (result as { value: unknown }).value
   }
 
-  /** Waits, frame by frame, until an expression in the page is true. */
+  /** Waits, frame by frame, until an expression in the page is true; fails once anything is wrong with the page. */
   async until(condition: string): Promise<void> {
-    await this.evaluate(
-      `new Promise((resolve) => { const look = () => (${condition}) ? resolve() : requestAnimationFrame(look); look() })`,
-    )
+    const came = this.evaluate(`new Promise((resolve) => {
+      const look = () => (${condition}) ? resolve() : requestAnimationFrame(look)
+      look()
+    })`)
+    await Promise.race([came, this.#trouble.promise])
   }
 
   async press(key: string): Promise<void> {
@@ -130,10 +142,11 @@ export class Tab {
   }
 
   async close(): Promise<void> {
-    const gone = once(this.#child, 'exit')
+    const { exitCode, signalCode } = this.#child
+    const ended = exitCode === null && signalCode === null ? once(this.#child, 'exit') : undefined
     this.#session = ''
-    await this.call('Browser.close')
-    await gone
+    await Promise.race([this.call('Browser.close'), ended])
+    await ended
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 })
   }
 }
