@@ -1,7 +1,9 @@
-// Test files that share a process. To start one, to load what is tested and to make a steppable form of the kernel
-// while nothing is compiled yet costs more than most of the files: together they pay for it once.
+// Test files that share a process. To start one and to load what is tested while nothing is compiled yet costs more
+// than most of the files: together they pay for it once.
 //
-// A file stays alone where it is about the process: its threads and how they end, its memory, its environment.
+// A file stays alone where it is about the process: its threads and how they end, its memory, its environment. Those of
+// the checker do too: where many programs are loaded, all that they call is compiled for none of them, and takes half
+// as long again.
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -9,11 +11,10 @@ import { pathToFileURL } from 'node:url'
 import { groupFolder, root } from './paths.mjs'
 
 /**
- * The folders of each group of files, and in how many processes they run. The kernel is loaded anew for each patch, and
- * stays. What one group has in common is also how scripts/preload.mjs loads it, by the group's name.
+ * The folders of each group of files, and in how many processes they run. What one group has in common is also how
+ * scripts/preload.mjs loads it, by the group's name.
  */
 const groups = {
-  check: { folders: ['check'], processes: 4 },
   api: { folders: ['api'], processes: 2 },
   kernel: { folders: ['kernel', 'reference', 'report', 'simulate'], processes: 1 },
   trace: { folders: ['trace'], processes: 1 },
@@ -35,13 +36,6 @@ const alone = new Set([
     'writeback',
     'threads',
   ].map((name) => `api/${name}`),
-  'check/page',
-  // It tells the stepped backend of the whole process that nothing is explored.
-  'check/range-tree',
-  // Its program is loaded once, and stays the one that is run.
-  'check/events',
-  'check/programs',
-  'check/workers',
   // They replace functions of Atomics, or of the kernel as it is loaded.
   'kernel/allocations',
   'kernel/fault-cost',

@@ -1,8 +1,7 @@
 // Preloaded by every process of the tests (`node --import`), and by every thread of theirs.
 //
 // It keeps compiled modules in .build, TypeScript whose types were taken out included, which is more than half of what
-// it costs to start a process or a thread. Tests of the checker do without: each loads hundreds of forms of the kernel,
-// of which none is met again.
+// it costs to start a process or a thread.
 //
 // And tests of what users run meet it as users do: built, with the kernel in one file.
 
@@ -19,7 +18,7 @@ const isOf = (...folders) =>
   )
 
 // A test may also run an older Node, which has neither.
-if (!isOf('check/')) nodeModule.enableCompileCache?.(join(root, '.build/compile-cache'))
+nodeModule.enableCompileCache?.(join(root, '.build/compile-cache'))
 // One test replaces functions of Atomics, which the built kernel does not call; one asks for the name of a thread.
 if (
   isOf('api/', 'conformance/', 'faults/', 'stress/', 'trace/', 'workloads/') &&

@@ -11,6 +11,7 @@ import {
   drawn,
   replaceChance,
   replaceClocks,
+  replaceDate,
   restoreClocks,
 } from '../backends/stepped/replaced-clocks.ts'
 import { type CallFrame, placeText, userFrames } from './call-place.ts'
@@ -98,6 +99,7 @@ function stateOf(setup: () => unknown): Pick<InlineCall['shape'], 'state' | 'beg
   const begin = beginNow()
   let draws = 0
   replaceClocks(() => begin)
+  replaceDate(begin)
   replaceChance(() => drawn(-1, draws++))
   try {
     const state = setup()

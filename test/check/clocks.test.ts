@@ -233,7 +233,9 @@ describe('a look at a clock', () => {
   it('may find that an entry is too old, by any clock', async () => {
     for (const [name, time] of Object.entries({
       now: () => Date.now(),
+      date: () => new Date().getTime(),
       performance: () => performance.now(),
+      origin: () => performance.timeOrigin + performance.now(),
       hrtime: () => Number(process.hrtime.bigint()) / 1e6,
       uptime: () => process.uptime() * 1000,
       event: () => new Event('look').timeStamp,
@@ -246,11 +248,23 @@ describe('a look at a clock', () => {
       }
       await fails(check({ name, setup: caches, threads: [get, get] }), /too old/)
     }
-    // The setup of check() also runs as it stands, where `new Date()` is the time of the process: these are files.
-    for (const name of ['dated', 'kept-dated']) {
-      const { failure } = await checkFile(new URL(`programs/${name}.ts`, import.meta.url))
-      assert.match(failure!.message, /too old/)
-    }
+    // The setup of check() also runs as it stands, where a kept Date has the time of the process: this one is a file.
+    const { failure } = await checkFile(new URL('programs/kept-dated.ts', import.meta.url))
+    assert.match(failure!.message, /too old/)
+  })
+
+  it('is the same for a setup that runs as it stands and for its steppable form, however late it is', async () => {
+    const made = () => ({
+      cells: setup(),
+      dates: [new Date(), Reflect.construct(Date, []), new (class extends Date {})()],
+      isDate: new Date().constructor === Date && new Date() instanceof Date,
+      text: Date(),
+      sum: performance.timeOrigin + performance.now(),
+    })
+    const before = Date
+    const result = check({ setup: made, threads: [({ cells }) => void Atomics.load(cells, 0)] })
+    assert.equal(Date, before)
+    assert.equal((await result).verdict, 'pass')
   })
 
   it('is told where it was not tried once more, until the call accepts that', async () => {

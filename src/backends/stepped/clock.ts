@@ -128,7 +128,7 @@ function look(): Begin | null {
   thread.clockTold = thread.elapsed
   thread.isBusy = false
   const passed = Math.floor(thread.elapsed)
-  return { date: begun.date + passed, performance: begun.performance + passed }
+  return { ...begun, date: begun.date + passed, performance: begun.performance + passed }
 }
 
 /** Something was told before with which it may be compared, and nothing else says that it is later now. */

@@ -437,7 +437,8 @@ export function computedCall(
     if (bulkMethods.has(name)) return bulk(object, name, site, args)
   }
   const called = method ?? (object as unknown as Functions)[name]
-  return outward(called, object, args, site, String(called))
+  // The text of a function costs much, and nobody asks for it.
+  return outward(called, object, args, site, typeof called === 'function' ? '' : String(called))
 }
 
 /** They read the memory itself that they are given; others make arrays over it, or hand it on. */

@@ -1,10 +1,14 @@
 // Other clocks, and other chance, in the place of those of the process. This file imports nothing: check() calls a
 // setup with it, too.
 
-/** What clocks tell, in milliseconds: `Date.now()`, and `performance.now()` and `process.hrtime()`. */
+/** What clocks tell, in milliseconds. */
 export interface Begin {
+  /** `Date.now()`. */
   readonly date: number
+  /** `performance.now()` and `process.hrtime()`. */
   readonly performance: number
+  /** `performance.timeOrigin`, which is another in each thread of Node. */
+  readonly origin: number
 }
 
 const BILLION = BigInt(1e9)
@@ -17,7 +21,7 @@ const replaced: [holder: object, key: string, property: PropertyDescriptor | und
 
 /** What the clocks of the process tell. */
 export function beginNow(): Begin {
-  return { date: dateNow(), performance: performanceNow() }
+  return { date: dateNow(), performance: performanceNow(), origin: performance.timeOrigin }
 }
 
 /**
@@ -34,6 +38,7 @@ export function replaceClocks(now: () => Begin | null): void {
   }
   put(Date, 'now', () => told().date)
   put(performance, 'now', () => told().performance)
+  put(Object.getPrototypeOf(performance) as object, 'timeOrigin', { get: () => told().origin })
   put(process, 'hrtime', Object.assign(hrtime, { bigint: nanoseconds }))
   put(process, 'uptime', () => told().performance / 1000)
   put(performance, 'mark', (name: string, options?: object) =>
@@ -47,6 +52,20 @@ export function replaceClocks(now: () => Begin | null): void {
       return stamp
     },
   })
+}
+
+/**
+ * From here on, until restoreClocks(), a `Date` that is made of no arguments has this time, in code that is not
+ * stepped, and Date() tells it. (The steppable form asks Date.now().) A Date that somebody kept before does not.
+ */
+export function replaceDate({ date }: Begin): void {
+  const told = new Date(date).toString()
+  const replacing = new Proxy(Date, {
+    apply: () => told,
+    construct: (of, args, made) => Reflect.construct(of, args.length === 0 ? [date] : args, made) as object,
+  })
+  put(Date.prototype, 'constructor', replacing)
+  put(globalThis, 'Date', replacing)
 }
 
 /**

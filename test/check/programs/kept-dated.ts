@@ -1,4 +1,4 @@
-// The same by a Date that the module keeps may be later than an entry lasts.
+// The time of a Date without arguments, which the module keeps, may be later than an entry lasts.
 
 import { scenario } from '../../../src/check/scenario.ts'
 
