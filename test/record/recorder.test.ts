@@ -266,7 +266,8 @@ test('of a process that ends before perf has found it, that is said', async () =
 })
 
 test('of a process that ends after perf was tried out on it, that is said, and of one that is there it is not', async () => {
-  const refused = `case "$all" in *-q*) exit 244;; *) ${recording()};; esac`
+  // As a word: the name of a folder may have these letters by chance.
+  const refused = `case " $all " in *' -q '*) exit 244;; *) ${recording()};; esac`
   const target = { kind: 'processes', pids: [77] } as const
   const gone = recorderOn(fakeHost({ perf: { record: refused } }), { target }).recorder
   await assert.rejects(gone.record(), /process 77 has ended/)
