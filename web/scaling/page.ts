@@ -66,6 +66,7 @@ async function show(isWanted: () => boolean): Promise<void> {
     status.textContent = setting.designs.length === 0 ? 'Choose a design.' : 'The seed is a whole number.'
     return
   }
+  document.body.setAttribute('aria-busy', 'true')
   const most = plan.cpus[Number(slider.value)] ?? FIRST_CPUS
   plan = await pool.ask({ kind: 'plan', setting })
   if (!isWanted()) return
@@ -85,7 +86,6 @@ async function show(isWanted: () => boolean): Promise<void> {
     status.textContent =
       left === 0 ? `${runs.length} runs.` : `${left} of ${wantedRuns.length} runs are to come …`
   }
-  document.body.setAttribute('aria-busy', 'true')
   drawAll()
   const missing = wantedRuns.filter(({ curve, count }) => !kept.has(keyOf(curve, count)))
   await Promise.all(
