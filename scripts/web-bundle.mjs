@@ -132,6 +132,8 @@ export async function bundleWeb(folder) {
     envDir: false,
     base: './',
     publicDir: false,
+    // The checkout may be built by another name: see build-web.mjs.
+    resolve: { preserveSymlinks: true },
     logLevel: 'warn',
     plugins: [...plugins(), plainUPlot, inlinePolicy, sample, kernelSource],
     worker: { format: 'es', plugins, rolldownOptions: inputOptions },

@@ -32,6 +32,16 @@ function fill(
   made.append(...children.filter((child) => child !== null))
 }
 
+/** What is told of a worker that ends by itself: its memory was not enough, or it could not be loaded. */
+export function endOfWorker({ message }: ErrorEvent): string {
+  return `The worker has ended: ${message === undefined || message === '' ? 'it could not be loaded' : message}`
+}
+
+/** What went wrong, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 /** The element of the page with this id. */
 export function byId<Type extends HTMLElement = HTMLElement>(id: string): Type {
   return document.getElementById(id) as Type

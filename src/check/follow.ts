@@ -80,8 +80,10 @@ export interface FollowedRun {
   readonly preemptions: number
   /** Steps up to the failure; of a deadlock, to where nothing could go on, without what time lets go on afterwards. */
   readonly steps: number
-  /** Where `lead` has left it: the threads as they stand there, and those of them that can go on, as in a choice. */
-  readonly left: { readonly threads: readonly Thread[]; readonly enabled: number } | null
+  /** As they stand at its end. */
+  readonly threads: readonly Thread[]
+  /** Where `lead` has left it, the threads that can go on there, as in a choice; null where it came to its end. */
+  readonly left: number | null
 }
 
 /** What `lead` gives where the execution is to be left as it is. */
@@ -135,8 +137,8 @@ function followOnce(subject: Subject, options: FollowOptions): FollowedRun {
   const choices = follower.choices.slice(0, steps)
   const { preemptions } = follower
   const key = failure === null ? '' : keyOf(failure, follower)
-  const left = follower.ending === 'left' ? { threads, enabled: follower.enabled } : null
-  return { choices, failure, key, preemptions, steps, left }
+  const left = follower.ending === 'left' ? follower.enabled : null
+  return { choices, failure, key, preemptions, steps, threads, left }
 }
 
 /** An execution that takes longer is taken to be in a loop without end: others take some milliseconds. */

@@ -145,7 +145,7 @@ class Minimiser {
     } catch (error) {
       // Another execution may read what this one only counts: it would have to begin with a count that is read.
       if (!(error instanceof CountRead)) throw error
-      return { choices: [], failure: null, key: '', preemptions: 0, steps: maxSteps, left: null }
+      return { choices: [], failure: null, key: '', preemptions: 0, steps: maxSteps, threads: [], left: null }
     }
   }
 

@@ -118,6 +118,10 @@ interface Holder {
   readonly isForeign: boolean
   readonly since: number
   readonly mm: number
+  /** Its entries in the lists, once somebody has waited for it: many may, and a key is made for the first only. */
+  entry: HeldBy | null
+  /** By the call of the waiter. */
+  readonly pairs: Map<string, HeldAndWaited>
 }
 
 interface Waiter {
@@ -218,7 +222,7 @@ export class LockHistory {
       const isNone = kind === 'unexplained' && wait.hasSlept === false
       if (!isNone) this.#count(user, waiter, wait, now, line)
     }
-    lock.holders.set(user.tid, { user, isForeign, since: now, mm })
+    lock.holders.set(user.tid, { user, isForeign, since: now, mm, entry: null, pairs: new Map() })
   }
 
   /**
@@ -260,8 +264,10 @@ export class LockHistory {
   #endHold(lock: Lock, holder: Holder, now: number): void {
     this.#held.set(holder.user.tid, holder)
     for (const observer of this.#observers) observer.hold(holder.user, holder.since, now)
+    // A reader keeps another reader only if a writer stands between them.
+    const keepsAll = holder.user.write || isWriterWaiting(lock)
     for (const waiter of lock.waiting.values()) {
-      if (!keeps(lock, holder, waiter)) continue
+      if (!keepsAll && waiter.parts.length === 0) continue
       waiter.parts.push({ holder, ns: now - waiter.since })
       waiter.since = now
     }
@@ -271,13 +277,8 @@ export class LockHistory {
     const { waitedNs, delayedNs } = wait
     const parts = waiter === undefined ? [] : partsOf(waiter, waitedNs, now)
     const { process, pid, comm, tid, call } = user
-    add(
-      this.#waiters,
-      `${tid} ${call} ${comm}`,
-      { process, pid, comm, tid, call, waits: 0, waitedNs: 0, threads: 1 },
-      1,
-      waitedNs,
-    )
+    const fresh = { process, pid, comm, tid, call, waits: 0, waitedNs: 0, threads: 1 }
+    addTo(entryIn(this.#waiters, `${tid} ${call} ${comm}`, fresh), 1, waitedNs)
     let longest: { holder: Holder; ns: number } | null = null
     for (const part of parts) if (longest === null || part.ns > longest.ns) longest = part
     if (longest === null) this.#kept.unknown += waitedNs
@@ -291,25 +292,29 @@ export class LockHistory {
     this.#longest = this.#longest.toSorted((a, b) => b.waitedNs - a.waitedNs).slice(0, LONGEST)
   }
 
-  #countPart(
-    user: LockUser,
-    { user: held, isForeign }: Holder,
-    ns: number,
-    waits: number,
-    delay: number,
-  ): void {
-    const { process, pid, comm, call, owner } = held
-    const key = `${pid} ${owner.pid} ${call} ${comm}`
-    add(this.#holders, key, { process, pid, comm, call, owner, waits: 0, waitedNs: 0 }, waits, ns)
+  #countPart(user: LockUser, holder: Holder, ns: number, waits: number, delay: number): void {
+    const { user: held, isForeign } = holder
+    addTo((holder.entry ??= this.#entryOf(held)), waits, ns)
     if (isForeign) {
       const entry = this.#foreignEntry(held)
       addTo(entry, waits, ns)
       entry.delayedNs += ns * delay
     }
-    const heldBy = isForeign ? `${call} (${process})` : call
-    const pair = { owner: owner.process, heldBy, waitedBy: user.call, waits: 0, waitedNs: 0 }
-    add(this.#matrix, `${heldBy} × ${user.call} ${owner.process}`, pair, waits, ns)
+    let pair = holder.pairs.get(user.call)
+    if (pair === undefined) holder.pairs.set(user.call, (pair = this.#pairOf(holder, user.call)))
+    addTo(pair, waits, ns)
     this.#kept[`${user.write ? 'writers' : 'readers'}By${held.write ? 'Writers' : 'Readers'}`] += ns
+  }
+
+  #entryOf({ process, pid, comm, call, owner }: LockUser): HeldBy {
+    const fresh = { process, pid, comm, call, owner, waits: 0, waitedNs: 0 }
+    return entryIn(this.#holders, `${pid} ${owner.pid} ${call} ${comm}`, fresh)
+  }
+
+  #pairOf({ user: { process, call, owner }, isForeign }: Holder, waitedBy: string): HeldAndWaited {
+    const heldBy = isForeign ? `${call} (${process})` : call
+    const fresh = { owner: owner.process, heldBy, waitedBy, waits: 0, waitedNs: 0 }
+    return entryIn(this.#matrix, `${heldBy} × ${waitedBy} ${owner.process}`, fresh)
   }
 
   #foreignEntry({ process, pid, call, owner }: LockUser): ForeignHolder {
@@ -399,23 +404,16 @@ function partsOf(waiter: Waiter, waitedNs: number, now: number): Waiter['parts']
   return parts
 }
 
-/** Whether a holder keeps a waiter: a reader keeps another reader only if a writer stands between them. */
-function keeps(lock: Lock, holder: Holder, waiter: Waiter): boolean {
-  if (waiter.write || holder.user.write) return true
-  for (const other of lock.waiting.values()) if (other.write) return true
-  return waiter.parts.length > 0
+function isWriterWaiting(lock: Lock): boolean {
+  for (const { write } of lock.waiting.values()) if (write) return true
+  return false
 }
 
-function add<Entry extends WaitCount>(
-  map: Map<string, Entry>,
-  key: string,
-  fresh: Entry,
-  waits: number,
-  ns: number,
-): void {
-  let entry = map.get(key)
-  if (entry === undefined) map.set(key, (entry = fresh))
-  addTo(entry, waits, ns)
+/** The entry of this name, which is `fresh` if there is none yet. */
+function entryIn<Entry>(map: Map<string, Entry>, key: string, fresh: Entry): Entry {
+  const entry = map.get(key)
+  if (entry === undefined) map.set(key, fresh)
+  return entry ?? fresh
 }
 
 function addTo(count: WaitCount, waits: number, ns: number): void {

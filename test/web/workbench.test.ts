@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync, zstdCompressSync } from 'node:zlib'
 import { checkKernelScenario } from '../../src/check/index.ts'
 import { checkPublished } from '../../src/check/check-published.ts'
+import { serveFolder } from '../../src/serve/server.ts'
 import { findMachine, findSimulatedWorkload, simulate } from '../../src/simulate/index.ts'
 import { command } from '../built.ts'
 import { faultlineAlone } from '../cli/command.ts'
@@ -19,9 +20,9 @@ import { Tab, findChromium } from '../report/html/browser.ts'
 const chromium = findChromium()
 const recording = fileURLToPath(new URL('../fixtures/traces/node-workers.perf.txt.gz', import.meta.url))
 const forked = fileURLToPath(new URL('../fixtures/traces/redis-bgsave.perf.txt.gz', import.meta.url))
-/** What stands in the way of building the pages, see scripts/build-web.mjs. */
-const refused = /[#?]/.test(command) && 'Vite cannot build in such a folder'
 const folder = mkdtempSync(join(tmpdir(), 'faultline-workbench-'))
+/** The pages, as the command builds them. */
+const built = fileURLToPath(new URL('../../.build/web', import.meta.url))
 /** After so many pictures a frame is taken to stay blank. */
 const PICTURES_MOST = 200
 
@@ -37,7 +38,7 @@ async function serve(): Promise<{ child: ChildProcess; url: string }> {
   return { child, url: /http:\S+\//.exec(text)![0] }
 }
 
-describe('faultline serve', { skip: refused }, () => {
+describe('faultline serve', () => {
   it('listens where it says, and a signal ends it', async () => {
     const { child, url } = await serve()
     const response = await fetch(url)
@@ -62,7 +63,7 @@ describe('faultline serve', { skip: refused }, () => {
 
 describe(
   'the pages in a browser',
-  { skip: refused || (chromium === null && 'there is no Chromium (see FAULTLINE_CHROMIUM)') },
+  { skip: chromium === null && 'there is no Chromium (see FAULTLINE_CHROMIUM)' },
   () => {
     let tab: Tab
     let server: { child: ChildProcess; url: string }
@@ -246,6 +247,29 @@ describe(
       assert.deepEqual(tab.problems, [])
     })
 
+    it('what the checker finds right holds here, one CPU after the other', async () => {
+      await openKernel({ scenario: 'fork-cow-access', design: 'classic' })
+      const all = `[...document.getElementById('scenario').options].map(({ value }) => value)`
+      const names = (await tab.evaluate(all)) as string[]
+      // Forks make objects of the program's classes, whose functions are known by other means than in Node.
+      const forks = ['fork-fault', 'fork-cow-access', 'free-then-fork']
+      for (const name of [...forks, ...names.filter((_, place) => place % 20 === 0)]) {
+        await tab.evaluate(`(() => {
+          const scenario = document.getElementById('scenario')
+          scenario.value = '${name}'
+          scenario.dispatchEvent(new Event('change'))
+        })()`)
+        await idle()
+        for (let said = ''; said !== (await textOf('verdict'));) {
+          said = await textOf('verdict')
+          const cpus = Number(await tab.evaluate(`document.querySelectorAll('.cpu').length`))
+          for (let cpu = 0; cpu < cpus; cpu++) await pressShifted(cpu)
+        }
+        assert.match(await textOf('verdict'), /^Holds: /, name)
+      }
+      assert.deepEqual(tab.problems, [])
+    })
+
     it('every interleaving of it is as many, with the verdict that the command gives', async () => {
       for (const [design, published] of [
         ['lespinasse-2021', false],
@@ -284,6 +308,30 @@ describe(
       assert.ok(said.includes(result.failure!.message), said)
       const switches = Number(await tab.evaluate(`document.querySelectorAll('#steps tr.switch').length`))
       assert.ok(switches > 0)
+      assert.deepEqual(tab.problems, [])
+    })
+
+    it('a deadlock is told where it is, with what each CPU waits for', async () => {
+      await openKernel({
+        scenario: 'fault-munmap-table',
+        design: 'kamezawa-2009-refcount',
+        published: 'true',
+      })
+      await tab.press('b')
+      await idle()
+      await tab.press('m')
+      await idle()
+      assert.match(await textOf('verdict'), /^Fails after \d+ steps: deadlock: no CPU can go on/)
+      const words = `[...document.querySelectorAll('.cpu')].map((cpu) => cpu.textContent)`
+      const cpus = (await tab.evaluate(words)) as string[]
+      assert.ok(
+        cpus.some((text) => /spins until|sleeps until/.test(text)),
+        cpus.join('\n'),
+      )
+      assert.equal(await tab.evaluate(`document.querySelectorAll('#cpus button:enabled').length`), 0)
+      await tab.press('u')
+      await idle()
+      assert.match(await textOf('verdict'), /^\d+ of the \d+ steps that lead to the failure/)
       assert.deepEqual(tab.problems, [])
     })
 
@@ -341,6 +389,46 @@ describe(
       )
       assert.equal(await tab.evaluate(`document.querySelectorAll('#chart canvas').length`), 1)
       assert.deepEqual(tab.problems, [])
+    })
+
+    it('a worker that throws, or that is not there, is told on each page, which waits no more', async () => {
+      const broken = join(folder, 'broken')
+      cpSync(built, broken, { recursive: true })
+      const workers = readdirSync(join(broken, 'assets')).filter((name) => name.startsWith('worker-'))
+      assert.equal(workers.length, 3)
+      for (const [text, told] of [
+        [`throw new Error('a fault of the test')`, /a fault of the test/],
+        [null, /The worker has ended: it could not be loaded/],
+      ] as const) {
+        for (const name of workers.map((worker) => join(broken, 'assets', worker)))
+          if (text === null) rmSync(name)
+          else writeFileSync(name, text)
+        const served = await serveFolder(broken, 0)
+        // What is wrong with a page ends what is waited for in its tab: here it is to be.
+        const other = await Tab.open(chromium!)
+        try {
+          for (const [page, id] of [
+            ['index.html', 'status'],
+            ['kernel.html', 'verdict'],
+            ['scaling.html', 'status'],
+          ] as const) {
+            await other.goTo(`${served.url}${page}`)
+            const said = await other.evaluate(`new Promise((resolve) => {
+              document.getElementById('sample')?.click()
+              const text = () => document.getElementById('${id}').textContent
+              const look = () => {
+                const isOver = ${String(told)}.test(text()) && !document.body.hasAttribute('aria-busy')
+                isOver ? resolve(text()) : requestAnimationFrame(look)
+              }
+              look()
+            })`)
+            assert.match(String(said), told)
+          }
+        } finally {
+          await other.close()
+          await served.close()
+        }
+      }
     })
 
     it('is dark where the system is', async () => {

@@ -1,6 +1,6 @@
 // The page on which the kernel is stepped: what is chosen, pressed and drawn. The kernel runs in a worker.
 
-import { byId, element } from '../dom.ts'
+import { byId, element, endOfWorker, messageOf } from '../dom.ts'
 import { drawSource, drawSpace, drawSteps } from './draw.ts'
 import type {
   Answer,
@@ -29,6 +29,8 @@ const sources = fetch(new URL('kernel-source.json', document.baseURI)).then(
 
 let worker = startWorker()
 let isReady = false
+/** It does nothing any more: another is started where the reader chooses something. */
+let hasEnded = false
 const unsent: Question[] = []
 let catalogue: Catalogue | null = null
 let state: State | null = null
@@ -55,8 +57,20 @@ function send(): void {
 function startWorker(): Worker {
   const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
   started.addEventListener('message', ({ data }: MessageEvent<Answer>) => hear(data))
-  started.addEventListener('error', ({ message }) => say(`The worker has ended: ${message}`, 'bad'))
+  started.addEventListener('error', (event) => {
+    hasEnded = true
+    state = null
+    say(endOfWorker(event), 'bad')
+    notBusy()
+    enable()
+  })
   return started
+}
+
+function notBusy(): void {
+  asked = 0
+  document.body.removeAttribute('aria-busy')
+  byId('stop').hidden = true
 }
 
 /** What the worker is at is not wanted any more: it looks at no messages before it is done. */
@@ -64,6 +78,7 @@ function restartWorker(): void {
   worker.terminate()
   unsent.length = 0
   isReady = false
+  hasEnded = false
   worker = startWorker()
 }
 
@@ -122,7 +137,7 @@ function choose(choice: Choice): void {
 
 function open(): void {
   if (catalogue === null) return
-  if (asked !== 0) restartWorker()
+  if (asked !== 0 || hasEnded) restartWorker()
   const choice = choiceNow()
   const entries = Object.entries(choice).map(([key, value]) => [key, String(value)])
   history.replaceState(null, '', `#${new URLSearchParams(Object.fromEntries(entries)).toString()}`)
@@ -261,8 +276,11 @@ async function draw(now: State): Promise<void> {
   steps.replaceChildren(drawSteps(now))
   steps.scrollTop = steps.scrollHeight
   tellState(now)
-  const files = await sources
-  if (state === now) byId('source').replaceChildren(drawSource(now.cpus, files))
+  const shown = await sources.then(
+    (files) => drawSource(now.cpus, files),
+    (error: unknown) => `The sources could not be loaded: ${messageOf(error)}`,
+  )
+  if (state === now) byId('source').replaceChildren(shown)
 }
 
 function tellState({ schedule, verdict: ended }: State): void {
@@ -285,6 +303,7 @@ const stateWords: Readonly<Record<CpuState['state'], string>> = {
   ready: 'can take a step',
   spins: 'spins until something that it has read changes',
   waits: 'sleeps until it is woken',
+  stopped: 'has not finished',
   finished: 'has finished',
 }
 
@@ -345,11 +364,7 @@ function hear(answer: Answer): void {
     say(`Exploring: ${answer.text}`)
     return
   }
-  if (answer.id === asked) {
-    asked = 0
-    document.body.removeAttribute('aria-busy')
-    byId('stop').hidden = true
-  }
+  if (answer.id === asked) notBusy()
   if (answer.kind === 'state') void draw(answer.state)
   else if (answer.kind === 'explored') tellExplored(answer.explored)
   else if (answer.kind === 'bad') tellBad(answer.bad, answer.isComplete)

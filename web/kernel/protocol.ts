@@ -67,7 +67,8 @@ export interface State {
 
 export interface CpuState {
   readonly id: number
-  readonly state: 'ready' | 'spins' | 'waits' | 'finished'
+  /** 'stopped': the execution has failed before it had finished. */
+  readonly state: 'ready' | 'spins' | 'waits' | 'stopped' | 'finished'
   /** It can go on now. */
   readonly enabled: boolean
   /** What it does next; null where it has finished. */

@@ -69,14 +69,14 @@ export class Session {
         const wanted = next[step] ?? STOP_HERE
         return step >= schedule.length && wanted >= 0 && ((enabled >> wanted) & 1) === 0 ? STOP_HERE : wanted
       })
-      const isSame = run.left !== null && sites[run.left.threads[cpu]!.site]?.function === begun
+      const isSame = run.left !== null && sites[run.threads[cpu]!.site]?.function === begun
       if (stride === 'step' || !isSame || run.choices.length < length) return this.#state(run)
     }
   }
 
   #functionOf(schedule: readonly number[], cpu: number): string | undefined {
-    const { left } = this.#follow((step) => schedule[step] ?? STOP_HERE)
-    return left === null ? undefined : sites[left.threads[cpu]!.site]?.function
+    const { threads, left } = this.#follow((step) => schedule[step] ?? STOP_HERE)
+    return left === null ? undefined : sites[threads[cpu]!.site]?.function
   }
 
   #follow(lead: (step: number, enabled: number) => number): FollowedRun {
@@ -90,14 +90,22 @@ export class Session {
 
   #state(run: FollowedRun): State {
     const schedule = run.choices.map(({ thread }) => thread)
-    const record = this.#record(schedule, run.failure)
+    const failure = run.failure ?? this.#deadlock(run, schedule)
+    const record = this.#record(schedule, failure)
     const stacks = callsOf(record)
-    const { left } = run
-    const cpus = Array.from({ length: this.#subject.threads }, (_, id) =>
-      cpuState(id, left?.threads[id] ?? null, ((left?.enabled ?? 0) >> id) & 1, stacks[id] ?? []),
+    const enabled = failure === null ? (run.left ?? 0) : 0
+    const cpus = run.threads.map((thread, id) =>
+      cpuState(thread, enabled, failure !== null, stacks[id] ?? []),
     )
     const space = this.#reader!.read()
-    return { schedule, cpus, rows: rowsOf(record), space, verdict: verdictOf(run) }
+    return { schedule, cpus, rows: rowsOf(record), space, verdict: verdictOf(failure, run) }
+  }
+
+  /** Time would let CPUs go on that spin or sleep: where that leads nowhere, this is a deadlock, as for the checker. */
+  #deadlock({ threads, left }: FollowedRun, schedule: readonly number[]): RawFailure | null {
+    if (left === null || threads.some(({ state }) => state === READY)) return null
+    const { failure, steps } = this.#follow((step) => schedule[step] ?? -1)
+    return failure?.kind === 'deadlock' && steps <= schedule.length ? failure : null
   }
 
   /** Runs the schedule and writes it down; afterwards the memory is as it is at its end. */
@@ -174,11 +182,15 @@ export class Session {
   }
 }
 
-function cpuState(id: number, thread: Thread | null, enabled: number, calls: readonly string[]): CpuState {
-  if (thread === null || thread.state === FINISHED)
-    return { id, state: 'finished', enabled: false, next: null, calls: [] }
-  const state = thread.state === READY ? 'ready' : thread.state === SPINNING ? 'spins' : 'waits'
-  return { id, state, enabled: enabled === 1, next: placeOf(sites[thread.site]), calls }
+function cpuState(
+  { id, state, site }: Thread,
+  enabled: number,
+  hasFailed: boolean,
+  calls: readonly string[],
+): CpuState {
+  if (state === FINISHED) return { id, state: 'finished', enabled: false, next: null, calls: [] }
+  const at = state === SPINNING ? 'spins' : state !== READY ? 'waits' : hasFailed ? 'stopped' : 'ready'
+  return { id, state: at, enabled: ((enabled >> id) & 1) === 1, next: placeOf(sites[site]), calls }
 }
 
 function placeOf(site: Site | undefined): Place | null {
@@ -207,7 +219,7 @@ function rowsOf({ events, calls }: Counterexample): Row[] {
   })
 }
 
-function verdictOf({ failure, left }: FollowedRun): Verdict | null {
+function verdictOf(failure: RawFailure | null, { left }: FollowedRun): Verdict | null {
   if (failure !== null) return { holds: false, kind: failure.kind, message: messageOf(failure) }
   return left === null ? { holds: true, kind: '', message: '' } : null
 }

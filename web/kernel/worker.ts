@@ -5,10 +5,13 @@ import { scenarioNames } from '../../src/check/scenarios/index.ts'
 import { publishedFlaws } from '../../src/check/published-flaws.ts'
 import type { Progress } from '../../src/check/explore.ts'
 import { designs } from '../../src/kernel/index.ts'
-import type { Answer, Catalogue, Question } from './protocol.ts'
+import { messageOf } from '../dom.ts'
+import type { Answer, Catalogue, Choice, Question } from './protocol.ts'
 import { Session } from './session.ts'
 
 let session: Session | null = null
+/** Why there is none. */
+let whyNone = 'no scenario is open'
 
 function answer(value: Answer): void {
   postMessage(value)
@@ -31,11 +34,21 @@ function tellProgress({ executions, redundant, seconds }: Progress): void {
   answer({ kind: 'progress', text })
 }
 
+/** What is asked next is not of the scenario before, where this one cannot be opened. */
+function openAnew(choice: Choice): void {
+  session = null
+  try {
+    session = new Session(choice)
+  } catch (error) {
+    whyNone = messageOf(error)
+  }
+}
+
 function reply(question: Question): Answer {
   const { id } = question
-  if (question.kind === 'open') session = new Session(question.choice)
+  if (question.kind === 'open') openAnew(question.choice)
   const open = session
-  if (open === null) throw new Error('no scenario is open')
+  if (open === null) throw new Error(whyNone)
   switch (question.kind) {
     case 'open':
       return { kind: 'state', id, state: open.at([]) }
@@ -58,7 +71,7 @@ addEventListener('message', ({ data }: MessageEvent<Question>) => {
   try {
     answer(reply(data))
   } catch (error) {
-    answer({ kind: 'failed', id: data.id, message: error instanceof Error ? error.message : String(error) })
+    answer({ kind: 'failed', id: data.id, message: messageOf(error) })
   }
 })
 answer({ kind: 'catalogue', catalogue: catalogue() })

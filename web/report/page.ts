@@ -1,10 +1,10 @@
 // The page of a recording: a file is dropped or chosen, or two to compare, read in a worker, and the report shown in a
 // frame that can reach nothing.
 
-import { byId } from '../dom.ts'
+import { byId, endOfWorker, messageOf } from '../dom.ts'
 import type { Answer, Question } from './protocol.ts'
 
-const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+let worker: Worker | null = null
 const status = byId('status')
 const chooser = byId<HTMLInputElement>('file')
 const earlier = byId<HTMLInputElement>('before')
@@ -28,7 +28,19 @@ function read(): void {
       ? `Reading ${file.name} …`
       : `Comparing ${file.name} with ${before.name}, the earlier one …`,
   )
+  worker ??= startWorker()
   worker.postMessage({ id: asked, file, before } satisfies Question)
+}
+
+function startWorker(): Worker {
+  const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+  started.addEventListener('message', ({ data }: MessageEvent<Answer>) => hear(data))
+  started.addEventListener('error', (event) => {
+    worker = null
+    document.body.removeAttribute('aria-busy')
+    say(endOfWorker(event), 'bad')
+  })
+  return started
 }
 
 function say(text: string, mood: 'good' | 'bad' | '' = ''): void {
@@ -71,11 +83,16 @@ addEventListener('drop', (event) => {
 
 byId('sample').addEventListener('click', async () => {
   const path = 'sample.perf.txt.gz'
-  const response = await fetch(new URL(path, document.baseURI))
-  take([new File([await response.blob()], path)])
+  try {
+    const response = await fetch(new URL(path, document.baseURI))
+    if (!response.ok) throw new Error(response.statusText)
+    take([new File([await response.blob()], path)])
+  } catch (error) {
+    say(`The recording could not be loaded: ${messageOf(error)}`, 'bad')
+  }
 })
 
-worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
+function hear(data: Answer): void {
   if (data.id !== asked) return
   if (data.kind === 'progress') {
     say(`Reading ${data.name}: ${data.lines.toLocaleString('en')} lines …`)
@@ -87,8 +104,7 @@ worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
     say(before === null ? data.summary : `${before.name}, then ${file!.name}: ${data.summary}`)
     show(data.page)
   }
-})
-worker.addEventListener('error', ({ message }) => say(`The worker has ended: ${message}`, 'bad'))
+}
 
 function show(page: string): void {
   // An origin of its own: the scripts of the report see nothing of this page. A new frame each time, as Chromium

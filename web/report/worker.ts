@@ -8,6 +8,7 @@ import { verdictOfTrace } from '../../src/report/verdict.ts'
 import { DetailCollector } from '../../src/trace/detail.ts'
 import { importFrom } from '../../src/trace/import.ts'
 import type { ImportObserver } from '../../src/trace/observer.ts'
+import { messageOf } from '../dom.ts'
 import type { Answer, Question } from './protocol.ts'
 import { fileSource } from './source.ts'
 
@@ -20,8 +21,7 @@ addEventListener('message', ({ data }: MessageEvent<Question>) => {
   const answer = (value: Answer): void => postMessage(value)
   report(data, (name, lines) => answer({ id, kind: 'progress', name, lines })).then(
     (made) => answer({ id, kind: 'report', ...made }),
-    (error: unknown) =>
-      answer({ id, kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) => answer({ id, kind: 'failed', message: messageOf(error) }),
   )
 })
 

@@ -3,9 +3,9 @@
 // A run depends on its setting and on nothing else, so each is kept: to move a slider back costs nothing.
 
 import type { SimulatedRun } from '../../src/simulate/findings.ts'
-import { byId, element } from '../dom.ts'
+import { byId, element, messageOf } from '../dom.ts'
 import { type Drawn, ScalingChart, ratesOf } from './chart.ts'
-import { Pool, Unwanted } from './pool.ts'
+import { Pool } from './pool.ts'
 import type { Answers, Catalogue, DesignAndRwsem, Setting } from './protocol.ts'
 
 const FIRST_WORKLOAD = 'page_fault1'
@@ -59,14 +59,14 @@ function offer({ workloads, machines, designs }: Catalogue): void {
 }
 
 /** The runs of a setting: those that are kept, and the others one after the other, with few CPUs first. */
-async function show(): Promise<void> {
-  const own = ++wanted
-  const isWanted = (): boolean => own === wanted
+async function show(isWanted: () => boolean): Promise<void> {
   const setting = settingNow()
   if (setting.designs.length === 0 || !seed.checkValidity()) {
+    document.body.removeAttribute('aria-busy')
     status.textContent = setting.designs.length === 0 ? 'Choose a design.' : 'The seed is a whole number.'
     return
   }
+  document.body.setAttribute('aria-busy', 'true')
   const most = plan.cpus[Number(slider.value)] ?? FIRST_CPUS
   plan = await pool.ask({ kind: 'plan', setting })
   if (!isWanted()) return
@@ -86,7 +86,6 @@ async function show(): Promise<void> {
     status.textContent =
       left === 0 ? `${runs.length} runs.` : `${left} of ${wantedRuns.length} runs are to come …`
   }
-  document.body.setAttribute('aria-busy', 'true')
   drawAll()
   const missing = wantedRuns.filter(({ curve, count }) => !kept.has(keyOf(curve, count)))
   await Promise.all(
@@ -150,13 +149,21 @@ function tableOf(drawn: Drawn): HTMLElement {
 }
 
 function showOrSay(): void {
-  show().catch((error: unknown) => {
-    if (error instanceof Unwanted) return
-    document.body.removeAttribute('aria-busy')
-    status.textContent = error instanceof Error ? error.message : String(error)
+  const own = ++wanted
+  show(() => own === wanted).catch((error: unknown) => {
+    // What else was asked for ends with it: else it would say how much is to come, and never come to it.
+    if (own === wanted) fail(error)
   })
 }
 
-offer(await pool.ask({ kind: 'catalogue' }))
-byId('setting').addEventListener('input', showOrSay)
-showOrSay()
+function fail(error: unknown): void {
+  wanted++
+  document.body.removeAttribute('aria-busy')
+  status.textContent = messageOf(error)
+}
+
+pool.ask({ kind: 'catalogue' }).then((catalogue) => {
+  offer(catalogue)
+  byId('setting').addEventListener('input', showOrSay)
+  showOrSay()
+}, fail)

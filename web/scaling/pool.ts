@@ -1,5 +1,6 @@
 // The workers of the page: each does one thing at a time, and what is no longer wanted is never begun.
 
+import { endOfWorker } from '../dom.ts'
 import type { Answer, Answers, Question } from './protocol.ts'
 
 type Ask = Question extends infer Each ? (Each extends Question ? Omit<Each, 'id'> : never) : never
@@ -12,11 +13,6 @@ interface Job {
 }
 
 const WORKERS_MAX = 4
-
-/** The question is not wanted any more. */
-export class Unwanted extends Error {
-  override readonly name = 'Unwanted'
-}
 
 export class Pool {
   readonly #idle: Worker[] = []
@@ -46,7 +42,7 @@ export class Pool {
         worker.postMessage({ ...job.ask, id: ++this.#ids })
       } else {
         this.#idle.push(worker)
-        job.reject(new Unwanted())
+        job.reject(new Error('it is not wanted any more'))
       }
     }
   }
@@ -63,8 +59,8 @@ export class Pool {
       else job.resolve(data.value as never)
       this.#next()
     })
-    worker.addEventListener('error', ({ message }) => {
-      this.#running.get(worker)?.reject(new Error(`the worker has ended: ${message}`))
+    worker.addEventListener('error', (event) => {
+      this.#running.get(worker)?.reject(new Error(endOfWorker(event)))
       this.#running.delete(worker)
       this.#made--
       this.#next()

@@ -108,6 +108,8 @@ function lookAt(called: Method): Callee {
   const text = nativeText.call(called)
   // Not remembered: most are closures that are called once, and to remember one takes longer than to look at its text.
   if (text.includes(HELPER)) return own
+  // A page steps all that it has, and what bundles it has given helpers other names.
+  if (builtinModule === undefined && !/\[native code\]\s*\}$/.test(text)) return own
   readModules()
   const known = callees.get(called)
   if (known !== undefined) return known
