@@ -403,7 +403,10 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
   const { processes } = trace.started
   if (processes < STARTED_MIN || forked.faults < all / 10) return []
   const { computedShare } = trace.started
-  const savesMs = savedMs(trace, { ...forked, delayedNs: forked.delayedNs + (calls['fork']?.delayedNs ?? 0) })
+  // Those in whose place others came are forked all the same.
+  const share = Math.min(1, processes / Math.max(1, calls['fork']?.count ?? 0))
+  const delayedNs = (forked.delayedNs + (calls['fork']?.delayedNs ?? 0)) * share
+  const savesMs = savedMs(trace, { delayedNs, waitedNs: forked.waitedNs * share })
   return [
     withMore(
       {
@@ -411,8 +414,8 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
           'Keep processes for later work, in a pool (of workers, or of connections), instead of forking one each time.',
         savesMs,
         how:
-          `${formatCount(processes)} processes were forked, and ended soon; the saving is their ${formatCount(forked.faults)} of ${plural(all, 'fault')} ` +
-          `(${eachOf(forked)}), and ${forksText(trace)}.`,
+          `${formatCount(processes)} processes were forked for one task, or in the place of others; the saving is their share of ` +
+          `${formatCount(forked.faults)} of ${plural(all, 'fault')}, which forked processes took (${eachOf(forked)}), and of ${forksText(trace)}.`,
       },
       mostOf(trace.started) * (1 - computedShare) - savesMs,
       briefText('processes', computedShare),

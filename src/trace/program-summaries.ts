@@ -1,8 +1,9 @@
 // What is told of all processes of one name together: what they are, and which of their processes and threads were
 // started for one task each.
 //
-// Principle: what lives for less than a tenth of the recording is brief; the CPU time of threads is told by how much it
-// delayed the whole, as CPUs are used side by side.
+// Principle: what lives for less than a tenth of the recording is brief, and a process that begins after another of its
+// name has ended does what that one could have done; the CPU time of threads is told by how much it delayed the whole,
+// as CPUs are used side by side.
 import { type Allocator, inOrder } from './allocators.ts'
 import type { Importer } from './importer.ts'
 import type { ProgramSummary } from './imported-trace.ts'
@@ -162,15 +163,22 @@ function delayedBy(threads: readonly Thread[], { activity, times, scanner }: Imp
   return threads.reduce((sum, one) => sum + one.cpuNs(scanner.nowNs), 0) * activity.cpuUse.elapsedShare
 }
 
-/** Processes that were forked for one task each. */
+/**
+ * Processes that were forked for one task each, or for some and not for all: they are brief, or another of their name
+ * had ended when they began, in whose place they came.
+ */
 function startedBy(
   processes: readonly Process[],
   importer: Importer,
   briefNs: number,
 ): ProgramSummary['started'] {
-  const started = processes.filter(({ isForked, threads }) => isForked && isBrief(threads[0]!, briefNs))
+  const successors = successorsAmong(processes)
+  const all = processes.filter(
+    (one) => one.isForked && (isBrief(one.threads[0]!, briefNs) || successors.has(one)),
+  )
+  const started = all.filter(({ threads }) => threads[0]!.exitNs >= 0)
   return {
-    processes: started.length,
+    processes: all.length,
     computedShare: computedBy(started),
     delayedNs: delayedBy(
       started.flatMap(({ threads }) => threads),
@@ -178,6 +186,20 @@ function startedBy(
     ),
     aliveNs: unionNs(started.flatMap(({ threads, endNs }) => lifeOf(threads[0]!, endNs))),
   }
+}
+
+/** Those that were forked in the place of one that had ended, one in each place. */
+function successorsAmong(processes: readonly Process[]): ReadonlySet<Process> {
+  const begins = processes
+    .filter(({ isForked, threads }) => isForked && threads[0]?.isCreated === true)
+    .toSorted((a, b) => a.threads[0]!.firstNs - b.threads[0]!.firstNs)
+  const ends = processes
+    .map(({ threads }) => threads[0]?.exitNs ?? -1)
+    .filter((exitNs) => exitNs >= 0)
+    .toSorted((a, b) => a - b)
+  const successors = new Set<Process>()
+  for (const one of begins) if (ends[successors.size]! <= one.threads[0]!.firstNs) successors.add(one)
+  return successors
 }
 
 /** Of fewer samples a share tells nothing. */

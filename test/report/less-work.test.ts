@@ -236,6 +236,30 @@ test('a process for each task: keep them', async () => {
   assert.ok(changes(await adviceOf(forks(8))).every((change) => !change.startsWith('Keep processes')))
 })
 
+/** `rounds` times, so many processes at once that take a share of the time each. */
+function generations(rounds: number, atOnce: number): TraceText {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 8 * PAGE)
+  for (let page = 0; page < 8; page++) text.fault(1, 1, A + page * PAGE, 6).wait(9)
+  for (let round = 0; round < rounds; round++) {
+    const children = Array.from({ length: atOnce }, (_, place) => 2 + round * atOnce + place)
+    for (const child of children) text.newTask(1, 1, child, CLONE_FORK)
+    for (const child of children)
+      for (let page = 0; page < 8; page++) text.fault(child, child, A + page * PAGE, 7).wait(9)
+    for (const child of children) text.exitTask(child, child, true)
+  }
+  return text
+}
+
+test('processes that others follow are started too often, however long they are there; those at once are not', async () => {
+  const isPool = (change: string): boolean => change.startsWith('Keep processes')
+  const advice = (await adviceOf(generations(5, 4))).filter(({ change }) => isPool(change))
+  assert.equal(advice.length, 1)
+  // The first four came in nobody's place, and were no shorter.
+  assert.match(advice[0]!.how, /^16 processes were forked for one task, or in the place of others; /)
+  assert.ok(!changes(await adviceOf(generations(1, 20))).some(isPool))
+  assert.ok(!changes(await adviceOf(generations(2, 9))).some(isPool))
+})
+
 test('what forked processes computed themselves is no part of what a pool saves at most', async () => {
   const computing = (samples: number): TraceText => {
     const text = new TraceText().exec(1).mmap(1, 1, A, 8 * PAGE)
