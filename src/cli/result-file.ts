@@ -30,7 +30,7 @@ export function isResult(path: string): boolean {
 }
 
 /** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
-export const RESULT_FORM = 8
+export const RESULT_FORM = 9
 
 /** What a result begins with, to be known again. */
 export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
@@ -177,7 +177,15 @@ const TRACE: Shape = {
   locks: {
     holders: { list: HELD_BY },
     waiters: {
-      list: { process: 'string', pid: 'number', comm: 'string', tid: 'number', threads: 'number', ...WAITED },
+      list: {
+        process: 'string',
+        pid: 'number',
+        comm: 'string',
+        tid: 'number',
+        owner: OWNER,
+        threads: 'number',
+        ...WAITED,
+      },
     },
     matrix: {
       list: { owner: 'string', heldBy: 'string', waitedBy: 'string', waits: 'number', waitedNs: 'number' },

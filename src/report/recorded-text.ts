@@ -31,7 +31,9 @@ export function reportText(
     ...countLines('HELD THE LOCK WHILE OTHERS WAITED', holderRows(trace, holders), style, width),
     ...countLines(
       'WAITED FOR IT',
-      waiters.slice(0, ROWS).map((one) => [waiterName(one, isOfSeveral(trace)), one]),
+      waiters
+        .slice(0, ROWS)
+        .map((one) => [waiterName(one, isOfSeveral(trace)), { ...one, call: lockedFor(one) }]),
       style,
       width,
     ),
@@ -97,7 +99,7 @@ function holderRows({ locks }: TraceReport, all: readonly HeldBy[]): CountRow[] 
   return [
     ...shown.map((one): CountRow => [
       `${one.comm} of ${one.process} (${one.pid})`,
-      { ...one, call: heldFor(one) },
+      { ...one, call: lockedFor(one) },
     ]),
     ...(all.length > ROWS ? [['all others', { ...others, call: '' }] as const] : []),
     ...(unseen.waits > 0 ? [['no visible holder', { ...unseen, call: 'a try failed' }] as const] : []),
@@ -121,8 +123,8 @@ export function isOfSeveral({ replayedProcesses }: TraceReport): boolean {
   return replayedProcesses > 1
 }
 
-/** What the lock was held for, and whose it was if it was another's. */
-export function heldFor({ call, pid, owner }: HeldBy): string {
+/** What the lock was held or waited for, and whose it was if it was another's. */
+export function lockedFor({ call, pid, owner }: Pick<HeldBy, 'call' | 'pid' | 'owner'>): string {
   if (owner.pid === pid) return call
   const whose = `${owner.process} (${owner.pid})`
   return call === OF_ANOTHER ? call.replace('another process', () => whose) : `${call}, lock of ${whose}`
@@ -137,8 +139,9 @@ export function waiterName({ process, pid, comm, tid, threads }: WaitedBy, isNam
 }
 
 /** A thread that held the lock or waited, and what it did; of several programs, with its own. */
-export function userName({ comm, tid, call, process, pid }: LockUser, isNamed: boolean): string {
-  return `${comm} (${tid})${isNamed && tid !== pid ? ` of ${process} (${pid})` : ''}, ${call}`
+export function userName(user: LockUser, isNamed: boolean): string {
+  const { comm, tid, process, pid } = user
+  return `${comm} (${tid})${isNamed && tid !== pid ? ` of ${process} (${pid})` : ''}, ${lockedFor(user)}`
 }
 
 /** Of waits for whom nobody recorded is seen to hold the lock. */

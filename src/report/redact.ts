@@ -101,6 +101,7 @@ export class Redactor {
           ...waiter,
           process: this.name(waiter.process),
           comm: this.name(waiter.comm),
+          owner: this.#owner(waiter.owner),
         })),
         matrix: locks.matrix.map((one) => ({
           ...one,

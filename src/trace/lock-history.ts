@@ -46,6 +46,8 @@ export interface WaitedBy extends WaitCount {
   /** Of several threads the first. */
   readonly tid: number
   readonly call: string
+  /** Whose lock it was. */
+  readonly owner: LockOwner
   /** Many threads whose names are alike, as of those that are started for one task each, are one waiter. */
   threads: number
 }
@@ -276,9 +278,9 @@ export class LockHistory {
   #count(user: LockUser, waiter: Waiter | undefined, wait: EndedWait, now: number, line: number): void {
     const { waitedNs, delayedNs } = wait
     const parts = waiter === undefined ? [] : partsOf(waiter, waitedNs, now)
-    const { process, pid, comm, tid, call } = user
-    const fresh = { process, pid, comm, tid, call, waits: 0, waitedNs: 0, threads: 1 }
-    addTo(entryIn(this.#waiters, `${tid} ${call} ${comm}`, fresh), 1, waitedNs)
+    const { process, pid, comm, tid, call, owner } = user
+    const fresh = { process, pid, comm, tid, call, owner, waits: 0, waitedNs: 0, threads: 1 }
+    addTo(entryIn(this.#waiters, `${tid} ${owner.pid} ${call} ${comm}`, fresh), 1, waitedNs)
     let longest: { holder: Holder; ns: number } | null = null
     for (const part of parts) if (longest === null || part.ns > longest.ns) longest = part
     if (longest === null) this.#kept.unknown += waitedNs
@@ -354,7 +356,7 @@ export class LockHistory {
       waiters: ranked(
         joined(
           this.#waiters,
-          ({ process, call }) => `${call} ${process}`,
+          ({ process, call, owner }) => `${call} ${owner.pid} ${process}`,
           (sum) => sum.threads++,
         ),
       ),

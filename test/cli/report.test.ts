@@ -25,7 +25,7 @@ test('report prints what a recording tells, as JSON with the keys that are relie
   assert.equal(typeof verdict!['summary'], 'string')
   const keys = {
     holders: ['process', 'pid', 'comm', 'call', 'owner', 'waits', 'waitedNs'],
-    waiters: ['process', 'pid', 'comm', 'tid', 'call', 'waits', 'waitedNs', 'threads'],
+    waiters: ['process', 'pid', 'comm', 'tid', 'call', 'owner', 'waits', 'waitedNs', 'threads'],
     advice: ['change', 'savesMs', 'how'],
   }
   for (const [key, names] of Object.entries(keys)) {

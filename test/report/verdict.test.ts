@@ -356,6 +356,7 @@ test('a reader of /proc is named as the holder, with what it cost', async () => 
       comm: 'prog',
       tid: 1,
       call: 'munmap',
+      owner,
       waits: 1,
       waitedNs: 50_002_000,
       threads: 1,
@@ -366,6 +367,17 @@ test('a reader of /proc is named as the holder, with what it cost', async () => 
   assert.match(
     reportText(report, verdictOfTrace(report)),
     /cat of cat \(9\) +access to the memory of prog \(1\)/,
+  )
+  // Who waits for the lock of another is told whose it is, too.
+  const [waiter] = report.locks.waiters
+  const cat = { ...waiter!, process: 'cat', pid: 9, comm: 'cat', tid: 9, call }
+  const longest = [{ ...report.locks.longest[0]!, waiter: { ...report.locks.longest[0]!.holder!, tid: 10 } }]
+  const other = { ...report, locks: { ...report.locks, waiters: [cat], longest } }
+  const text = reportText(other, verdictOfTrace(other)).replaceAll(/\s+/g, ' ')
+  assert.match(text, /WAITED FOR IT cat \(9\) access to the memory of prog \(1\) 1 wait/)
+  assert.match(
+    text,
+    /cat \(10\).{0,12}, access to the memory of prog \(1\).*; held by cat \(9\), access to the memory of prog/,
   )
 })
 

@@ -2,7 +2,14 @@
 import type { HeldAndWaited, LockAnalysis, LockUser } from '../../trace/lock-history.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import { foreignName } from '../advice.ts'
-import { heldFor, isOfSeveral, OUTSIDE_CALL, UNSEEN_HOLDER, userName, waiterName } from '../recorded-text.ts'
+import {
+  isOfSeveral,
+  lockedFor,
+  OUTSIDE_CALL,
+  UNSEEN_HOLDER,
+  userName,
+  waiterName,
+} from '../recorded-text.ts'
 import { othersThan } from '../verdict.ts'
 import { shortened } from '../printable.ts'
 import { markup, type Markup } from './markup.ts'
@@ -29,7 +36,7 @@ export function locksSection({ trace }: PageContent): Section | null {
       holders.map((one) => ({
         ...one,
         name: `${one.comm} of ${one.process} (${one.pid})`,
-        call: heldFor(one),
+        call: lockedFor(one),
       })),
       totals,
     )}
@@ -37,7 +44,7 @@ export function locksSection({ trace }: PageContent): Section | null {
     ${countTable(
       'Who waited for it',
       'thread',
-      waiters.map((one) => ({ ...one, name: waiterName(one, several) })),
+      waiters.map((one) => ({ ...one, name: waiterName(one, several), call: lockedFor(one) })),
     )}
     ${longest.length === 0 ? null : longestTable(longest, several)}`,
   }
