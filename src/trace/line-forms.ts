@@ -18,9 +18,16 @@ export interface LineHeader {
   readonly isFtrace: boolean
 }
 
-/** `perf script` without `-F time`, or with `-F tod` in its place. */
-export const HEADER_WITHOUT_TIME =
-  /^ *(?:\S.* +)?\d+(?:\/\d+)? +(?:\[\d+\] +)?(?:\d{4}-\d\d-\d\d [\d:.]+ +)?[a-z_]+:[a-z_0-9]+: /
+const BEFORE_TIME = String.raw`^ *(?:\S.* +)?-?\d+(?:\/\d+)? +(?:\[\d+\] +)?`
+const EVENT = String.raw`(?:[a-z_]+:[a-z_0-9]+: |PERF_RECORD_\w+[ (:])`
+
+/** `perf script` without `-F time`. */
+export const HEADER_WITHOUT_TIME = new RegExp(BEFORE_TIME + EVENT)
+
+/** With `-F tod`, beside the time or in its place. */
+export const HEADER_WITH_DATE = new RegExp(
+  String.raw`${BEFORE_TIME}\d{4}-\d\d-\d\d [\d:.]+ +(?:\d+\.\d+: +)?${EVENT}`,
+)
 
 /** The name of an event: behind the header of the first line that has one, else it is prose that has numbers. */
 export const EVENT_BEHIND = /^\s+(?:\d+\s+)?(?:[^\s:]\S*:|PERF_RECORD_\w+|sys_\w+\(.*)(?:\s|$|\()/
@@ -47,6 +54,12 @@ const FTRACE = new RegExp(
     String.raw`(\d+\.\d{1,9}|\d+us(?=[ +!#*@$]? ?:)|\d{1,15})[ +!#*@$]? ?:(?=\s)(?:\s+\(\+\d+\))?`,
 )
 
+/** `options/latency-format` with `options/verbose`: flags, depth, number and raw time, then milliseconds. */
+const FTRACE_VERBOSE = new RegExp(
+  String.raw`^(\s*\S.*?) +(\d+) +(\d+) \d [\da-f]{8} [\da-f]{8,16} \[[\da-f]+\] ` +
+    String.raw`(\d+\.\d{3}ms) \(\+\d+\.\d{3}ms\):(?=\s)`,
+)
+
 /** The header of a line of `perf script` that names a thread alone; null if the line has none. */
 export function threadHeader(text: string): LineHeader | null {
   const [whole, comm = '', tid, cpu, time] =
@@ -65,7 +78,7 @@ export function threadHeader(text: string): LineHeader | null {
 
 /** The header of a line of ftrace or trace-cmd; null if the line has none. */
 export function ftraceHeader(text: string): LineHeader | null {
-  const [whole, comm, tid, group, cpu, bareCpu, time] = FTRACE.exec(text) ?? []
+  const [whole, comm, tid, group, cpu, bareCpu, time] = FTRACE.exec(text) ?? verboseParts(text) ?? []
   if (whole === undefined) return null
   return {
     length: whole.length,
@@ -76,6 +89,14 @@ export function ftraceHeader(text: string): LineHeader | null {
     time: time!,
     isFtrace: true,
   }
+}
+
+/** In the order of FTRACE; milliseconds as microseconds. */
+function verboseParts(text: string): (string | undefined)[] | null {
+  const [whole, comm, tid, cpu, time] = FTRACE_VERBOSE.exec(text) ?? []
+  return time === undefined
+    ? null
+    : [whole, comm, tid, undefined, cpu, undefined, time.replace(/\.(\d{3})ms/, '$1us')]
 }
 
 /** The time of a header; null if it is the count of a clock (`counter`, `uptime`, `x86-tsc`). */

@@ -13,6 +13,7 @@ import { EventReader } from './event-reader.ts'
 import {
   EVENT_BEHIND,
   ftraceHeader,
+  HEADER_WITH_DATE,
   HEADER_WITHOUT_TIME,
   SOURCE_LINE,
   threadHeader,
@@ -373,7 +374,7 @@ export class Scanner extends EventReader {
       throw this.error(
         'time',
         `time goes backwards, from ${formatTime(this.seconds, this.nanoseconds)} to ${formatTime(seconds, fraction)}`,
-        `Lines must be in the order of time, as ${scriptCommand} prints them from one recording with -k CLOCK_MONOTONIC.`,
+        `Lines must be in the order of time, as ${scriptCommand} prints them from one recording with -k CLOCK_MONOTONIC, and without --deltatime.`,
       )
     }
     if (this.firstSeconds < 0) {
@@ -468,7 +469,7 @@ export class Scanner extends EventReader {
         while (at < end && HEX[buffer[at]!]! >= 0) at++
         if (at === end || buffer[at] === SPACE) return this.#chainLine(start, end)
       }
-      if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
+      this.#requireTime(start, end)
       if (REST_OF_EXIT.test(this.#text(start, end))) return
       // perf script -F srcline, and records that have no time of their own.
       if (SOURCE_LINE.test(this.#text(start, end)) || this.is(start, 'PERF_RECORD_')) return
@@ -481,7 +482,7 @@ export class Scanner extends EventReader {
       this.#fragment = error
       return
     }
-    if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
+    this.#requireTime(start, end)
     if (++this.#unreadable >= HOPELESS_LINES) throw this.#notATrace()
   }
 
@@ -517,8 +518,15 @@ export class Scanner extends EventReader {
     return latin1(this.buffer.subarray(start, Math.min(end, start + 200)))
   }
 
-  #withoutTime(): TraceError {
-    return this.error('missing-events', 'the lines have no time', `Print the trace again: ${scriptCommand}.`)
+  #requireTime(start: number, end: number): void {
+    const text = this.#text(start, end)
+    const problem = HEADER_WITH_DATE.test(text)
+      ? 'the lines have the time of day (perf script -F tod)'
+      : HEADER_WITHOUT_TIME.test(text)
+        ? 'the lines have no time'
+        : null
+    if (problem !== null)
+      throw this.error('missing-events', problem, `Print the trace again: ${scriptCommand}.`)
   }
 }
 

@@ -112,6 +112,7 @@ const PERF: Readonly<Record<string, (line: Line) => string>> = {
       both(line),
       '\n\tffffffff815dc08b f\n  [kernel.kallsyms][ffffffff815dc08b]\n\t    555a428343c8 main\n  main.c:12\n',
     ),
+  '-F +pid,+cgroup (perf 6.8)': (line) => perf(line, both(line), ' /user.slice/a b.service'),
   '--show-round-events': (line) => `${perf(line, both(line))}\nPERF_RECORD_FINISHED_ROUND`,
   CRLF: (line) => `${perf(line, both(line))}\r`,
 }
@@ -176,6 +177,10 @@ const FTRACE: Readonly<Record<string, (line: Line) => string>> = {
     `${ftrace(line, `   [${line.cpu}] .....`)}\n${task(line).padStart(20)}    [${line.cpu}] ..... ${time(line)}: <user stack trace>\n =>  <00007f7c38a29ad7>`,
   'trace with options/latency-format': (line) =>
     `${line.comm.padStart(8)}-${line.tid.padEnd(7)} ${String(Number(line.cpu)).padStart(3)}d.... ${Number(line.seconds) * 1e6 + Number(line.us)}us+: ${ftraceEvent(line)}`,
+  'trace with options/latency-format and options/verbose': (line) => {
+    const us = String(Number(line.seconds) * 1e6 + Number(line.us)).padStart(4, '0')
+    return `${line.comm.padStart(16)} ${line.tid.padStart(7)} ${String(Number(line.cpu)).padStart(3)} 1 00000000 00001387 [1045c0bd27] ${us.slice(0, -3)}.${us.slice(-3)}ms (+0.001ms): ${ftraceEvent(line)}`
+  },
   'trace with options/fields': (line) =>
     `${task(line).padStart(20)}    [${line.cpu}] ..... ${time(line)}: ${name(line)}: ${allFields(line)}`,
   'trace-cmd report': (line) => traceCmd(line, line.fields),
@@ -263,10 +268,13 @@ describe('what cannot be read says why', () => {
     const { comm, pid, event, fields } = lines[0]!
     const printed = lines.map((line) => perf(line, both(line))).join('\n')
     await refused(printed.replaceAll(/ +\d+\.\d{6}: /g, ' '), /lines have no time/)
-    await refused(
-      `${comm}  ${pid}/${pid}  2026-12-01 03:22:43.011583 ${event}: ${fields}\n`,
-      /lines have no time/,
-    )
+    const day = `${comm}  ${pid}/${pid}  2026-12-01 03:22:43.011583`
+    for (const line of [
+      `${day} ${event}: ${fields}`,
+      `${day} 69800.433379: ${event}: ${fields}`,
+      `${day} PERF_RECORD_FORK(1:1):(0:0)`,
+    ])
+      await refused(`${line}\n`, /the time of day \(perf script -F tod\)/)
     await refused(
       linesOf('shapes/names')
         .map((line) => perf(line, alone({ ...line, tid: line.pid })))
