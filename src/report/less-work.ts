@@ -240,8 +240,9 @@ const KEEPING: Readonly<Record<Allocator, string>> = {
   mimalloc: 'mimalloc has MIMALLOC_PURGE_DELAY for it.',
   python:
     "Python takes small objects from arenas of its own, which malloc's settings do not reach: " +
-    'PYTHONMALLOC=malloc takes them from malloc. ' +
-    `For that and for larger objects, ${GLIBC}.`,
+    'PYTHONMALLOC=malloc takes them from malloc, which takes longer for each and may cost more than it saves; arrays, as of ' +
+    `numpy, need none. For that and for larger objects, ${GLIBC}. Extensions may have allocators of their own: those in Rust ` +
+    'often have jemalloc, with dirty_decay_ms in _RJEM_MALLOC_CONF.',
   musl: "musl's malloc has no setting for it: load another allocator.",
   glibc: `${GLIBC}.`,
 }
