@@ -67,9 +67,13 @@ for (const index of ['src/index.ts', 'dist/index.js']) {
 }
 
 /** What the compiler says of a program whose declarations are only those that it asks for. */
-function compiled(program: string, module: string): { status: number | null; stdout: string } {
+function compiled(
+  program: string,
+  module: string,
+  named = 'node',
+): { status: number | null; stdout: string } {
   const options = ['--ignoreConfig', '--noEmit', '--strict', '--module', module, '--target', 'es2024']
-  const types = ['--lib', 'es2024,esnext.disposable', '--types', 'node']
+  const types = ['--lib', 'es2024,esnext.disposable', '--types', named]
   const roots = ['--typeRoots', join(root, 'node_modules/@types')]
   const { status, stdout } = spawnSync(
     process.execPath,
@@ -79,12 +83,15 @@ function compiled(program: string, module: string): { status: number | null; std
   return { status, stdout }
 }
 
-test('the published types are enough for a program that knows no browser', () => {
+test('the published types are enough for a program that knows no browser, and for one that does not know Node', () => {
   const program = join(folder, 'types.mts')
   writeFileSync(
     program,
     `import { Machine, type MachineHandle } from ${JSON.stringify(join(root, 'dist/memory.js'))}
+    import { check } from ${JSON.stringify(join(root, 'dist/check.js'))}
     export type * from ${JSON.stringify(join(root, 'dist/index.js'))}
+    class Lock { uses = 0 }
+    await check({ setup: () => new Lock(), threads: [(lock) => void lock.uses++], invariant: ({ uses }) => uses === 1 })
     using machine = Machine.create({ memory: '1MiB', cpus: 1 })
     const handle: MachineHandle = machine.handle
     const space = machine.createAddressSpace()
@@ -92,7 +99,8 @@ test('the published types are enough for a program that knows no browser', () =>
     // @ts-expect-error -- were the types of a field lost, it would be any
     export const wrong: number = handle.heap`,
   )
-  assert.deepEqual(compiled(program, 'nodenext'), { status: 0, stdout: '' })
+  for (const named of ['node', ''])
+    assert.deepEqual(compiled(program, 'nodenext', named), { status: 0, stdout: '' }, named)
 })
 
 test('a program of CommonJS has the same types, also where no module may be required', () => {

@@ -28,6 +28,7 @@ import { describeFailure, replayExecution } from './failure.ts'
 import { refuseUnknown } from './given-options.ts'
 import { exploreParts } from './parts.ts'
 import { NoScenario } from './no-scenario.ts'
+import type { Address } from './scenario.ts'
 import { TIMEOUTS_MAX, setTimeouts } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
@@ -66,7 +67,7 @@ const DEPTH = 3
  * if the program reaches something that cannot be stepped; NotDeterministic if it behaves differently with the same
  * scheduling; and LedgerRefused.
  */
-export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+export async function checkFile(file: string | Address, options: CheckOptions = {}): Promise<CheckResult> {
   refuseUnknown('options', 'checkFile()', options)
   return check(fileTarget(file, options), options)
 }
@@ -75,7 +76,7 @@ export async function checkFile(file: string | URL, options: CheckOptions = {}):
  * Checks like checkFile(), and throws ScenarioFailed if something fails. If a limit ends the exploration first, this is
  * not a failure; `complete` of the result is then false.
  */
-export async function assertHolds(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+export async function assertHolds(file: string | Address, options: CheckOptions = {}): Promise<CheckResult> {
   const result = await checkFile(file, options)
   if (result.failure !== null) throw new ScenarioFailed(result, result.failure)
   return result
@@ -95,7 +96,7 @@ export function checkKernelScenario(
  * whatever checkFile throws.
  */
 export function replayFile(
-  file: string | URL,
+  file: string | Address,
   token: string,
   options: ReplayOptions = {},
 ): Promise<CheckResult> {
@@ -115,8 +116,8 @@ export function replayKernelScenario(
   return replay({ scenario: name, choice, patches: options.patches ?? [] }, token)
 }
 
-function fileTarget(file: string | URL, { patches = [] }: ReplayOptions): Target {
-  return { scenario: String(file), choice: null, patches }
+function fileTarget(file: string | Address, { patches = [] }: ReplayOptions): Target {
+  return { scenario: typeof file === 'string' ? file : file.href, choice: null, patches }
 }
 
 function check(given: Target, options: CheckOptions): Promise<CheckResult> {

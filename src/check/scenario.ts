@@ -1,6 +1,13 @@
 // The form of a scenario: threads as functions over shared memory, and what must hold. Checked files import this
 // module, so it must not import anything itself.
 
+/** An address, as `new URL()` makes it; told by what it has, since a project may be without the types of URL. */
+export interface Address {
+  readonly href: string
+  readonly protocol: string
+  readonly searchParams: object
+}
+
 /** What threads do on a fresh state, and what must hold. */
 export interface Scenario<State = unknown> {
   /** The name in results. Default: the path of the file. */
@@ -11,7 +18,7 @@ export interface Scenario<State = unknown> {
    * What each thread does, 1 to 16 of them: functions, async or not, or the address of a script that is the main
    * thread of a process. All start at the same time.
    */
-  readonly threads: readonly (((state: State) => unknown) | URL)[]
+  readonly threads: readonly (((state: State) => unknown) | Address)[]
   /**
    * Called alone, when all threads have finished; may be async. Throws, or returns false, if something does not
    * hold. `ended` is the thread that `terminate` has ended before it had finished, or null.

@@ -70,7 +70,7 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
     started.push({})
   }
   const runOf = (thread: Scenario['threads'][number]): (() => unknown) => {
-    if (!(thread instanceof URL)) return () => thread(state)
+    if (typeof thread === 'function') return () => thread(state)
     const { href } = thread
     if (loops === null) throw new ScriptNeeded({ from: '', specifier: href, kind: 'worker' })
     return () => loops.runScript(href)

@@ -286,8 +286,14 @@ function gone(name: string, when: string): never {
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
 }
 
-/** A path as node:fs takes it: a string, the bytes of one in UTF-8 (a Buffer), or a `file:` URL. */
-export type FilePath = string | Uint8Array | URL
+/**
+ * A path as node:fs takes it: a string, the bytes of one in UTF-8 (a Buffer), or a `file:` URL, which is told by what
+ * it has, since a project may be without the types of URL.
+ */
+export type FilePath =
+  | string
+  | Uint8Array
+  | { readonly href: string; readonly protocol: string; readonly searchParams: object }
 
 /** The path as a string. Throws TypeError or RangeError for what cannot be one. */
 export function checkPath(value: unknown, name = 'path'): string {
