@@ -38,11 +38,11 @@ await runMain(async (files) => {
   return 0
 })
 
-/** One file more at once than there are processors: some wait for a browser, a server or an end. */
+/** Two files more at once than there are processors: some wait for a browser, a server or an end. */
 function testArguments(files) {
   return [
     '--test',
-    `--test-concurrency=${availableParallelism() + 1}`,
+    `--test-concurrency=${availableParallelism() + 2}`,
     ...(process.env.FAULTLINE_EXTENT === 'whole' ? [] : [`--test-timeout=${MINUTES_MOST * 60_000}`]),
     `--test-reporter=${pathToFileURL(join(root, 'scripts/slowest.mjs'))}`,
     ...(files.length > 0 ? files : testFiles()),
