@@ -54,6 +54,7 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly contended?: boolean
   /** Seconds; false for --no-minimise. */
   readonly minimise: string | false
+  readonly requirePass?: boolean
   readonly replay?: string
   readonly perfetto?: string
   readonly counterexample?: string
@@ -85,6 +86,7 @@ export function checkCommand(): Command {
     )
     .option('--minimise <time>', 'shorten a counterexample for at most this many seconds', '20')
     .option('--no-minimise', 'print the counterexample as found')
+    .option('--require-pass', "exit code 1 also where a verdict is 'incomplete'")
     .option('--replay <token>', 'repeat only the execution of a printed token')
     .option('--output <file>', 'also write an HTML page with the verdict and the first counterexample')
     .option('--perfetto <file>', 'write the first counterexample as a trace for ui.perfetto.dev')
@@ -96,7 +98,8 @@ export function checkCommand(): Command {
       [
         '',
         'Exit code 1: something fails, a mutant is not found, or a redundant one is. If the time runs out, or if a',
-        "random strategy finds no failure, the verdict is 'incomplete' and the exit code 0.",
+        "random strategy finds no failure, the verdict is 'incomplete' and the exit code 0, or 1 with",
+        '--require-pass.',
         '',
         'Examples:',
         '  faultline check --init',
@@ -214,7 +217,9 @@ async function runCommand(
   )
   const opens = page !== null && options.json !== true ? pageLine(page) : ''
   await print(texts.join('').replace(/\n+$/, '\n') + opens)
-  if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
+  const isWanted = ({ verdict }: CheckResult): boolean =>
+    verdict === 'pass' || (verdict === 'incomplete' && options.requirePass !== true)
+  if (!results.every(isWanted)) process.exitCode = 1
 }
 
 async function runPublishedDesigns(
@@ -245,6 +250,7 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   const { all, mutants: every, mutant, replay, conflicts, published } = options
   if (options.output !== undefined) refuseOutput(options)
   if (options.contended === true) refuseContended(target, options)
+  if (options.requirePass === true) refuseRequirePass(options)
   if (
     conflicts === true &&
     (target !== undefined || all === true || every === true || published === true || replay !== undefined)
@@ -288,6 +294,17 @@ function refuseOutput({ mutants, conflicts, published, replay }: CheckCommandOpt
     throw new UsageError(
       `--output does not go with --${wrong[0]}, which prints a table`,
       'use it with --replay TOKEN',
+    )
+}
+
+/** What never passes, or has an exit code of its own. */
+function refuseRequirePass(options: CheckCommandOptions): void {
+  const others = ['mutants', 'published', 'conflicts', 'replay'] as const
+  const wrong = options.strategy === 'dpor' ? others.find((name) => options[name] !== undefined) : 'strategy'
+  if (wrong !== undefined)
+    throw new UsageError(
+      `--require-pass does not go with --${wrong}`,
+      'give it with what is explored as a whole',
     )
 }
 

@@ -173,6 +173,28 @@ describe('time-outs', () => {
     assert.match((await checkFile(fileOf(waits, wakes))).failure!.message, /it gave up/)
   })
 
+  it('in a turn in which the thread was woken too are not for nothing: who wakes counts that', async () => {
+    const waits =
+      '(cells) => { while (Atomics.load(cells, 0) === 0) { Atomics.wait(cells, 1, 0, 10); Atomics.wait(cells, 2, 0) } }'
+    const wakes = `let woken = 0
+      for (let turn = 0; turn < 4; turn++) woken += Atomics.notify(cells, 2)
+      if (woken === 4) giveUp()
+      Atomics.store(cells, 0, 1); Atomics.store(cells, 2, 1); Atomics.notify(cells, 2)`
+    assert.match((await checkFile(fileOf(waits, wakes))).failure!.message, /it gave up/)
+  })
+
+  it('of a timer that gives its function something else each time are not for nothing', async () => {
+    const waits = `(cells) => new Promise((resolve, reject) => {
+      const poll = (turn) => {
+        if (Atomics.load(cells, 0) === 1) resolve()
+        else if (turn === 3) reject(new Error('it gave up'))
+        else setTimeout(poll, 10, turn + 1)
+      }
+      setTimeout(poll, 10, 0)
+    })`
+    assert.match((await explored(waits)).failure!.message, /it gave up/)
+  })
+
   it('that are left out are told, with the place, until the call accepts that', async () => {
     const waits =
       '(cells) => { for (let n = 0; n < 40 && Atomics.load(cells, 0) === 0; n++) Atomics.wait(cells, 0, 0, 10) }'

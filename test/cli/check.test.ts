@@ -287,6 +287,26 @@ test('check', { concurrency: 2 }, async (t) => {
       assert.match(stdout, /\n {2}an estimated [\d.]+( [kMG])? executions; .* more at this rate\n$/)
       assert.equal(code, 0)
     }),
+    t.test(
+      'where a pass is required: exit code 1 for what is incomplete, and 0 for what passes',
+      async () => {
+        const values = ['check', program('message'), '--require-pass']
+        const whole = await faultline(values)
+        assert.match(whole.stdout, /: pass, every interleaving\n/)
+        assert.equal(whole.code, 0)
+        const part = await faultline([...values, '--executions', '1'])
+        assert.match(part.stdout, /: incomplete\n/)
+        assert.equal(part.code, 1)
+        for (const [other, said] of [
+          [['--strategy', 'pct'], 'strategy'],
+          [['--replay', 'fl1.message.ts.a308f888d8.AAcDAQ.fb77'], 'replay'],
+        ] as const) {
+          const { code, stderr } = await faultline([...values, ...other])
+          assert.match(stderr, new RegExp(`--require-pass does not go with --${said} — give it with`))
+          assert.equal(code, 2)
+        }
+      },
+    ),
     t.test('the mutants of a scenario: each is caught', async () => {
       const { code, stdout } = await faultline(['check', 'fault-fault', '--mutants', '--json'])
       const results = stdout
