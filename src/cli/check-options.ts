@@ -4,6 +4,7 @@ import type { CheckOptions, CheckResult, Progress, Strategy } from '../check/ind
 import {
   formatCount,
   formatDuration,
+  formatEstimate,
   formatQuantity,
   formatRate,
   formatShare,
@@ -150,7 +151,7 @@ export function remainderText(result: CheckResult): string {
   const left = Math.max(0, estimatedExecutions - executions)
   const time = formatDuration((left / executions) * seconds * 1e9)
   return (
-    `  an estimated ${formatQuantity(estimatedExecutions)} executions; ${time} more at this rate\n` +
+    `  ${formatEstimate(estimatedExecutions)} executions, as estimated; ${time} more at this rate\n` +
     `${coveredText(result)}${leaves}`
   )
 }
@@ -196,7 +197,7 @@ export function progressText(name: string, progress: Progress): string {
   if (estimatedExecutions !== null) {
     if (redundant === executions) return NO_END
     const left = Math.max(0, estimatedExecutions - executions)
-    parts.push(`of about ${formatQuantity(estimatedExecutions)}`)
+    parts.push(`of ${formatEstimate(estimatedExecutions)}`)
     parts.push(`${formatDuration((left / executions) * seconds * 1e9)} left`)
   }
   return `check ${name}: ${parts.join(', ')}`

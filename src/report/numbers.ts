@@ -10,18 +10,26 @@ export function formatCount(value: number): string {
     .replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** A duration given in nanoseconds: 450 ns, 1.23 µs, 12.3 ms, 4.56 s, 12.3 min. */
+const HOUR = 3600e9
+const DAY = 24 * HOUR
+const YEAR = 365.25 * DAY
+
+/** A duration given in nanoseconds: 450 ns, 1.23 µs, 12.3 ms, 4.56 s, 12.3 min, 12.3 h, 12.3 days, 12.3 years. */
 export function formatDuration(nanoseconds: number): string {
-  const units: readonly (readonly [number, string])[] = [
-    [60e9 * 10, 'min'],
-    [1e9, 's'],
-    [1e6, 'ms'],
-    [1e3, 'µs'],
+  if (nanoseconds > 1000 * YEAR) return 'more than 1,000 years'
+  // From how long on each unit is used, and how long it is.
+  const units: readonly (readonly [number, number, string])[] = [
+    [3 * YEAR, YEAR, 'years'],
+    [3 * DAY, DAY, 'days'],
+    [10 * HOUR, HOUR, 'h'],
+    [600e9, 60e9, 'min'],
+    [1e9, 1e9, 's'],
+    [1e6, 1e6, 'ms'],
+    [1e3, 1e3, 'µs'],
   ]
-  for (const [size, unit] of units) {
+  for (const [least, size, unit] of units) {
     // What rounds up to the next unit is printed in it: 999.6 µs is 1.00 ms.
-    const divisor = unit === 'min' ? 60e9 : size
-    if (nanoseconds >= size * 0.9995) return `${threeDigits(nanoseconds / divisor)} ${unit}`
+    if (nanoseconds >= least * 0.9995) return `${threeDigits(nanoseconds / size)} ${unit}`
   }
   return `${Math.round(nanoseconds)} ns`
 }
@@ -37,6 +45,11 @@ export function formatQuantity(value: number): string {
     if (value >= size * 0.9995) return `${threeDigits(value / size)} ${prefix}`
   }
   return value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : threeDigits(value)
+}
+
+/** How many there may be, by an estimate: about 12.3 M; nobody tells those beyond 10¹² apart. */
+export function formatEstimate(value: number): string {
+  return value > 1e12 ? 'more than 10¹²' : `about ${formatQuantity(value)}`
 }
 
 /** A rate per second: 1.23 M/s, 950 /s. */

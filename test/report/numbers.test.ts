@@ -6,6 +6,7 @@ import {
   formatCount,
   formatDuration,
   formatFactor,
+  formatEstimate,
   formatQuantity,
   formatQuantityRange,
   formatRange,
@@ -40,11 +41,22 @@ test('durations have three significant digits and never a number of four digits'
     [1.2e9, '1.20 s'],
     [90e9, '90.0 s'],
     [600e9, '10.0 min'],
+    [36e12, '10.0 h'],
+    [864e12, '10.0 days'],
+    [3.15576e17, '10.0 years'],
+    [2.9e25, 'more than 1,000 years'],
+    [Infinity, 'more than 1,000 years'],
   ]
   for (const [nanoseconds, text] of cases) assert.equal(formatDuration(nanoseconds), text)
 })
 
 test('quantities and rates have decimal prefixes', () => {
+  assert.deepEqual([7, 4.56e9, 1.5e17, Infinity].map(formatEstimate), [
+    'about 7',
+    'about 4.56 G',
+    'more than 10¹²',
+    'more than 10¹²',
+  ])
   assert.deepEqual([0, 7, 950, 999.7, 12_345, 1_234_567, 4.56e9].map(formatQuantity), [
     '0',
     '7',
