@@ -464,3 +464,49 @@ export default { setup: () => [], threads: [(log) => inOrder(log)],
     assert.equal(failure?.message, `Error: ${JSON.stringify(log)}`)
   })
 })
+
+describe('a message that is there while timers go on', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-while-'))
+  after(() => rmSync(folder, { recursive: true }))
+  const withPort = (name: string, first: string, second: string, invariant: string): string => {
+    const file = join(folder, `${name}.mjs`)
+    writeFileSync(
+      file,
+      `import { MessageChannel } from '${threads}'
+export default {
+  setup: () => ({ ...new MessageChannel(), cells: new Int32Array(new SharedArrayBuffer(16)) }),
+  threads: [({ port1, cells }) => { ${first} }, ({ port2, cells }) => { ${second} }],
+  invariant: ({ cells }) => { ${invariant} },
+}`,
+    )
+    return file
+  }
+
+  it('is delivered: who polls by timers meanwhile does not go on for ever without it', async () => {
+    const file = withPort(
+      'polls',
+      `port1.once('message', () => { cells[1] = 1 })
+      const poll = () => { if (Atomics.load(cells, 0) === 0) setTimeout(poll, 1) }
+      poll()`,
+      'port2.postMessage(1); Atomics.store(cells, 0, 1)',
+      'return cells[1] === 1',
+    )
+    const { verdict, complete } = await checkFile(file)
+    assert.deepEqual([verdict, complete], ['pass', true])
+  })
+
+  it('comes at any place among timers that follow each other', async () => {
+    for (const at of [0, 1, 2, 3, 4, 5]) {
+      const file = withPort(
+        `among-${at}`,
+        `port1.once('message', () => { cells[1] = cells[0] })
+        const next = () => { if (++cells[0] < 5) setTimeout(next, 1) }
+        setTimeout(next, 1)`,
+        'port2.postMessage(1)',
+        `return cells[1] !== ${at}`,
+      )
+      const { verdict } = await checkFile(file, { timeouts: 5 })
+      assert.equal(verdict, 'fail', `after ${at}`)
+    }
+  })
+})

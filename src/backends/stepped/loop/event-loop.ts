@@ -140,16 +140,16 @@ function nextEvent(loop: Loop): Job | null {
       if (event !== null) return event
     }
     host.beginLooking()
-    const events: Job[] = []
-    for (const port of loop.ports) if (port.looks()) events.push(arrival(loop, port))
-    for (const waiter of loop.waiters) if (waiter.looks()) events.push(arrival(loop, waiter))
-    const timers = nextTimers(loop)
+    const there: Arrived[] = []
+    for (const port of loop.ports) if (port.looks()) there.push(port)
+    for (const waiter of loop.waiters) if (waiter.looks()) there.push(waiter)
+    const timers = nextTimers(loop).filter((timer) => mayComeFirst(loop, timer, there))
     const due = timers.map(
       (timer): Job =>
         () =>
-          fire(loop, timer),
+          fireBefore(loop, timer, there),
     )
-    if (events.length > 0) return chosen([...events, ...due])
+    if (there.length > 0) return chosen([...there.map((source) => arrival(loop, source)), ...due])
     if (!isKept(loop)) return lastOf(loop, timers, due)
     loop.lastTimer = Infinity
     const serves = !loop.isPending && !timers.some(isAwaited)
@@ -157,11 +157,36 @@ function nextEvent(loop: Loop): Job | null {
   }
 }
 
-function arrival(loop: Loop, source: Pick<Source, 'deliver'>): Job {
+type Arrived = Pick<Source, 'deliver' | 'passing'>
+
+function arrival(loop: Loop, source: Arrived): Job {
   return () => {
     stir(loop, 0)
-    source.deliver()
+    deliver(source)
   }
+}
+
+function deliver(source: Arrived): void {
+  source.passing = undefined
+  source.deliver()
+}
+
+/**
+ * So many timers and immediates fire before an event though they were set when it had come: in Node, those of one round
+ * of its loop, and more only as long as each takes until the next is due.
+ */
+const PASSING_MAX = 2
+
+function mayComeFirst({ timersSet }: Loop, { order }: Timed, there: readonly Arrived[]): boolean {
+  return there.every((source) => {
+    const { since, count } = (source.passing ??= { since: timersSet, count: 0 })
+    return order <= since || count < PASSING_MAX
+  })
+}
+
+function fireBefore(loop: Loop, timer: Timed, there: readonly Arrived[]): void {
+  for (const { passing } of there) if (timer.order > passing!.since) passing!.count++
+  fire(loop, timer)
 }
 
 /** Nothing keeps the thread. A timer that is due all the same, Node may fire before it ends. */
@@ -178,7 +203,7 @@ function lastOf(loop: Loop, timers: readonly Timed[], due: readonly Job[]): Job 
  */
 const WAITS_MAX = 200
 
-type Awaited = Pick<Source, 'looks' | 'deliver' | 'isUnheard'>
+type Awaited = Arrived & Pick<Source, 'looks' | 'isUnheard'>
 
 /**
  * Waits for an event without looking for it before; null where the thread has to look at all places, or something else
@@ -204,7 +229,7 @@ function awaitEvent(loop: Loop): Job | null {
   })
   Atomics.idle(false, !loop.isPending)
   const source = sources[choice]!
-  return source.looks() ? () => source.deliver() : null
+  return source.looks() ? () => deliver(source) : null
 }
 
 /** Of what nobody hears, no order shows: all of it is one event. */
@@ -212,7 +237,7 @@ function awaitAll(loop: Loop, places: readonly Place[], sources: readonly Awaite
   host.waitAt(places, { joins: true })
   Atomics.idle(false, !loop.isPending)
   return () => {
-    for (const source of sources) if (source.looks()) source.deliver()
+    for (const source of sources) if (source.looks()) deliver(source)
   }
 }
 

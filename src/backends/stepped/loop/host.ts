@@ -55,6 +55,8 @@ export interface Source {
   readonly isUnheard?: boolean
   /** An event begins, maybe of another source. */
   passes?(): void
+  /** An event is there, and timers may fire first: how many were set by then, and how many later ones have fired. */
+  passing?: { readonly since: number; count: number } | undefined
 }
 
 /** A timer, which fires after others: see timers.ts. */
@@ -84,10 +86,7 @@ export interface Timed {
 }
 
 /** An `Atomics.waitAsync` of a thread, whose notification is an event: see waiters.ts. */
-interface Waiting {
-  place(): Place
-  looks(): boolean
-  deliver(): void
+interface Waiting extends Pick<Source, 'place' | 'looks' | 'deliver' | 'passing'> {
   leave(): void
 }
 
