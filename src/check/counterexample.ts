@@ -23,6 +23,7 @@ import {
   WAITING,
   WOKEN,
   type Watched,
+  isOfBackend,
   operationNames,
   runThreads,
   setTracer,
@@ -282,11 +283,12 @@ class Recorder extends Scheduler {
 
   enter(thread: Thread, site: number): void {
     const place = this.#sites[site]
+    const { file = '' } = place ?? {}
     this.#stacks[thread.id]?.push({
       function: place?.function ?? 'unknown',
-      isTold: !HARNESS.test(place?.file ?? '') && !LOOP.test(place?.file ?? ''),
+      isTold: !HARNESS.test(file) && !isOfBackend(file),
       place: shortPlace(place),
-      file: place?.file ?? '',
+      file,
       depth: -1,
       number: -1,
       children: new Set(),

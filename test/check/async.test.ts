@@ -448,6 +448,31 @@ describe('promises, messages and timers', () => {
     )
   })
 
+  it('tables name what the program calls, a module that a thread loads, and nothing of what runs beside it', async () => {
+    for (const [name, module] of [
+      ['worker.mjs', `import { workerData } from '${threads}'\nAtomics.add(workerData, 0, 1)`],
+      ['worker.cjs', `const { workerData } = require('${threads}')\nAtomics.add(workerData, 0, 1)`],
+    ] as const) {
+      writeFileSync(join(folder, name), module)
+      const file = join(folder, `starts-${name}.mjs`)
+      writeFileSync(
+        file,
+        `import { Worker } from '${threads}'
+export default { ${cells}, threads: [(cells) => {
+  [1, 2].map(() => new Worker(new URL('./${name}', import.meta.url), { workerData: cells }))
+}], invariant: (cells) => cells[0] < 2 }`,
+      )
+      const { failure } = await checkFile(file)
+      const { calls } = failure!.counterexample
+      const told = new Set(calls.map((call) => `${call.place} ${call.function}`))
+      assert.deepEqual([...told].toSorted(), [
+        `starts-${name}.mjs:2 (anonymous)`,
+        `starts-${name}.mjs:3 (anonymous)`,
+        `${name}:1 (module)`,
+      ])
+    }
+  })
+
   it('jobs come in the order of the language', async () => {
     const program = new URL('programs/promise-order.ts', import.meta.url)
     const { inOrder } = (await import(program.href)) as { inOrder: (log: string[]) => Promise<void> }

@@ -62,7 +62,9 @@ export function isConstructor(node: Node | null): node is Node & { type: 'Method
 
 /** What a function is called in tables. */
 export function functionName(node: FunctionNode, parent: Node | null): string {
-  if (node.type !== 'ArrowFunctionExpression' && node.id) return node.id.name
+  // What a module of each thread does when it is loaded: see thread-form.ts.
+  if (node.type !== 'ArrowFunctionExpression' && node.id)
+    return node.id.name === '$module' ? '(module)' : node.id.name
   if (parent?.type === 'VariableDeclarator' && parent.id.type === 'Identifier') return parent.id.name
   if (
     parent?.type === 'MethodDefinition' ||

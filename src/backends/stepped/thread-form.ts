@@ -54,7 +54,7 @@ export function writeThreadForm(program: Node, format: Format, plan: ThreadPlan,
   const shared = isProcessUsed ? ['process'] : []
   if (format === 'commonjs') {
     const names = ['exports', 'require', 'module', '__filename', '__dirname', ...shared]
-    const made = declare(`module.exports = function (${names.join(', ')}) {}`)
+    const made = declare(`module.exports = function $module(${names.join(', ')}) {}`)
     const { expression } = made as Node & { type: 'ExpressionStatement' }
     fill((expression as Node & { type: 'AssignmentExpression' }).right as never, body, program)
     replace(program, [made])

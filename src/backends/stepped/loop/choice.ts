@@ -13,7 +13,7 @@ export function choose(count: number): number {
   const { asked, requests } = host.choices(true)
   const cell = new Int32Array(new SharedArrayBuffer(4))
   // What was there before is of interest to the explorer: two requests have an order.
-  requests.putAt(Atomics.add(asked, 0, 1), { cell, count }, 'choose')
+  requests.putAt(Atomics.add(asked, 0, 1), { cell, count }, 'decide on its next event')
   const chosen = Atomics.load(cell, 0)
   host.endInner(begun)
   return chosen

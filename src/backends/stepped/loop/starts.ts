@@ -6,12 +6,12 @@ import { type Slot, host } from './host.ts'
 /** Starts a thread, which runs `body`. */
 export function startThread(body: () => unknown): Slot {
   const { next, slots } = host.starts()
-  host.tell('start a thread')
+  host.tell('give a thread its number')
   const index = Atomics.add(next, 0, 1)
   if (index >= slots.length) host.needThread()
   const slot = slots[index]!
   slot.body = body
-  host.tell('start a thread')
+  host.tell('start the thread')
   Atomics.store(slot.started, 0, 1)
   return slot
 }
