@@ -24,6 +24,9 @@ const row = (packages: string, file: string, expected: Expected, what: string, m
   ...more,
 })
 
+/** It notes so many times that to try, at each, that time has passed takes too long. */
+const notesTimes = { options: ['--timeouts', '2'] }
+
 /** Shared memory. */
 const memory = [
   row('sharedmap@1.2.0', 'sharedmap.check.mjs', 'every interleaving', '`set` beside `get` of one key'),
@@ -189,7 +192,13 @@ const within = [
   ),
   row('superlock@1.3.5', 'superlock.cjs', 'every interleaving', 'three tasks, one at a time'),
   row('@openally/mutex@2.0.0', 'openally-mutex.mjs', 'every interleaving', 'three tasks, two at a time'),
-  row('mortice@3.3.1', 'mortice.mjs', 'every interleaving', 'three readers and a writer'),
+  row(
+    'mortice@3.3.1',
+    'mortice.mjs',
+    'every interleaving',
+    'three readers and a writer, `--timeouts 2`',
+    notesTimes,
+  ),
   row('fastq@1.20.3', 'fastq.mjs', 'every interleaving', 'promises and callbacks, `drained()`'),
   row('async@3.2.6', 'async.mjs', 'every interleaving', '`queue`, `parallelLimit`'),
   row('bottleneck@2.19.5', 'bottleneck.mjs', 'every interleaving', 'two jobs, one at a time'),
@@ -219,11 +228,17 @@ const within = [
   row('dataloader@2.2.3', 'dataloader.mjs', 'every interleaving', 'three loads are one batch'),
   row('lru-cache@11.5.3', 'lru-cache.mjs', 'every interleaving', 'two `fetch` of one key'),
   row('keyv@6.1.0', 'keyv.mjs', 'every interleaving', '`set`, `get`, `has`, `delete`'),
-  row('generic-pool@3.9.0', 'generic-pool.cjs', 'every interleaving', 'two users of one resource, `drain()`'),
+  row(
+    'generic-pool@3.9.0',
+    'generic-pool.cjs',
+    'every interleaving',
+    'two users of one resource, `drain()`, `--timeouts 2`',
+    notesTimes,
+  ),
   row('tarn@3.1.2', 'tarn.cjs', 'every interleaving', 'two users of one resource, `destroy()`'),
   row('opossum@10.0.0', 'opossum.mjs', 'every interleaving', 'a call through the breaker'),
   row('cockatiel@4.0.0', 'cockatiel.mjs', 'every interleaving', '`retry`, `bulkhead`'),
-  row('avvio@9.3.1', 'avvio.cjs', 'every interleaving', 'two plugins'),
+  row('avvio@9.3.1', 'avvio.cjs', 'every interleaving', 'two plugins, `--timeouts 2`', notesTimes),
   row(
     'broadcast-channel@7.4.0',
     'broadcast-channel.mjs',
