@@ -23,7 +23,6 @@ import {
   WAITING,
   WOKEN,
   type Watched,
-  isOfBackend,
   operationNames,
   runThreads,
   setTracer,
@@ -53,6 +52,8 @@ const QUOTE_MAX = 60
 const HARNESS = /[\\/]check[\\/]perform-calls\.[jt]s$/
 /** Event loops: their steps are told in words, of which they leave the others out, and at the place of their caller. */
 const LOOP = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/
+/** What does as methods of the engine that call functions: see library.ts of the stepped backend. */
+const LIBRARY = /[\\/]stepped[\\/]library(-\w+)?\.[jt]s$/
 /** What stands behind the name of an async function that goes on after an `await`. */
 const GOES_ON = ' (continued)'
 
@@ -286,7 +287,7 @@ class Recorder extends Scheduler {
     const { file = '' } = place ?? {}
     this.#stacks[thread.id]?.push({
       function: place?.function ?? 'unknown',
-      isTold: !HARNESS.test(file) && !isOfBackend(file),
+      isTold: ![HARNESS, LOOP, LIBRARY].some((beside) => beside.test(file)),
       place: shortPlace(place),
       file,
       depth: -1,
