@@ -71,6 +71,35 @@ describe('a thread that is ended while it takes the place of a dead one', () => 
   })
 })
 
+describe('a thread that is ended while its CPU names a VMA, for which a writer waits', () => {
+  const options = { design: 'hazard-vma', rwsem: 'spinning', orders: ['bystander', 'undertaker', 1] } as const
+
+  for (const victim of ['store, new page', 'store, file', 'madvise dontneed']) {
+    it(`costs nothing where it was ordered to stop: ${victim}`, async () => {
+      const { failures, lost, executions } = await checkEnds({ ...options, victim, ordered: true })
+      assert.deepEqual(failures, [])
+      assert.equal(lost, 0)
+      assert.ok(executions >= 60, `${executions} executions`)
+    })
+
+    it(`leaves no writer waiting where it was not: ${victim}`, async () => {
+      const { failures, lost } = await checkEnds({ ...options, victim, ordered: false })
+      assert.deepEqual(failures, [])
+      assert.ok(lost > 0, 'in the middle of it the machine is lost')
+    })
+  }
+
+  it('would leave the writer waiting, if it did not look whether the machine is lost', async () => {
+    const patch = at('designs/hazard-vma.ts', 'waitForUsers').replace(
+      'rcuwaitWhile(cpu, mm + Mm.vmaWriterWait, used, vma)',
+      'while (Atomics.load(heap, used) === vma);',
+    )
+    const victim = 'store, new page'
+    const { failures } = await checkEnds({ ...options, victim, ordered: false, patches: [patch] })
+    assert.match(failures.join('\n'), /can never go on|more steps than any end needs/)
+  })
+})
+
 describe('a thread that waits for a word of memory, as another is ended', () => {
   const options = { design: 'lespinasse-2021', rwsem: 'xadd', ordered: false, waits: true } as const
   const orders = ['bystander', 'undertaker', 1] as const
