@@ -94,8 +94,8 @@ export interface MachineModel {
    * With an accounting, the root of the page table (`pgd` in `mm_struct`) is on the line of the mmap lock, and each
    * fault reads it when it walks, so that it waits for that line, also if it takes no mmap lock. True where the kernel
    * that was measured is 5.11 or 5.12: there `write_protect_seq` had moved the lock to offset 128 (2e3025434a6b
-   * moved it back before 5.13), while the root is at 80. Behind the lock, the patches put `mmap_seq`, which the faults of
-   * Lespinasse's designs read. Default: no.
+   * moved it back before 5.13), while the root is at 80. Behind the lock, the patches put `mmap_seq`, which the faults
+   * of Lespinasse's designs read. Default: no.
    */
   readonly isRootApart?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
