@@ -89,7 +89,7 @@ describe('a thread that is ended while its CPU names a VMA, for which a writer w
     })
   }
 
-  it('would leave the writer waiting, if it did not look whether the machine is lost', async () => {
+  it('meets a writer that waits for it: one that only spins is seen', async () => {
     const patch = at('designs/hazard-vma.ts', 'waitForUsers').replace(
       'rcuwaitWhile(cpu, mm + Mm.vmaWriterWait, used, vma)',
       'while (Atomics.load(heap, used) === vma);',
