@@ -20,6 +20,20 @@ const groups = {
   trace: { folders: ['trace'], processes: 1 },
 }
 
+/**
+ * Those that take longest, each in a process of its own: they are begun first, since `node --test` goes by the names of
+ * modules, and at the end it would wait for them while a processor has nothing to do.
+ */
+const long = [
+  'campaign/faults',
+  'campaign/queue',
+  'campaign/kinds',
+  'check/classics',
+  'check/workers',
+  'backends/stepped/differential',
+  'web/workbench',
+]
+
 const alone = new Set([
   // They start threads or processes, and see these end.
   ...[
@@ -44,7 +58,7 @@ const alone = new Set([
   'trace/replay',
 ])
 
-/** The files that `node --test` is to run for all tests: groups first, since they take longest. */
+/** The files that `node --test` is to run for all tests: those that take longest, the groups, and all others. */
 export function testFiles() {
   // Also an older Node, with which a bare clone is begun, comes here.
   const files = readdirSync(join(root, 'test'), { recursive: true })
@@ -54,17 +68,21 @@ export function testFiles() {
   rmSync(groupFolder, { recursive: true, force: true })
   const grouped = new Set()
   const modules = []
+  const write = (module, members) => {
+    mkdirSync(dirname(module), { recursive: true })
+    writeFileSync(module, members.map((file) => `import '${pathToFileURL(join(root, file))}'\n`).join(''))
+    modules.push(module)
+    for (const file of members) grouped.add(file)
+  }
+  for (const name of long)
+    write(join(groupFolder, `a-long/${name.replaceAll('/', '-')}.mjs`), [`test/${name}.test.ts`])
   for (const [name, { folders, processes }] of Object.entries(groups)) {
     const own = files.filter((file) => folders.includes(folderOf(file)) && !isAlone(file))
-    mkdirSync(join(groupFolder, name), { recursive: true })
-    for (let number = 0; number < processes; number++) {
-      const module = join(groupFolder, name, `${number + 1}.mjs`)
-      const members = own.filter((_, index) => index % processes === number)
-      const lines = members.map((file) => `import '${pathToFileURL(join(root, file))}'\n`)
-      writeFileSync(module, lines.join(''))
-      modules.push(module)
-      for (const file of members) grouped.add(file)
-    }
+    for (let number = 0; number < processes; number++)
+      write(
+        join(groupFolder, name, `${number + 1}.mjs`),
+        own.filter((_, index) => index % processes === number),
+      )
   }
   return [...modules, ...files.filter((file) => !grouped.has(file))]
 }
