@@ -136,7 +136,7 @@ describe('where everything would take long', () => {
   it('it is told how many preemptions were tried, and the tree goes on where it was', async () => {
     const seen: Progress[] = []
     const onProgress = (progress: Progress): void => void seen.push(progress)
-    const options = { seconds: 8, patches: [allWoken], onProgress }
+    const options = { seconds: 3, patches: [allWoken], onProgress }
     const { verdict, boundCovered, estimatedExecutions, strategy } = await check('one-condition', options)
     assert.deepEqual([verdict, strategy], ['incomplete', 'dpor'])
     assert.ok(boundCovered! >= 0, String(boundCovered))
