@@ -1,5 +1,6 @@
 // The options and the result of a check.
 
+import type { CoverageResult } from './coverage.ts'
 import type { CheckFailure } from './failure.ts'
 import type { Progress, Strategy } from './explore.ts'
 import type { SourcePatch } from './mutants/patch.ts'
@@ -21,6 +22,8 @@ export interface CheckOptions extends ScenarioOptions {
   readonly ledger?: string
   /** Explore only one part of several, for machines that do not communicate; for 'dpor'. */
   readonly shard?: Shard
+  /** Tell in which order lines of the program came to the same memory: see `coverage` of the result. Default false. */
+  readonly coverage?: boolean
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Shorten a counterexample for at most this many seconds. Default 20; 0 leaves it as found. */
@@ -100,6 +103,8 @@ export interface CheckResult {
   /** The program names `Math.random()` or the like: each thread draws the same numbers in each execution. */
   readonly chance?: true
   readonly failure: CheckFailure | null
+  /** What the executions came to, and in which order, up to a failure if there is one; absent if not asked for. */
+  readonly coverage?: CoverageResult
   /** The place of the loop, if the time ran out in the middle of an execution. */
   readonly endless?: string
 }

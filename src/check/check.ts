@@ -1,6 +1,6 @@
 // Checks a scenario: loads it in its steppable form, explores it, and returns the result.
 
-import { basename } from 'node:path'
+import { basename, isAbsolute } from 'node:path'
 import {
   ScriptNeeded,
   type ScriptRequest,
@@ -20,6 +20,8 @@ import {
 import { type ExplorationWithAside, exploreWithAside } from './aside.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
 import { codeOf, tokenName } from './checked-code.ts'
+import { HARNESS } from './counterexample-data.ts'
+import { Coverage } from './coverage.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
 import type { ExploreOptions } from './explore.ts'
@@ -123,12 +125,23 @@ function fileTarget(file: string | Address, { patches = [] }: ReplayOptions): Ta
 function check(given: Target, options: CheckOptions): Promise<CheckResult> {
   return oneAfterAnother(() =>
     withScripts(given, async (target) => {
-      const prepared = await prepareInTime(target, options.seconds)
-      const all = { ...prepared.options, ...options }
+      const loaded = await prepareInTime(target, options.seconds)
+      const all = { ...loaded.options, ...options }
+      const prepared = { ...loaded, coverage: all.coverage === true ? newCoverage(loaded, all) : null }
       return prepared.programs === undefined
         ? judge(target, prepared, all)
         : judgePrograms(target, prepared, prepared.programs, all)
     }),
+  )
+}
+
+/** Throws NoScenario where parts of the exploration are elsewhere. */
+function newCoverage({ sites }: Prepared, { shard, ledger }: CheckOptions): Coverage {
+  const part = shard !== undefined ? 'shard' : ledger !== undefined ? 'ledger' : null
+  if (part === null) return new Coverage(sites)
+  throw new NoScenario(
+    `'coverage' does not go with '${part}': it is told of one exploration`,
+    'leave one out',
   )
 }
 
@@ -287,6 +300,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     ...(leftCounter !== null && { leftCounter }),
     ...(found.hasLeftLoops && found.patience !== undefined && { patience: found.patience }),
     failure,
+    ...(prepared.coverage != null && { coverage: prepared.coverage.result(isOfProgram) }),
     ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
       racy: true as const,
     }),
@@ -296,6 +310,11 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       failure === null &&
       !isOfBackend(found.endless.file) && { endless: placeOf(found.endless) }),
   }
+}
+
+/** Neither of the event loop, nor of what makes the calls of a generated program. */
+function isOfProgram(file: string): boolean {
+  return isAbsolute(file) && !isOfBackend(file) && !HARNESS.test(file)
 }
 
 /** With the patience of threads, where there was one: see ExecutionLimits. */
@@ -389,7 +408,7 @@ async function exploreFairly(target: Target, prepared: Prepared, options: CheckO
 /** As exploreWithAside(), with the places of the source where it is refused. */
 async function exploreTarget(
   target: Target,
-  { subject, sites, digest }: Prepared,
+  { subject, sites, digest, coverage = null }: Prepared,
   options: CheckOptions,
   patience: number | null,
 ): Promise<ExplorationWithAside> {
@@ -412,6 +431,7 @@ async function exploreTarget(
     ...(turns !== undefined && { turns }),
     ...(timeouts !== undefined && { timeouts }),
     patience,
+    coverage,
     ...(onProgress && { onProgress }),
   }
   const workers = options.workers ?? 1

@@ -2,6 +2,9 @@
 
 import type { FailureKind } from './run-once.ts'
 
+/** The path of what makes the calls of a generated program: its own steps are not told. */
+export const HARNESS = /[\\/]check[\\/]perform-calls\.[jt]s$/
+
 /** A row of the table: what a thread does next. */
 export type CounterexampleRow =
   | {

@@ -28,7 +28,7 @@ import {
   setTracer,
   steppedHost,
 } from '../backends/stepped/index.ts'
-import type { Counterexample } from './counterexample-data.ts'
+import { type Counterexample, HARNESS } from './counterexample-data.ts'
 import { TIME } from './execution.ts'
 import { goOn, isOver, noticeChanges } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
@@ -48,8 +48,6 @@ import {
 /** Characters of source that a reason quotes. */
 const QUOTE_MAX = 60
 
-/** What makes the calls of a generated program: its own steps are not told. */
-const HARNESS = /[\\/]check[\\/]perform-calls\.[jt]s$/
 /** Event loops: their steps are told in words, of which they leave the others out, and at the place of their caller. */
 const LOOP = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/
 /** What does as methods of the engine that call functions: see library.ts of the stepped backend. */

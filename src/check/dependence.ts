@@ -22,8 +22,9 @@ import {
   WAITING,
   WOKEN,
 } from '../backends/stepped/index.ts'
+import type { Coverage } from './coverage.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
-import { QUEUES, READS, UPDATES, WRITES, aimStop, modeOf } from './operation-modes.ts'
+import { QUEUES, READS, UPDATES, WRITES, aimStop, modeOf, modeToCover } from './operation-modes.ts'
 import { hasTimeoutsLeft } from './passing-time.ts'
 import {
   LAST_QUEUE,
@@ -82,12 +83,19 @@ export abstract class Dependence extends Scheduler {
   protected endsThreads = false
   /** Cells on which the thread spins that goes on or is ended in the last event. */
   readonly #watched: number[] = []
+  readonly #coverage: Coverage | null
 
-  constructor(threadCount: number, maxSteps: number, symmetry: Symmetry | null) {
+  constructor(
+    threadCount: number,
+    maxSteps: number,
+    symmetry: Symmetry | null,
+    coverage: Coverage | null = null,
+  ) {
     super()
     this.count = threadCount
     this.symmetry = symmetry
-    this.shadow = new Shadow(threadCount)
+    this.#coverage = coverage
+    this.shadow = new Shadow(threadCount, coverage !== null)
     const events = maxSteps + 1
     this.schedule = new Uint8Array(events)
     this.kind = new Uint8Array(events)
@@ -230,6 +238,7 @@ export abstract class Dependence extends Scheduler {
         this.#meetCell(event, thread, cell, mode)
     }
     if (kind === STOP && thread.victim!.state === SPINNING) this.#meetWatched(event, thread, thread.victim!)
+    if (this.#coverage !== null) this.#cover(this.#coverage, thread, modeToCover(thread, mode))
     // What is only known now is missing from the clocks before.
     if (this.isOutdated) return
     this.meetRaces(event, id)
@@ -237,6 +246,11 @@ export abstract class Dependence extends Scheduler {
     this.clock[clock + id] = event + 1
     this.#sync[clock + id] = event + 1
     this.lastEvent[id] = event
+  }
+
+  #cover(coverage: Coverage, { id, cell, cells, site }: Thread, mode: number): void {
+    if (mode === 0) coverage.reach(site)
+    else coverage.meet(this.shadow, id, cell, cells, site, mode)
   }
 
   /** The thread looks at its clock, which nobody else sees. */
@@ -403,6 +417,7 @@ export abstract class Dependence extends Scheduler {
     clock[into + id] = event + 1
     sync[into + id] = event + 1
     this.lastEvent[id] = event
+    this.#coverage?.reach(thread.site)
   }
 
   /** A thread comes to a cell. */
@@ -440,11 +455,13 @@ export abstract class Dependence extends Scheduler {
     if (this.symmetry !== null) this.symmetry.plainRead(id, this)
     for (let cell = firstCell; cell < firstCell + cells; cell++) this.#touch(id, cell)
     this.races.plainRead(id, firstCell, cells, site)
+    this.#coverage?.meet(this.shadow, id, firstCell, cells, site, READS)
   }
 
   override plainWrite(id: number, firstCell: number, cells: number, site: number): void {
     for (let cell = firstCell; cell < firstCell + cells; cell++) this.#touch(id, cell)
     this.races.plainWrite(id, firstCell, cells, site)
+    this.#coverage?.meet(this.shadow, id, firstCell, cells, site, WRITES)
   }
 
   /** A digest of what happened: the same for executions that differ only in the order of what commutes. */

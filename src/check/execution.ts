@@ -48,6 +48,7 @@ import {
   waitsForAnother,
 } from './passing-time.ts'
 import type { Checkpoints } from './checkpoints.ts'
+import type { Coverage } from './coverage.ts'
 import { Dependence } from './dependence.ts'
 import { aimStop } from './operation-modes.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
@@ -81,6 +82,8 @@ export interface ExecutionLimits {
    * Null, the default, for no limit.
    */
   readonly patience?: number | null
+  /** Where set, it is told what is come to. */
+  readonly coverage?: Coverage | null
 }
 
 export abstract class Execution extends Dependence {
@@ -117,7 +120,7 @@ export abstract class Execution extends Dependence {
   #isFirst = true
 
   constructor(threadCount: number, limits: ExecutionLimits, symmetry: Symmetry | null = null) {
-    super(threadCount, limits.maxSteps, symmetry)
+    super(threadCount, limits.maxSteps, symmetry, limits.coverage)
     this.threads = Array.from({ length: threadCount }, (_, id) => new Thread(id))
     this.#limits = limits
     this.patience = limits.patience ?? null

@@ -2,6 +2,7 @@
 
 import { CountRead, TimeUp, addCounting } from '../backends/stepped/index.ts'
 import { Checkpoints } from './checkpoints.ts'
+import type { Coverage } from './coverage.ts'
 import { type Execution, REDUNDANT } from './execution.ts'
 import { Explorer } from './explorer.ts'
 import { RandomWalk } from './random-walk.ts'
@@ -39,6 +40,8 @@ export interface ExploreOptions {
   readonly counting?: readonly number[]
   /** Called once after so many milliseconds, between two executions: what was found by other means, see aside.ts. */
   readonly aside?: { readonly afterMs: number; readonly look: () => Found | null }
+  /** Where set, it is told what is come to. */
+  readonly coverage?: Coverage | null
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
   /** Called after each execution that is not redundant, with a digest of the order of conflicting steps. */
@@ -111,7 +114,7 @@ export function makeExplorer(
   fullDepth = 0,
   leavesIdle = (options.bound ?? null) === null,
 ): Explorer {
-  const { maxSteps, bound = null, distinct = false, patience = null } = options
+  const { maxSteps, bound = null, distinct = false, patience = null, coverage = null } = options
   // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
   const mayExchange = bound === null && !distinct && subject.functions !== undefined
   const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
@@ -122,6 +125,7 @@ export function makeExplorer(
     fullDepth,
     leavesIdle,
     patience,
+    coverage,
   })
   if (subject.saver !== undefined) explorer.checkpoints = new Checkpoints(explorer.threads, subject.saver)
   return explorer
@@ -146,13 +150,14 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
-  const { maxSteps, strategy, seed = 0, depth = 1, patience = null, onOrder } = options
+  const { maxSteps, strategy, seed = 0, depth = 1, patience = null, coverage = null, onOrder } = options
   const walk = new RandomWalk(subject.threads, {
     maxSteps,
     strategy: strategy === 'pct' ? 'pct' : 'random',
     seed,
     depth,
     patience,
+    coverage,
   })
   const orders = new Set<string>()
   let redundant = 0

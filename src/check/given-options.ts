@@ -10,6 +10,7 @@ import { NoScenario } from './no-scenario.ts'
 
 const anything = (): true => true
 const isText = (value: unknown): boolean => typeof value === 'string'
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 const isCount =
   (least: number) =>
@@ -24,6 +25,7 @@ type Rules<Given> = Readonly<
 
 const optionRules: Rules<CheckOptions> = {
   bound: [(value) => value === null || isCount(0)(value), 'a whole number from 0, or null'],
+  coverage: [isBoolean, 'true or false'],
   depth: [isCount(1), 'a whole number from 1'],
   ledger: [isText, 'the path of a file'],
   maxExecutions: [isCount(1), 'a whole number from 1'],
@@ -46,7 +48,7 @@ const scenarioRules: Rules<Scenario> = {
   // Told apart where it is known whose they are.
   threads: [anything, 'a list of functions'],
   invariant: [isFunction, 'a function'],
-  terminate: [(value) => typeof value === 'boolean', 'true or false'],
+  terminate: [isBoolean, 'true or false'],
   options: [isObject, 'an object'],
 }
 

@@ -40,6 +40,7 @@ const counts = new Map<string, number>()
 const outcomes: Outcome[] = []
 const optionNames = [
   'bound',
+  'coverage',
   'depth',
   'ledger',
   'maxExecutions',

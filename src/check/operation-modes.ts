@@ -84,6 +84,11 @@ export function modeOf(thread: Thread): number {
   }
 }
 
+/** What an operation does that stands in the program, to be told: 0 for one that only the checker has. */
+export function modeToCover({ kind }: Thread, mode: number): number {
+  return kind <= NOTIFY || kind === WAIT_ASYNC ? mode : 0
+}
+
 function seesExpected(thread: Thread): boolean {
   const value = thread.array[thread.index]
   // Elements that are no 32-bit integers: it might.

@@ -163,6 +163,7 @@ async function drive(
     const split = coordinator.waiting < looks.length
     ledger?.add(id, result, split)
     coordinator.apply(id, result, split)
+    if (result.coverage !== undefined) options.coverage?.add(result.coverage)
     const { executions, redundant, steps } = coordinator
     const seconds = (performance.now() - started) / 1000
     const estimatedExecutions = coordinator.estimate()
@@ -188,8 +189,8 @@ class Pool {
 
   constructor(count: number, target: WorkerData['target'], options: ExploreOptions) {
     // Functions cannot be sent.
-    const { onProgress: _progress, onOrder: _order, ...plainOptions } = options
-    const workerData: WorkerData = { target, options: plainOptions }
+    const { onProgress: _progress, onOrder: _order, coverage, ...plainOptions } = options
+    const workerData: WorkerData = { target, options: plainOptions, isCovered: coverage != null }
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
     this.#workers = Array.from(
       { length: count },

@@ -2,7 +2,8 @@
 //
 // The words of a cell: the last atomic write, the last use of the queue of those who wait on it, and the kind of the
 // updates since that write (see dependence.ts), then for each thread its last atomic read, write, update and use of the
-// queue, and when and where it last read and wrote plainly. Events are numbered from 1 here, so that 0 is none.
+// queue, and when and where it last read and wrote plainly. Events are numbered from 1 here, so that 0 is none. Where
+// coverage is told, a word for each thread follows: see coverage.ts.
 
 export const LAST_WRITE = 0
 export const LAST_QUEUE = 1
@@ -29,6 +30,7 @@ let spare = new Int32Array(0)
 export class Shadow {
   /** Words of a cell. */
   readonly stride: number
+  readonly threads: number
   words = new Int32Array(0)
   /** Pairs of a place and what was there before. */
   #log = new Int32Array(LOG_WORDS)
@@ -36,8 +38,9 @@ export class Shadow {
   /** Who has touched each cell, in all executions: nobody (0), one thread (one more than its number) or MANY. */
   owners = new Uint8Array(0)
 
-  constructor(threads: number) {
-    this.stride = PER_THREAD + threads * THREAD_WORDS
+  constructor(threads: number, isCovered = false) {
+    this.threads = threads
+    this.stride = PER_THREAD + threads * (THREAD_WORDS + (isCovered ? 1 : 0))
   }
 
   /** Makes room for so many cells. */

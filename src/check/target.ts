@@ -2,6 +2,7 @@
 
 import type { ScriptRequest, Site } from '../backends/stepped/index.ts'
 import type { RwsemKind } from '../kernel/index.ts'
+import type { Coverage } from './coverage.ts'
 import type { Subject } from './run-once.ts'
 import type { InlineCall } from './inline-call.ts'
 import type { SourcePatch } from './mutants/patch.ts'
@@ -39,7 +40,9 @@ export interface Target {
 /** A program that is loaded, ready to be explored. */
 export interface Prepared {
   readonly subject: Subject
-  readonly sites: readonly Site[]
+  readonly sites: Site[]
+  /** What is told of the places that are come to, where it is. */
+  readonly coverage?: Coverage | null
   /** Of its code, patches included. */
   readonly digest: string
   /** Of what its threads have loaded, by names that only they know: see SteppedPrograms. */

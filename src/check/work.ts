@@ -8,6 +8,7 @@
 // The coordinator's state follows from the results that it was given, one after the other. So a list of them is enough
 // to go on from: see ledger.ts.
 
+import type { CoverageNews } from './coverage.ts'
 import { REDUNDANT } from './execution.ts'
 import { type ExploreOptions, makeExplorer } from './explore.ts'
 import { type Subject, mayRunAgain, runOnce, withoutStacks } from './run-once.ts'
@@ -36,6 +37,8 @@ export interface UnitResult {
   /** See Exploration. */
   readonly hasLeftTimeouts: boolean
   readonly hasLeftLoops: boolean
+  /** What it came to, if that is to be told. */
+  readonly coverage?: CoverageNews | undefined
 }
 
 /** Where a look at a unit ends; what is being executed is finished. */
@@ -111,6 +114,7 @@ export class UnitRunner {
       failed,
       hasLeftTimeouts: explorer.hasLeftTimeouts,
       hasLeftLoops: explorer.hasLeftLoops,
+      coverage: this.#options.coverage?.takeNews(),
     }
     // What a failure has left behind is not fit for going on.
     if (failed !== null) this.#explorer = makeExplorer(this.#subject, this.#options)

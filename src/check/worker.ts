@@ -10,6 +10,7 @@ import {
   setDeadline,
   setTurns,
 } from '../backends/stepped/index.ts'
+import { Coverage } from './coverage.ts'
 import type { ExploreOptions } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type Target, prepare } from './prepare.ts'
@@ -19,6 +20,8 @@ import { type UnitResult, UnitRunner, deadlineAfter } from './work.ts'
 export interface WorkerData {
   readonly target: Target
   readonly options: ExploreOptions
+  /** It tells what is come to. */
+  readonly isCovered: boolean
 }
 
 export type WorkerReply =
@@ -42,14 +45,15 @@ interface Request {
 // What the program prints is no part of what a command prints.
 Object.assign(console, { _stdout: process.stderr })
 
-const { target, options } = workerData as WorkerData
+const { target, options, isCovered } = workerData as WorkerData
 setDeadline(deadlineAfter(options.maxMs))
 if (options.turns !== undefined) setTurns(options.turns)
 if (options.timeouts !== undefined) setTimeouts(options.timeouts)
-const { subject } = await prepare(target, false)
+const { subject, sites } = await prepare(target, false)
 setDeadline(deadlineAfter(options.maxMs))
 setCounting(options.counting ?? [])
-const runner = new UnitRunner(subject, options)
+const coverage = isCovered ? new Coverage(sites) : null
+const runner = new UnitRunner(subject, { ...options, coverage })
 
 parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
   let reply: WorkerReply

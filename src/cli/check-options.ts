@@ -33,6 +33,7 @@ export interface ExploringOptions {
   readonly workers?: string
   readonly ledger?: string
   readonly shard?: string
+  readonly coverage?: boolean
 }
 
 export function addExploringOptions(command: Command): Command {
@@ -47,6 +48,7 @@ export function addExploringOptions(command: Command): Command {
     .option('--workers <count>', 'number of exploring threads (default: 1)')
     .option('--ledger <file>', 'checkpoint file: continue from it if it exists, and keep it up to date')
     .option('--shard <i/n>', 'explore part i of n, for machines that do not communicate')
+    .option('--coverage', 'also list pairs of lines that came to the same memory in one order only')
 }
 
 /** The options of the checker. Throws UsageError. */
@@ -56,7 +58,10 @@ export function parseExploring(given: ExploringOptions): CheckOptions {
   refuseWith(strategy !== 'dpor', given, ['bound', 'workers', 'ledger', 'shard'], 'is random', 'leave it out')
   refuseWith(strategy === 'dpor', given, ['seed'], 'is not random', 'give --strategy pct or random')
   refuseWith(strategy !== 'pct', given, ['depth'], 'has no depth', 'give --strategy pct')
-  const { bound, turns, timeouts, seed, executions, depth, workers, ledger, shard } = given
+  const { bound, turns, timeouts, seed, executions, depth, workers, ledger, shard, coverage } = given
+  const part = shard !== undefined ? 'shard' : 'ledger'
+  if (coverage === true && given[part] !== undefined)
+    throw new UsageError(`--coverage does not go with --${part}`, 'it is told of one exploration')
   return {
     strategy,
     ...(bound !== undefined && { bound: parseCount(bound, '--bound', 0, BOUND_MAX) }),
@@ -70,6 +75,7 @@ export function parseExploring(given: ExploringOptions): CheckOptions {
     ...(workers !== undefined && { workers: parseCount(workers, '--workers', 1, WORKERS_MAX) }),
     ...(ledger !== undefined && { ledger }),
     ...(shard !== undefined && { shard: parseShard(shard) }),
+    ...(coverage === true && { coverage }),
   }
 }
 

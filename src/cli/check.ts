@@ -17,6 +17,7 @@ import { rwsemNames } from '../kernel/index.ts'
 import { formatCount, plural } from '../report/numbers.ts'
 import { wrap } from '../report/table.ts'
 import { printConflicts } from './check-conflicts.ts'
+import { coverageText } from './check-coverage.ts'
 import { printFirstCheck } from './check-init.ts'
 import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
 import {
@@ -251,6 +252,7 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (options.output !== undefined) refuseOutput(options)
   if (options.contended === true) refuseContended(target, options)
   if (options.requirePass === true) refuseRequirePass(options)
+  if (options.coverage === true) refuseCoverage(options)
   if (
     conflicts === true &&
     (target !== undefined || all === true || every === true || published === true || replay !== undefined)
@@ -306,6 +308,14 @@ function refuseRequirePass(options: CheckCommandOptions): void {
       `--require-pass does not go with --${wrong}`,
       'give it with what is explored as a whole',
     )
+}
+
+/** What prints a table instead of results. */
+function refuseCoverage(options: CheckCommandOptions): void {
+  const others = ['mutants', 'published', 'conflicts', 'replay'] as const
+  const wrong = others.find((name) => options[name] !== undefined)
+  if (wrong !== undefined)
+    throw new UsageError(`--coverage does not go with --${wrong}`, 'give it with what is explored as a whole')
 }
 
 function refuseContended(target: string | undefined, options: CheckCommandOptions): void {
@@ -394,6 +404,7 @@ function resultJson(result: CheckResult): string {
     ...(result.clock && { clock: true }),
     ...(result.chance && { chance: true }),
     ...(result.programs && { programs: result.programs }),
+    ...(result.coverage && { coverage: result.coverage }),
   })}\n`
 }
 
@@ -428,7 +439,7 @@ function resultText(result: CheckResult, target: string): string {
   const work = `  ${counts} in ${seconds.toFixed(2)} s\n`
   const isOver = result.failure === null && result.endless === undefined
   const nothing = steps === 0 && isOver ? `${NOTHING_SHARED}\n` : ''
-  const line = `${lineOf(result)}\n${work}${nothing}${remainderText(result)}`
+  const line = `${lineOf(result)}\n${work}${nothing}${remainderText(result)}${coverageText(result)}`
   if (result.failure === null) return line
   return `${line}\n${failureText(result.failure, target, textOptions().width)}\n`
 }

@@ -310,6 +310,36 @@ test('check', { concurrency: 2 }, async (t) => {
         }
       },
     ),
+    t.test('coverage: lines in one order only, and what nobody reached', async () => {
+      const values = ['check', program('flagged'), '--coverage']
+      const { code, stdout } = await faultline(values)
+      assert.equal(
+        stdout.split('\n').slice(2).join('\n'),
+        `  coverage: 5 pairs of lines came to the same memory, 1 of them in one order in every interleaving:
+    flagged.ts:23 cells[TOLD] = 1
+      then flagged.ts:31 cells[TOLD]
+  no thread came to
+    flagged.ts:30 Atomics.store(cells, NEVER, 1)
+`,
+      )
+      assert.equal(code, 0)
+      const bounded = await faultline([...values, '--bound', '0'])
+      assert.match(
+        bounded.stdout,
+        /4 pairs of lines came to the same memory, 1 of them in one order only, so far:/,
+      )
+      const { coverage } = JSON.parse((await faultline([...values, '--json'])).stdout) as CheckResult
+      assert.deepEqual([coverage!.pairs, coverage!.oneOrder.length, coverage!.unreached.length], [5, 1, 1])
+      for (const other of [
+        '--shard=1/2',
+        '--ledger=file',
+        '--replay=fl1.flagged.ts.a308f888d8.AAcDAQ.fb77',
+      ]) {
+        const refused = await faultline([...values, other])
+        assert.match(refused.stderr, /--coverage does not go with --(shard|ledger|replay) — /)
+        assert.equal(refused.code, 2)
+      }
+    }),
     t.test('the mutants of a scenario: each is caught', async () => {
       const { code, stdout } = await faultline(['check', 'fault-fault', '--mutants', '--json'])
       const results = stdout

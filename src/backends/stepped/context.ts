@@ -117,7 +117,7 @@ export class Context {
 
   /** The number of a place: of those of the module, until the module is part of a program. */
   site(node: Node, what: string, counts: readonly string[] = []): Node {
-    const number = this.#sites.add(this.module, node, this.frame.info.name, what, counts)
+    const number = this.#sites.add(this.module, node, this.frame.info, what, counts)
     return tree.make('Literal', { value: number, raw: `${SITE}${number}` })
   }
 

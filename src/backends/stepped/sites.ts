@@ -14,8 +14,9 @@ export interface Site {
   readonly file: string
   readonly line: number
   readonly column: number
-  /** The function that it stands in. */
+  /** The function that it stands in, and where in the text that begins; absent for what only a stack told. */
   readonly function: string
+  readonly body?: number
   /** What happens there, such as 'Atomics.load', 'read' or 'loop'. */
   readonly what: string
   /** The source text, in one line. */
@@ -32,7 +33,7 @@ export class SiteTable {
   add(
     module: ProgramModule,
     node: Node,
-    functionName: string,
+    within: { readonly name: string; readonly node: Node | null },
     what: string,
     counts: readonly string[] = [],
   ): number {
@@ -42,7 +43,8 @@ export class SiteTable {
     const { line, column } = positionOf(module, node.start)
     const source = module.text.slice(node.start, node.end).replaceAll(/\s+/g, ' ')
     const number = this.sites.length
-    const site = { file: module.file, line, column, function: functionName, what, source }
+    const { name, node: body } = within
+    const site = { file: module.file, line, column, function: name, body: body?.start ?? 0, what, source }
     this.sites.push(counts.length === 0 ? site : { ...site, counts })
     this.#known.set(key, number)
     return number
