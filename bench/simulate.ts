@@ -36,6 +36,7 @@ import {
   publishedRows,
   simulate,
   usualCpus,
+  withPages,
 } from '../src/simulate/index.ts'
 import type { DesignName } from '../src/workloads/index.ts'
 
@@ -80,9 +81,7 @@ const common = {
 /** With fewer pages for each thread, where `--pages` says so. */
 function findScaled(name: string, pages = Number(values.pages ?? 0)): SimulatedWorkload {
   const usual = findSimulatedWorkload(name)!
-  if (pages === 0) return usual
-  const scale = pages / usual.pages
-  return { ...usual, pages, warmUp: usual.warmUp * scale, measured: usual.measured * scale }
+  return pages === 0 ? usual : withPages(usual, pages)
 }
 
 function say(text: string): void {

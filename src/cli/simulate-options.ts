@@ -22,6 +22,7 @@ export const simulateOptionModes: Readonly<Record<string, readonly SimulateMode[
   seconds: ['calibrate'],
   output: ['calibrate', 'workload'],
   cpus: SIMULATED,
+  pages: ['workload'],
   design: SIMULATED,
   rwsem: SIMULATED,
   rss: SIMULATED,

@@ -18,6 +18,7 @@ import {
   type MachineModel,
   type SimulateResult,
   type SimulatedWorkload,
+  TooManyFrames,
   Topology,
   accountingNames,
   spinlockNames,
@@ -28,6 +29,7 @@ import {
   simulateTrace,
   simulatedWorkloads,
   usualCpus,
+  withPages,
 } from '../simulate/index.ts'
 import { calibrateCommand } from './calibrate.ts'
 import { UsageError } from './failure.ts'
@@ -50,6 +52,8 @@ import { refuseIneffective, simulateOptionModes } from './simulate-options.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
 
 const DEFAULT_MACHINE = 'skylake-2s'
+/** A round of fewer would be all calls. */
+const PAGES_MIN = 64
 
 interface SimulateCommandOptions {
   readonly machine: string
@@ -58,6 +62,7 @@ interface SimulateCommandOptions {
   readonly seconds: string
   readonly output?: string
   readonly cpus?: string
+  readonly pages?: string
   readonly design: string
   readonly rwsem: string
   readonly rss: string
@@ -91,6 +96,10 @@ export function simulateCommand(): Command {
       'write a chart (F.svg, F.html) or F.csv; with --calibrate: a file for --machine',
     )
     .option('--cpus <counts>', 'numbers of CPUs, as 1,2,4 (default: powers of two up to all of the machine)')
+    .option(
+      '--pages <count>',
+      'pages that each thread touches between two calls, in a round of page_fault1 to 3',
+    )
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', RWSEM_OPTION, 'year')
     .option(
@@ -175,12 +184,32 @@ async function runCommand(
     return
   }
   const file = options.output === undefined ? null : chartFile(options.output)
-  const result = await simulate({ ...common, workload, cpus: cpusOf(options.cpus, machine, workload) })
+  const cpus = cpusOf(options.cpus, machine, workload)
+  const result = await simulateSized({ ...common, workload: sized(workload, options.pages), cpus })
   if (file !== null) await writeText(file, chartText(file, result))
   const chart = options.chart ? `\n${scalingLines(result.runs).join('\n')}\n` : ''
   const text = simulateText(result, textOptions()) + chart
   const written = file === null ? '' : pageLine(file)
   await print(options.json ? toJson(result) : options.csv ? scalingCsv(result) : text + written)
+}
+
+/** With the pages of `--pages`, which only workloads take that are smaller than their source. */
+function sized(workload: SimulatedWorkload, given: string | undefined): SimulatedWorkload {
+  if (given === undefined) return workload
+  const { name, pages, sourcePages } = workload
+  if (pages >= sourcePages)
+    throw new UsageError(`--pages: ${name} has the size of its source already`, 'leave it out')
+  return withPages(workload, parseCount(given, '--pages', PAGES_MIN, sourcePages))
+}
+
+/** Throws UsageError if the machine would need more memory than there can be. */
+async function simulateSized(request: Parameters<typeof simulate>[0]): Promise<SimulateResult> {
+  try {
+    return await simulate(request)
+  } catch (error) {
+    if (error instanceof TooManyFrames) throw new UsageError(error.message, 'give fewer --pages or --cpus')
+    throw error
+  }
 }
 
 /** What `--output` can be, by how its name ends. */

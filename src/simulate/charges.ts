@@ -20,9 +20,10 @@ const GATHER_FRAME = 6
 const WALK = 7
 const LAYOUT_CHANGED = 8
 const READ_SEQUENCE = 9
+const GOT_LOCK = 10
 
 /** The program of a recording has further ones, from here on. */
-export const FURTHER_PROBES = 10
+export const FURTHER_PROBES = 11
 
 export const costProbes: readonly Probe[] = [
   { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
@@ -38,12 +39,14 @@ export const costProbes: readonly Probe[] = [
   { file: 'sync/seqcount.ts', function: 'readSeqcountRetry', id: READ_SEQUENCE },
 ]
 
-/** Where the mmap lock is about to be given up, or downgraded. The program of a recording has its own there. */
-export const layoutProbes: readonly Probe[] = ['mmapWriteUnlock', 'mmapWriteDowngrade'].map((name) => ({
-  file: 'mm/mmap-lock.ts',
-  function: name,
-  id: LAYOUT_CHANGED,
-}))
+/** Who has got the mmap lock, or is about to give it up or downgrade it. A recorded program has its own there. */
+export const lockProbes: readonly Probe[] = [
+  { function: 'mmapReadLock', id: GOT_LOCK, result: true },
+  { function: 'mmapReadTryLock', id: GOT_LOCK, result: true },
+  { function: 'mmapWriteLock', id: GOT_LOCK, result: true },
+  { function: 'mmapWriteUnlock', id: LAYOUT_CHANGED },
+  { function: 'mmapWriteDowngrade', id: LAYOUT_CHANGED },
+].map((probe) => ({ ...probe, file: 'mm/mmap-lock.ts' }))
 
 /** Default of {@link MachineModel.software} `createNs`. */
 const CREATE_NS = 25_000
@@ -71,7 +74,7 @@ export interface ChargesOptions {
   readonly random: () => number
   /** Whether a fault asks for the line of the mmap lock first. */
   readonly prefetchesMmapLock: boolean
-  /** What faults read on the line of the mmap lock. */
+  /** What else is at the mmap lock. */
   readonly besideLock: BesideLock
   /** What of `software.layoutNs` a call takes. */
   readonly layoutShare: number
@@ -163,11 +166,24 @@ export class Charges {
         simulator.spend(thread, WORKING, (software.unmapPageNs ?? 0) * longer)
         return
       case LAYOUT_CHANGED:
+        this.#writeOwner(thread, first as Task, a as number)
         simulator.spend(thread, WORKING, (software.layoutNs ?? 0) * this.#options.layoutShare * longer)
         return
       case CALL_FUNCTION_MANY:
         simulator.spend(thread, INTERRUPT, software.ipiNs)
         return
     }
+  }
+
+  /** Of the functions that get the mmap lock, or try to. */
+  returned(id: number, result: unknown, first: unknown, mm: unknown): void {
+    const { id: thread } = first as Task
+    if (id === GOT_LOCK && result !== false) this.#writeOwner(thread, first as Task, mm as number)
+  }
+
+  /** Linux notes each reader too (`rwsem_set_reader_owned`), where this kernel's forms leave it at the first. */
+  #writeOwner(thread: number, task: Task, mm: number): void {
+    if (this.#options.besideLock !== 'owner') return
+    this.#options.simulator.plainWrite(thread, cellOf(task, mm + Mm.mmapLockOwner), 1)
   }
 }

@@ -13,4 +13,5 @@ export { type SimulatedTraceRun, type TraceSimulateResult, simulateTrace } from 
 export { Topology } from './topology.ts'
 export { type SimulateAll, type WhatIf, type WhatIfRun, whatIf } from './what-if.ts'
 export { simulateOnWorkers } from './trace-workers.ts'
-export { type SimulatedWorkload, findSimulatedWorkload, simulatedWorkloads } from './workloads.ts'
+export { type SimulatedWorkload, findSimulatedWorkload, simulatedWorkloads, withPages } from './workloads.ts'
+export { TooManyFrames } from './stepped-run.ts'

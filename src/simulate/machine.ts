@@ -91,9 +91,9 @@ export interface MachineModel {
    */
   readonly prefetchesMmapLock?: boolean
   /**
-   * With an accounting, the root of the page table (`pgd` in `mm_struct`) is on the line of the mmap lock, and each
-   * fault reads it when it walks, so that it waits for that line, also if it takes no mmap lock. True where the kernel
-   * that was measured is 5.11 or 5.12: there `write_protect_seq` had moved the lock to offset 128 (2e3025434a6b
+   * With the accounting of 5.11, the root of the page table (`pgd` in `mm_struct`) is on the line of the mmap lock, and
+   * each fault reads it when it walks, so that it waits for that line, also if it takes no mmap lock. True where the
+   * kernel that was measured is 5.11 or 5.12: there `write_protect_seq` had moved the lock to offset 128 (2e3025434a6b
    * moved it back before 5.13), while the root is at 80. Behind the lock, the patches put `mmap_seq`, which the faults
    * of Lespinasse's designs read. Default: no.
    */
@@ -132,12 +132,24 @@ export function prefetchesMmapLock(machine: MachineModel, accounting: Accounting
   return machine.prefetchesMmapLock === true && accounting !== 'none' && accounting !== '6.16'
 }
 
-/** What faults read on the line of the mmap lock: the root of the page table, the mm's sequence count, or nothing. */
-export type BesideLock = 'root' | 'sequence' | null
+/**
+ * What else is at the mmap lock. 'root': the root of the page table is on its line, which each fault reads; 'sequence':
+ * the mm's sequence count is; 'owner': the lock begins at the end of a line, and its owner, which each CPU writes that
+ * gets it, is on the next.
+ */
+export type BesideLock = 'root' | 'sequence' | 'owner' | null
 
 export function besideLock(machine: MachineModel, accounting: AccountingName): BesideLock {
-  if (accounting === 'none') return null
-  return accounting === '5.11' && machine.isRootApart === true ? 'sequence' : 'root'
+  switch (accounting) {
+    case '5.11':
+      return machine.isRootApart === true ? 'sequence' : 'root'
+    case '6.1':
+      return 'root'
+    case '6.16':
+      return 'owner'
+    default:
+      return null
+  }
 }
 
 /** Whether the kernel that is measured places threads as Linux does since 6.0, see `Topology.place`. */

@@ -341,7 +341,9 @@ class SimulatedRun implements Meter, Probes, Subject {
     this.#charges!.called(id, first, a)
   }
 
-  returned(): void {}
+  returned(id: number, result: unknown, first: unknown, a: unknown): void {
+    this.#charges!.returned(id, result, first, a)
+  }
 
   // -------------------------------------------------------------------------------------------------------------------
   // What the simulator asks

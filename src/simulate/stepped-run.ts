@@ -23,7 +23,7 @@ import {
   isAbortReason,
   resolveKernelConfig,
 } from '../kernel/index.ts'
-import { costProbes, layoutProbes } from './charges.ts'
+import { costProbes, lockProbes } from './charges.ts'
 import { type LoadedMachine, type MachineName, loadMachine } from './load-machine.ts'
 import type { MachineModel } from './machine.ts'
 import type { Simulator } from './simulator.ts'
@@ -52,7 +52,7 @@ const HEAP_WORDS = 2 * 1024 * 1024
  */
 export function machineLoader<Request>(
   name: MachineName,
-  probes: readonly Probe[] = [...costProbes, ...layoutProbes],
+  probes: readonly Probe[] = [...costProbes, ...lockProbes],
 ): () => Promise<(request: Request) => SimulatedMachine> {
   let loaded: Promise<LoadedMachine> | null = null
   return async () => {
@@ -68,10 +68,18 @@ export function machineLoader<Request>(
   }
 }
 
+/** As many as a page-table entry can name: a frame's number has 20 bits. */
+export const FRAMES_MAX = 2 ** 20 - 1
+
+/** The run needs more frames. */
+export class TooManyFrames extends Error {
+  override readonly name = 'TooManyFrames'
+}
+
 /** Memory of one node, near to all. */
 const ONE_NODE: NodeOptions = { count: 1, ofCpu: [] }
 
-/** What the machine is booted with. `more` are words of the heap beside those of every machine. */
+/** What the machine is booted with. Throws TooManyFrames. `more` are words of the heap beside those of every machine. */
 export function bootRequest(
   kernel: RunKernel,
   threads: number,
@@ -81,6 +89,10 @@ export function bootRequest(
   nodes = ONE_NODE,
 ): Omit<BootRequest, 'meter'> {
   const { design, rwsem, config, rss, accounting, spinlock } = kernel
+  if (frames > FRAMES_MAX)
+    throw new TooManyFrames(
+      `the run needs ${frames} frames, and a simulated machine has at most ${FRAMES_MAX}`,
+    )
   const words =
     fixedHeapWords(threads, frames, nodes.count) + threads * HEAP_WORDS_PER_THREAD + HEAP_WORDS + more
   return {

@@ -39,6 +39,7 @@ import { Simulator } from './simulator.ts'
 import type { Subject } from './surroundings.ts'
 import type { SimulatedMachine } from './stepped-machine.ts'
 import {
+  FRAMES_MAX,
   type RunKernel,
   SPARE_FRAMES_PER_THREAD,
   bootRequest,
@@ -93,8 +94,6 @@ export interface RawTraceRun extends RawRun {
 
 /** Words of a page table with what describes it. */
 const TABLE_WORDS = 1024
-/** A frame's number has 20 bits. */
-const FRAMES_MAX = 2 ** 20 - 1
 
 /** The program needs more than a simulated machine can have. */
 export class TraceTooLarge extends Error {

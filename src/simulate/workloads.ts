@@ -238,3 +238,9 @@ export const simulatedWorkloads: readonly SimulatedWorkload[] = [
 export function findSimulatedWorkload(name: string): SimulatedWorkload | undefined {
   return simulatedWorkloads.find((workload) => workload.name === name)
 }
+
+/** With another number of pages for each thread, and a window that is as many times as long. */
+export function withPages(workload: SimulatedWorkload, pages: number): SimulatedWorkload {
+  const scale = pages / workload.pages
+  return { ...workload, pages, warmUp: workload.warmUp * scale, measured: workload.measured * scale }
+}

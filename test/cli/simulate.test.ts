@@ -28,6 +28,32 @@ const runKeys = [
 
 test('simulate', { concurrency: 2 }, async (t) => {
   await Promise.all([
+    t.test(
+      '--pages: a longer round has fewer calls, and some workloads have the size of their source',
+      async () => {
+        const run = async (pages: string): Promise<number> => {
+          const { stdout } = await faultline([
+            ...['simulate', 'page_fault1', '--cpus', '2', '--design', 'classic', '--json', '--pages', pages],
+          ])
+          const { runs } = JSON.parse(stdout) as SimulateResult
+          return runs[0]!.faults
+        }
+        assert.ok((await run('1024')) > 3 * (await run('256')))
+        for (const [workload, given, said] of [
+          ['pft', ['--pages', '512'], /--pages: pft has the size of its source already/],
+          ['page_fault1', ['--pages', '8'], /--pages 8 is not usable — give a whole number of 64 to 32768/],
+          [
+            'page_fault1',
+            ['--pages', '32768', '--cpus', '64'],
+            /the run needs \d+ frames, .* at most 1048575/,
+          ],
+        ] as const) {
+          const { code, stderr } = await faultline(['simulate', workload, ...given])
+          assert.match(stderr, said)
+          assert.equal(code, 2)
+        }
+      },
+    ),
     t.test('JSON, with the keys that are relied upon', async () => {
       const { code, stdout, stderr } = await faultlineAlone([
         'simulate',

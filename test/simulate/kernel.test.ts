@@ -138,6 +138,31 @@ describe('the kernel in virtual time', () => {
       )
     })
 
+    it('has neither the root of the page table since 6.10, nor the owner in 6.16, which each reader writes', async () => {
+      const trips = async (accounting: '6.1' | '6.10' | '6.16', design: string): Promise<number[]> => {
+        const kernel = { rwsem: 'spinning', accounting, spinlock: 'queued' } as const
+        const change = (machine: MachineModel): MachineModel => ({ ...machine, prefetchesMmapLock: false })
+        const simulated = await shortRun({
+          workload: 'pft-split',
+          design,
+          ...kernel,
+          cpus: 48,
+          pages: 256,
+          change,
+        })
+        return ['mm.mmapLock', 'mm.mmapLockOwner'].map((name) => tripsOf(simulated, name))
+      }
+      const [lock61] = await trips('6.1', 'classic')
+      const [lock610, owner610] = await trips('6.10', 'classic')
+      const [lock616, owner616] = await trips('6.16', 'classic')
+      // Where the root is there, the line has often gone by the time at which the fault walks.
+      assert.ok(lock61! > lock610! + 0.2, `${lock61} and ${lock610} trips of the lock`)
+      assert.ok(Math.abs(lock616! - lock610!) < 0.1, `${lock610} and ${lock616} trips of the lock`)
+      assert.equal(owner610, 0)
+      assert.ok(Math.abs(owner616! - 1) < 0.02, `${owner616} trips of the owner`)
+      assert.deepEqual(await trips('6.16', 'per-vma-lock-2023'), [0, 0])
+    })
+
     it('is there already where one CPU runs alone', async () => {
       const [without, ahead] = [await run('classic', 1, false), await run('classic', 1, true)]
       assert.ok(Math.abs(nsPerCount(ahead) / nsPerCount(without) - 1) < 0.01)

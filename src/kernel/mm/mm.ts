@@ -101,6 +101,8 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   executeOnlyPkey: ACCOUNTS + 14,
 
   pgd: PGD,
+  /** Nothing here: a simulated Linux that has the owner of the mmap lock on a line of its own has it there. */
+  mmapLockOwner: PGD + PGD_WORDS,
 })
 
 export const MM_FILE_PAGES = 0
