@@ -32,9 +32,8 @@ test('simulate', { concurrency: 2 }, async (t) => {
       '--pages: a longer round has fewer calls, and some workloads have the size of their source',
       async () => {
         const run = async (pages: string): Promise<number> => {
-          const { stdout } = await faultline([
-            ...['simulate', 'page_fault1', '--cpus', '2', '--design', 'classic', '--json', '--pages', pages],
-          ])
+          const values = ['simulate', 'page_fault1', '--cpus', '2', '--design', 'classic', '--json']
+          const { stdout } = await faultline([...values, '--pages', pages])
           const { runs } = JSON.parse(stdout) as SimulateResult
           return runs[0]!.faults
         }
