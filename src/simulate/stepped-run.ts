@@ -79,7 +79,7 @@ export class TooManyFrames extends Error {
 /** Memory of one node, near to all. */
 const ONE_NODE: NodeOptions = { count: 1, ofCpu: [] }
 
-/** What the machine is booted with. Throws TooManyFrames. `more` are words of the heap beside those of every machine. */
+/** What the machine is booted with. Throws TooManyFrames. `more`: words of the heap beside those of each machine. */
 export function bootRequest(
   kernel: RunKernel,
   threads: number,
