@@ -67,7 +67,7 @@ export abstract class Accesses extends Scheduler {
     this.#slowness = slownessOfCores(machine, topology.cores)
     this.hitNs = new Float64Array(count)
     this.atomicNs = new Float64Array(count)
-    for (let id = 0; id < count; id++) this.moveTo(id, this.coreOf[id]!)
+    for (let id = 0; id < count; id++) this.#takesOn(id, this.coreOf[id]!)
     this.drainAt = new Float64Array(count)
     this.#storeLine = new Int32Array(count)
     this.heldUntil = new Float64Array(lines)
@@ -101,9 +101,13 @@ export abstract class Accesses extends Scheduler {
 
   /** The thread is on this core from now on. */
   moveTo(thread: number, core: number): void {
-    const { hitNs, atomicNs } = this.machine.latency
     this.coreOf[thread] = core
     this.coreOf[thread + this.count] = core
+    this.#takesOn(thread, core)
+  }
+
+  #takesOn(thread: number, core: number): void {
+    const { hitNs, atomicNs } = this.machine.latency
     this.hitNs[thread] = hitNs * this.#slowness[core]!
     this.atomicNs[thread] = atomicNs * this.#slowness[core]!
   }

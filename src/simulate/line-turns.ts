@@ -10,7 +10,7 @@
 import { LOAD, type Thread } from '../backends/stepped/index.ts'
 import { Accesses } from './accesses.ts'
 import { ClockQueue } from './clock-queue.ts'
-import { LineWaiters } from './line-waiters.ts'
+import { LineWaiters, Waiting } from './line-waiters.ts'
 import { LINE_SHIFT } from './lines.ts'
 import type { SimulatorOptions } from './surroundings.ts'
 
@@ -24,6 +24,7 @@ export abstract class LineTurns extends Accesses {
 
   /** The line for which a thread, or a request, waits on behalf of all that do, or -1. */
   readonly #waitLine: Int32Array
+  readonly #waiting: Waiting
   readonly #waiters = new Map<number, LineWaiters>()
   readonly #unusedWaiters: LineWaiters[] = []
 
@@ -42,11 +43,18 @@ export abstract class LineTurns extends Accesses {
     const { count } = this
     this.#sharesCores = options.topology.shape.threadsPerCore > 1
     this.queue = new ClockQueue(2 * count)
+    this.#waiting = new Waiting(options.topology, this.coreOf)
     this.#waitLine = new Int32Array(2 * count).fill(NOBODY)
     this.#ahead = new Int32Array(count).fill(NOBODY)
     this.#aheadComes = new Float64Array(count)
     this.#needed = new Int32Array(count).fill(NOBODY)
     this.#isInPlace = new Uint8Array(count)
+  }
+
+  override moveTo(thread: number, core: number): void {
+    this.#waiting.move(thread, core)
+    this.#waiting.move(thread + this.count, core)
+    super.moveTo(thread, core)
   }
 
   protected queued(id: number, time: number): false {
@@ -91,7 +99,7 @@ export abstract class LineTurns extends Accesses {
   #waitFor(id: number, line: number, present: LineWaiters | undefined, time: number): void {
     let waiters = present
     if (waiters === undefined) {
-      waiters = this.#unusedWaiters.pop() ?? new LineWaiters()
+      waiters = this.#unusedWaiters.pop() ?? new LineWaiters(this.#waiting)
       this.#waiters.set(line, waiters)
       this.#represent(line, id)
     }
@@ -122,8 +130,8 @@ export abstract class LineTurns extends Accesses {
   #handOn(line: number, representative: number, time: number): number {
     this.#waitLine[representative] = NOBODY
     const waiters = this.#waiters.get(line)!
-    let id = this.#sharesCores ? waiters.takeSibling(this.coreOf, (cpu) => this.#isServed(cpu, line)) : NOBODY
-    if (id < 0) id = waiters.next(this.topology, this.coreOf, this.machine.nearHandovers, time)
+    let id = this.#sharesCores ? waiters.takeSibling((cpu) => this.#isServed(cpu, line)) : NOBODY
+    if (id < 0) id = waiters.next(this.machine.nearHandovers, time)
     const isThread = id < this.count
     if (isThread) this.#get(id, line, time)
     else this.#comes(id - this.count, time)
