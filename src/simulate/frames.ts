@@ -63,8 +63,9 @@ export class FrameCosts {
     return isHot
   }
 
-  /** The socket whose memory the frame is in. */
+  /** The socket whose memory the frame is in; of all sockets where they have one. */
   #homeOf(frame: number, core: number): number {
+    if (this.#machine.hasOneMemory === true) return 0
     if (this.#framesPerNode === 0) return this.#topology.socketOfCore[core]!
     return Math.floor(frame / this.#framesPerNode)
   }
