@@ -96,7 +96,7 @@ export interface CheckResult {
   readonly leftCounter?: string
   /** For linearizable(): how many programs of calls were explored, and how many there are. */
   readonly programs?: { readonly explored: number; readonly inAll: number }
-  /** The program has accesses of racy(), for which only sequentially consistent values are explored. */
+  /** The program has accesses of racy(), which read older values too, up to four times in a thread. */
   readonly racy?: true
   /** The program names a clock: where a thread looks at it, it stands as before or has moved by ten days. */
   readonly clock?: true

@@ -32,7 +32,7 @@ import { exploreParts } from './parts.ts'
 import { NoScenario } from './no-scenario.ts'
 import type { Address } from './scenario.ts'
 import { TIMEOUTS_MAX, setTimeouts } from './passing-time.ts'
-import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
+import { type KernelChoice, type Prepared, type Target, hasRacyAccesses, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
 import { executionOf, readToken } from './token.ts'
@@ -301,9 +301,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     ...(found.hasLeftLoops && found.patience !== undefined && { patience: found.patience }),
     failure,
     ...(prepared.coverage != null && { coverage: prepared.coverage.result(isOfProgram) }),
-    ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
-      racy: true as const,
-    }),
+    ...(hasRacyAccesses(prepared.sites) && { racy: true as const }),
     ...(readsClocks(prepared.sites) && { clock: true as const }),
     ...(drawsNumbers(prepared.sites) && { chance: true as const }),
     ...(found.endless !== null &&

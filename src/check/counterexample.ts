@@ -26,10 +26,12 @@ import {
   operationNames,
   runThreads,
   setTracer,
+  setWatching,
   steppedHost,
 } from '../backends/stepped/index.ts'
 import { type Counterexample, HARNESS } from './counterexample-data.ts'
 import { TIME } from './execution.ts'
+import { OlderValues, olderValue } from './older-values.ts'
 import { goOn, isOver, noticeChanges } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
 import { type Subject, runAgain } from './run-once.ts'
@@ -85,6 +87,11 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
   const hidden = subject.hidden ?? []
   const { noun } = failed
   const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null, hidden)
+  if (subject.isRacy === true) {
+    recorder.older = new OlderValues(threads.length)
+    recorder.ordersUpdates = true
+    setWatching(true)
+  }
   setTracer(recorder)
   let error: unknown = null
   try {
@@ -137,6 +144,8 @@ function quoted(source: string): string {
 /** Follows a schedule and notes what happens. */
 class Recorder extends Scheduler {
   isLost = false
+  /** Where racy accesses may read older values: what is known of them. */
+  older: OlderValues | null = null
   readonly #threads: readonly Thread[]
   readonly #sites: readonly Site[]
   readonly #failed: FailedExecution
@@ -156,6 +165,7 @@ class Recorder extends Scheduler {
   /** Steps that are told, which are numbered without the others. */
   #toldSteps = 0
   #last = -1
+  #lastStep: { readonly thread: number; readonly kind: number } | null = null
   #reason = ''
 
   constructor(
@@ -194,10 +204,26 @@ class Recorder extends Scheduler {
     if (chosen.state === WAITING)
       this.#reason = `${this.#nameOf(chosen)} has waited as long as it was ready to`
     noticeChanges(this.#threads)
+    this.#noticeWoken()
     goOn(chosen)
     this.#step++
+    this.older?.step(chosen, this.#step)
+    this.#lastStep = { thread: chosen.id, kind: chosen.kind }
     if (isShown) this.#last = chosen.id
     return chosen.id
+  }
+
+  /** Who goes on because of the last step, if that has notified. */
+  #noticeWoken(): void {
+    const last = this.#lastStep
+    if (this.older === null || last?.kind !== NOTIFY) return
+    for (const { id, kind, state } of this.#threads)
+      if (kind === WOKEN && state === READY) this.older.woken(id, last.thread)
+  }
+
+  override valueRead(thread: Thread, last: number): number {
+    const values = this.older?.of(thread, last) ?? []
+    return olderValue(thread, last, values, () => this.hasPassed(thread))
   }
 
   override hasPassed(thread: Thread): boolean {
@@ -222,8 +248,8 @@ class Recorder extends Scheduler {
     // The tracer is told of the same access, with its value.
   }
 
-  override plainWrite(): void {
-    // See plainRead.
+  override plainWrite(thread: number, firstCell: number, cells: number, site: number): void {
+    this.older?.plain(thread, firstCell, cells, site, true)
   }
 
   #whySwitch(): string {
@@ -334,6 +360,8 @@ class Recorder extends Scheduler {
     thread.told = ''
     if (isLoops && told === '') return
     const racy = thread.isPlain && (kind === LOAD || kind === STORE) ? 'racy ' : ''
+    const isOlder = racy !== '' && kind === LOAD && thread.isOlder
+    const old = isOlder ? ', an older value' : ''
     const recorded = this.#note(thread, isLoops ? thread.toldAt : thread.site, {
       step: this.#step,
       operation,
@@ -342,10 +370,10 @@ class Recorder extends Scheduler {
       before: hasMemory && !isWoken ? before : null,
       after: hasMemory && !isWoken ? after : null,
       writes: hasMemory && !isWoken && !isReading(kind) && !fails,
-      reads: hasMemory && !isWoken && kind !== STORE,
+      reads: hasMemory && !isWoken && kind !== STORE && !isOlder,
       isLoops,
       say: (name, value) =>
-        isLoops ? told : `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
+        isLoops ? told : `${racy}${sayOperation(kind, name, before, after, expected, value)}${old}`,
       wokenBy: kind === WOKEN ? (this.#wokenBy[thread.id] ?? null) : null,
     })
     if (recorded === null) return

@@ -24,6 +24,7 @@ import {
 } from '../backends/stepped/index.ts'
 import type { Coverage } from './coverage.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
+import type { OlderValues } from './older-values.ts'
 import { QUEUES, READS, UPDATES, WRITES, aimStop, modeOf, modeToCover } from './operation-modes.ts'
 import { hasTimeoutsLeft } from './passing-time.ts'
 import {
@@ -84,6 +85,10 @@ export abstract class Dependence extends Scheduler {
   /** Cells on which the thread spins that goes on or is ended in the last event. */
   readonly #watched: number[] = []
   readonly #coverage: Coverage | null
+  /** Where racy accesses may read older values: what is known of them. */
+  protected older: OlderValues | null = null
+  /** Events are repeated, of which only that is not known any more. */
+  protected isRepeating = false
 
   constructor(
     threadCount: number,
@@ -452,6 +457,7 @@ export abstract class Dependence extends Scheduler {
   // Plain accesses
 
   override plainRead(id: number, firstCell: number, cells: number, site: number): void {
+    if (this.isRepeating) return
     if (this.symmetry !== null) this.symmetry.plainRead(id, this)
     for (let cell = firstCell; cell < firstCell + cells; cell++) this.#touch(id, cell)
     this.races.plainRead(id, firstCell, cells, site)
@@ -459,6 +465,8 @@ export abstract class Dependence extends Scheduler {
   }
 
   override plainWrite(id: number, firstCell: number, cells: number, site: number): void {
+    this.older?.plain(id, firstCell, cells, site, true)
+    if (this.isRepeating) return
     for (let cell = firstCell; cell < firstCell + cells; cell++) this.#touch(id, cell)
     this.races.plainWrite(id, firstCell, cells, site)
     this.#coverage?.meet(this.shadow, id, firstCell, cells, site, WRITES)

@@ -50,6 +50,7 @@ import {
 import type { Checkpoints } from './checkpoints.ts'
 import type { Coverage } from './coverage.ts'
 import { Dependence } from './dependence.ts'
+import { OlderValues, olderValue } from './older-values.ts'
 import { aimStop } from './operation-modes.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
 import { NotSymmetric, type Symmetry } from './symmetry.ts'
@@ -82,6 +83,8 @@ export interface ExecutionLimits {
    * Null, the default, for no limit.
    */
   readonly patience?: number | null
+  /** Accesses of racy() may read older values. Default false. */
+  readonly isRacy?: boolean
   /** Where set, it is told what is come to. */
   readonly coverage?: Coverage | null
 }
@@ -125,6 +128,7 @@ export abstract class Execution extends Dependence {
     this.#limits = limits
     this.patience = limits.patience ?? null
     this.exchanges = symmetry !== null
+    this.ordersUpdates = limits.isRacy === true
     const events = limits.maxSteps + 1
     this.preemptions = new Int32Array(events + 1)
     this.#moved = new Uint8Array(events)
@@ -159,8 +163,11 @@ export abstract class Execution extends Dependence {
     this.#beginAt(0, -1)
     this.wokenBy.fill(-1)
     this.shadow.grow(memory.cells)
+    const { isRacy = false } = this.#limits
+    if (isRacy) this.older = new OlderValues(this.count)
     // What happens before the first operation is the same in every execution.
-    setWatching(this.#isFirst)
+    this.isRepeating = !this.#isFirst
+    setWatching(this.#isFirst || isRacy)
     this.#isFirst = false
   }
 
@@ -286,8 +293,9 @@ export abstract class Execution extends Dependence {
     this.chosen(event, chosen)
     this.depth = event + 1
     this.lastThread = chosen
-    if (event === this.branch) setWatching(true)
+    if (event === this.branch) this.#beginNew()
     if (this.log !== null) this.log.step(event, thread)
+    this.older?.step(thread, event + 1)
     if (this.isOutdated) return this.end(OUTDATED)
     return this.races.report === null ? chosen : this.end(RACE)
   }
@@ -297,7 +305,8 @@ export abstract class Execution extends Dependence {
    * to be tried in its place, and no order is noted. If another comes to it after all, the path is followed again.
    */
   override passes(thread: Thread): boolean {
-    if (thread.kind > COMPARE_EXCHANGE || this.log !== null || this.endsThreads) return false
+    if (thread.kind > COMPARE_EXCHANGE || this.log !== null || this.endsThreads || this.older !== null)
+      return false
     const { id, cell } = thread
     if (this.shadow.owners[cell] !== id + 1 || thread.cells !== 1) return false
     const event = this.depth
@@ -330,17 +339,36 @@ export abstract class Execution extends Dependence {
   /** To be called after an execution that has ended as OUTDATED: the next one follows its path from the beginning. */
   followAgain(): void {}
 
-  /** The thread looks at its clock, in the middle of what it does: nobody else goes on, and nobody sees it. */
+  /** What comes is not what was before. */
+  #beginNew(): void {
+    this.isRepeating = false
+    setWatching(true)
+  }
+
   override hasPassed(thread: Thread): boolean {
-    const { id } = thread
     if (this.symmetry !== null) throw new NotSymmetric('a thread looks at a clock')
-    const event = this.depth
-    const isNew = event >= this.branch
     const mayMove = hasJumpsLeft(thread)
     if (!mayMove) this.timeLeft()
-    if (!mayMove || event >= this.#limits.maxSteps) return false
+    const hasMoved = mayMove && this.#decides(thread)
+    if (hasMoved) thread.jumps++
+    return hasMoved
+  }
+
+  override valueRead(thread: Thread, last: number): number {
+    const values = this.older?.of(thread, last) ?? []
+    if (values.length > 0 && this.symmetry !== null)
+      throw new NotSymmetric('a racy access may read an older value')
+    return olderValue(thread, last, values, () => this.#decides(thread))
+  }
+
+  /** The thread looks at its clock, or at an older value, in the middle of what it does: nobody else sees it. */
+  #decides(thread: Thread): boolean {
+    const { id } = thread
+    const event = this.depth
+    const isNew = event >= this.branch
+    if (event >= this.#limits.maxSteps) return false
     if (!isNew && (this.kind[event] !== LOOK || this.schedule[event] !== id)) {
-      const what = `thread ${id} looked at its clock at step ${event + 1}`
+      const what = `thread ${id} looked at its clock, or at an older value, at step ${event + 1}`
       throw new NotDeterministic(`repeated with the same choices, ${what}`, event + 1, thread.site)
     }
     if (isNew) {
@@ -352,10 +380,9 @@ export abstract class Execution extends Dependence {
       this.schedule[event] = id
       this.accountLook(event, thread)
       this.looked(event, id)
-      if (event === this.branch) setWatching(true)
+      if (event === this.branch) this.#beginNew()
     }
     this.depth = event + 1
-    if (this.#moved[event] === 1) thread.jumps++
     return this.#moved[event] === 1
   }
 
@@ -386,6 +413,7 @@ export abstract class Execution extends Dependence {
     }
     if (this.log !== null) this.log.step(event, thread)
     goOn(thread)
+    this.older?.step(thread, event + 1)
     this.depth = event + 1
     this.lastThread = chosen
     return chosen
@@ -399,8 +427,9 @@ export abstract class Execution extends Dependence {
     while (last >= 0 && this.kind[last] === LOOK) last--
     if (last < 0 || this.kind[last] !== NOTIFY) return
     for (const thread of this.threads) {
-      if (thread.kind === WOKEN && thread.state === READY && this.wokenBy[thread.id]! < 0)
-        this.wokenBy[thread.id] = last
+      if (thread.kind !== WOKEN || thread.state !== READY) continue
+      if (this.wokenBy[thread.id]! < 0) this.wokenBy[thread.id] = last
+      this.older?.woken(thread.id, this.schedule[last]!)
     }
   }
 

@@ -125,6 +125,7 @@ export function makeExplorer(
     fullDepth,
     leavesIdle,
     patience,
+    isRacy: subject.isRacy === true,
     coverage,
   })
   if (subject.saver !== undefined) explorer.checkpoints = new Checkpoints(explorer.threads, subject.saver)
@@ -157,6 +158,7 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
     seed,
     depth,
     patience,
+    isRacy: subject.isRacy === true,
     coverage,
   })
   const orders = new Set<string>()

@@ -42,6 +42,7 @@ import {
 } from './run-once.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
+import { OlderValues, olderValue } from './older-values.ts'
 
 /** At step `step`, from 0, thread `thread` is chosen against the rule. */
 export interface Turning {
@@ -106,8 +107,9 @@ export function follow(subject: Subject, options: FollowOptions): FollowedRun {
 function followOnce(subject: Subject, options: FollowOptions): FollowedRun {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
-  const follower = new Follower(threads, options)
-  if (options.races) setWatching(true)
+  const older = subject.isRacy === true ? new OlderValues(subject.threads) : null
+  const follower = new Follower(threads, options, older)
+  if (options.races || older !== null) setWatching(true)
   const { thrown } = runThreads(threads, bodies, follower)
   const failed = (kind: FailureKind, thread: number, error: unknown, race: RaceReport | null) => ({
     kind,
@@ -214,19 +216,22 @@ class Follower extends Scheduler {
   readonly #threads: readonly Thread[]
   readonly #options: FollowOptions
   readonly #order: HappensBefore | null
+  readonly #older: OlderValues | null
   #last = -1
   /** Since this step, only threads that time let go on were at work, and came to nothing; -1 if it is not so. */
   #stuckSince = -1
 
-  constructor(threads: readonly Thread[], options: FollowOptions) {
+  constructor(threads: readonly Thread[], options: FollowOptions, older: OlderValues | null) {
     super()
     this.#threads = threads
     this.#options = options
-    this.#order = options.races ? new HappensBefore(threads.length) : null
+    this.#older = older
+    this.ordersUpdates = older !== null
+    this.#order = older ?? (options.races ? new HappensBefore(threads.length) : null)
   }
 
   get race(): RaceReport | null {
-    return this.#order?.race ?? null
+    return (this.#options.races ? this.#order?.race : null) ?? null
   }
 
   steps(): number {
@@ -284,6 +289,15 @@ class Follower extends Scheduler {
   }
 
   override hasPassed({ id }: Thread): boolean {
+    return this.#decides(id)
+  }
+
+  override valueRead(thread: Thread, last: number): number {
+    const values = this.#older?.of(thread, last) ?? []
+    return olderValue(thread, last, values, () => this.#decides(thread.id))
+  }
+
+  #decides(id: number): boolean {
     const step = this.choices.length
     if (this.ending !== 'lost' || step >= this.#options.maxSteps) return false
     const enabled = (1 << id) | (1 << TIME)

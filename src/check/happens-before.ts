@@ -42,7 +42,7 @@ export class HappensBefore {
   race: RaceReport | null = null
   readonly #count: number
   /** For each thread, which step of each other it knows of; of itself, its last. */
-  readonly #clocks: readonly Int32Array[]
+  protected readonly clocks: readonly Int32Array[]
   readonly #cells = new Map<number, Cell>()
   /** What those knew who notified a thread that has not gone on yet. */
   readonly #wakers: (Int32Array | null)[]
@@ -50,23 +50,23 @@ export class HappensBefore {
   constructor(threads: number) {
     this.#count = threads
     this.#wakers = Array.from({ length: threads }, () => null)
-    this.#clocks = Array.from({ length: threads }, () => new Int32Array(threads))
+    this.clocks = Array.from({ length: threads }, () => new Int32Array(threads))
   }
 
   /** Thread `id` was notified by thread `by`, in its last step. */
   woken(id: number, by: number): void {
-    this.#wakers[id] ??= this.#clocks[by]!.slice()
+    this.#wakers[id] ??= this.clocks[by]!.slice()
   }
 
   /** A thread is about to do its operation as step `step`, from 1. */
   step(thread: Thread, step: number): void {
     const { id, kind } = thread
-    const clock = this.#clocks[id]!
+    const clock = this.clocks[id]!
     if (kind === STOP) {
       const victim = thread.victim!.id
-      join(clock, this.#clocks[victim]!)
+      join(clock, this.clocks[victim]!)
       // What it did plainly since its last step, too.
-      clock[victim] = this.#clocks[victim]![victim]! + 1
+      clock[victim] = this.clocks[victim]![victim]! + 1
     }
     if (kind === WOKEN) {
       const waker = this.#wakers[id]
@@ -94,7 +94,7 @@ export class HappensBefore {
 
   /** Its time is over: it takes itself out of the queue. */
   #leaveQueue(thread: Thread, step: number): void {
-    const clock = this.#clocks[thread.id]!
+    const clock = this.clocks[thread.id]!
     for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
       const cell = this.#cell(at)
       if (cell.queued !== null) join(clock, cell.queued)
@@ -104,7 +104,7 @@ export class HappensBefore {
   }
 
   plain(id: number, firstCell: number, cells: number, site: number, write: boolean): void {
-    const clock = this.#clocks[id]!
+    const clock = this.clocks[id]!
     for (let at = firstCell; at < firstCell + cells; at++) {
       const cell = this.#cell(at)
       const mine = { thread: id, site, write, atomic: false }
@@ -126,7 +126,7 @@ export class HappensBefore {
     const mine = { thread: thread.id, site: thread.site, write: writes, atomic: true }
     for (let other = 0; other < this.#count; other++) {
       if (other === thread.id) continue
-      const known = this.#clocks[thread.id]![other]!
+      const known = this.clocks[thread.id]![other]!
       this.#compare(at, cell.plainWrites, other, known, { write: true, atomic: false }, mine)
       if (writes) this.#compare(at, cell.plainReads, other, known, { write: false, atomic: false }, mine)
     }
@@ -150,12 +150,12 @@ export class HappensBefore {
     const queues = usesQueue(thread)
     for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
       const cell = this.#cell(at)
-      if (queues) cell.queued = this.#clocks[id]!.slice()
+      if (queues) cell.queued = this.clocks[id]!.slice()
       if (isOfQueue(kind)) continue
       if (kind !== STORE) note(cell.atomicReads, id, step, site)
       if (!writes) continue
       note(cell.atomicWrites, id, step, site)
-      const known = this.#clocks[id]!.slice()
+      const known = this.clocks[id]!.slice()
       if (isUpdate(thread)) cell.updated.push(known)
       else {
         cell.written = isRacy(thread) ? null : known

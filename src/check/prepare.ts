@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import {
   type LoadOptions,
   ScriptNeeded,
+  type Site,
   type SteppedPrograms,
   alone,
   beginClocks,
@@ -61,7 +62,9 @@ async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
   if (call !== undefined) refuseOtherScenario(call, description)
   const { options = {} } = description
   const title = (given as { name?: string }).name ?? description.title ?? placeOf(target)
-  return { subject: userSubject(description, program.loops), ...loaded, title, options }
+  const subject = userSubject(description, program.loops)
+  subject.isRacy = hasRacyAccesses(sites)
+  return { subject, ...loaded, title, options }
 }
 
 function preparePrograms(
@@ -71,9 +74,15 @@ function preparePrograms(
   performCalls: Parameters<typeof linearPrograms>[1],
 ): Prepared {
   const { programs, inAll } = linearPrograms(description, performCalls)
+  for (const each of programs) each.isRacy = hasRacyAccesses(loaded.sites)
   const subject = programs[target.program ?? 0]!
   const prepared = { ...loaded, subject, title: description.name ?? placeOf(target), options: description }
   return target.program === undefined ? { ...prepared, programs, programsInAll: inAll } : prepared
+}
+
+/** Accesses of racy() are among the places. */
+export function hasRacyAccesses(sites: readonly Site[]): boolean {
+  return sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what))
 }
 
 /** What is called by nothing else. */

@@ -29,6 +29,8 @@ import { NotSymmetric } from './symmetry.ts'
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
   readonly threads: number
+  /** It has accesses of racy(), which may read older values. */
+  isRacy?: boolean
   /** Called when threads have to choose between events: adds a thread that makes the choices. */
   addChooser?(): void
   /** Called when threads start another one: adds a thread that may be started. */

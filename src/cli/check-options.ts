@@ -134,7 +134,7 @@ const CLOCK = ' (where a thread looks at a clock, that stands as before or has m
 /** The same of random numbers. */
 const CHANCE = ' (one sequence of random numbers)'
 /** What is not explored of accesses that race. */
-const RACY = ' (racy accesses: only sequentially consistent values are explored)'
+const RACY = ' (racy accesses read older values too, each thread four at most)'
 
 const NO_END = `  no execution ended
   if threads send messages to each other for ever, or wait for each other in turn: let them stop after a few rounds

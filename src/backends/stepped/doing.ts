@@ -5,7 +5,7 @@ import { leaveTime, takeTime, tellTime } from './clock.ts'
 import { eventLoops } from './event-loops.ts'
 import { checkForbidden } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
-import { forbidden, mustStop, sleepers, soloThread, state, stop, tracer } from './running.ts'
+import { forbidden, mustStop, scheduler, sleepers, soloThread, state, stop, tracer } from './running.ts'
 import { TRACKED } from './tags.ts'
 import { beginInner, endInner } from './vain-turns.ts'
 import {
@@ -67,9 +67,18 @@ export function noteRead(thread: Thread, value: number): void {
 
 export function loadDone(thread: Thread): number {
   const { array, index } = thread
+  if (thread.isPlain) return racyLoadDone(thread)
   if (thread.native) return nativeDone(thread)
   if (forbidden !== null) checkForbidden(thread.cell, thread.site)
   const value = array[index]!
+  noteRead(thread, value)
+  if (tracer !== null) tracer.operation(thread, LOAD, value, value)
+  return value
+}
+
+function racyLoadDone(thread: Thread): number {
+  if (forbidden !== null) checkForbidden(thread.cell, thread.site)
+  const value = scheduler!.valueRead(thread, thread.array[thread.index]!)
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, LOAD, value, value)
   return value
@@ -167,7 +176,7 @@ function nativeDone(thread: Thread): number {
 function nativeOperation(thread: Thread, array: Watched, index: number, operand: number): number {
   switch (thread.kind) {
     case LOAD:
-      return thread.isPlain ? array[index]! : real.load(array, index)
+      return real.load(array, index)
     case STORE:
       return thread.isPlain ? (array[index] = operand) : real.store(array, index, operand)
     case ADD:

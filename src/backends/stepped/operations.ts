@@ -4,7 +4,7 @@ import { announce, viewOf } from './announcing.ts'
 import { loadDone, perform } from './doing.ts'
 import { write } from './plain-accesses.ts'
 import { real } from './real-atomics.ts'
-import { all, current, refuseToStop, soloThread, state, stop } from './running.ts'
+import { all, current, refuseToStop, scheduler, soloThread, state, stop } from './running.ts'
 import { SHARED } from './tags.ts'
 import {
   ADD,
@@ -83,7 +83,7 @@ function operate(
 ): number {
   const thread = current
   thread.kind = kind
-  thread.unread = unread
+  thread.unread = unread && scheduler?.ordersUpdates !== true
   thread.isPlain = false
   thread.site = site
   thread.array = array

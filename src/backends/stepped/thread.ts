@@ -245,6 +245,9 @@ export class Thread {
   /** What its clock told last, and how often it had moved far by itself: see look(). */
   clockTold = 0
   jumps = 0
+  /** How often it has read an older value in racy(); and whether its last read did. */
+  olderReads = 0
+  isOlder = false
   /** A turn of a loop has begun that only looks at a clock; its reads and changes by then. */
   isBusy = false
   busyLooks = 0
@@ -337,6 +340,8 @@ export class Thread {
     this.clockLooks = 0
     this.clockTold = 0
     this.jumps = 0
+    this.olderReads = 0
+    this.isOlder = false
     this.isBusy = false
     this.draws = 0
     this.pausedClock = 0
@@ -409,6 +414,8 @@ export class Thread {
     this.clockLooks = other.clockLooks
     this.clockTold = other.clockTold
     this.jumps = other.jumps
+    this.olderReads = other.olderReads
+    this.isOlder = other.isOlder
     this.isBusy = other.isBusy
     this.busyLooks = other.busyLooks
     this.busyChanges = other.busyChanges
@@ -565,6 +572,12 @@ export abstract class Scheduler {
   /** The thread looks at its clock, which may have moved far since somebody did: returns whether it has. */
   hasPassed(_thread: Thread): boolean {
     return false
+  }
+  /** Updates whose results nobody uses are ordered too: what a racy access may read depends on it. */
+  ordersUpdates = false
+  /** What a read in racy() returns, where `last` was written last. */
+  valueRead(_thread: Thread, last: number): number {
+    return last
   }
   /** The clock of the thread that runs may have moved far, which is not tried any more. */
   timeLeft(): void {}
