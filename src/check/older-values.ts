@@ -26,7 +26,7 @@ interface Write {
 }
 
 export class OlderValues extends HappensBefore {
-  /** Writes of each cell by operations and racy accesses, since the last plain one: that is ordered with all of them. */
+  /** Writes of each cell by operations and racy accesses, since the last plain one, which is ordered with all. */
   readonly #writes = new Map<number, Write[]>()
 
   override step(thread: Thread, step: number): void {

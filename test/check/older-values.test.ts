@@ -1,5 +1,5 @@
-// Older values that racy() may read: known programs, and random ones against every interleaving of them with every value
-// that happens-before allows, enumerated without the checker.
+// Older values that racy() may read: known programs, and random ones against every interleaving of them with every
+// value that happens-before allows, enumerated without the checker.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
