@@ -44,6 +44,7 @@ describe('checking a file', () => {
 
   it('refuses shared memory that grows', async () => {
     await assert.rejects(check('grown-memory'), /grown-memory\.ts:7: shared memory that grows/)
+    await assert.rejects(check('grows'), /grows\.ts:11: shared memory that grows/)
   })
 
   it('lets a thread wait for what the engine lets it wait for', async () => {

@@ -57,9 +57,10 @@ export const { toString: nativeText } = Function.prototype
 /** Functions of the engine that call others in their name, make others of them, or read memory. */
 const { apply, bind, call } = Function.prototype as unknown as Record<'apply' | 'bind' | 'call', Method>
 const cut = SharedArrayBuffer.prototype.slice as Method
+const grow = SharedArrayBuffer.prototype.grow as Method
 const reflect = Reflect.apply as unknown as Method
 const construct = Reflect.construct as unknown as Method
-export const engine = { apply, bind, call, construct, cut, reflect }
+export const engine = { apply, bind, call, construct, cut, grow, reflect }
 const ofEngine: ReadonlySet<Method> = new Set(Object.values(engine))
 
 const own: Callee = {

@@ -17,7 +17,15 @@ import { accessesOf } from './known-accesses.ts'
 import { memory } from './memory.ts'
 import { bulkMethods, stepsCallbacks, viewMethod } from './names.ts'
 import { noteForeign } from './owned.ts'
-import { bulk, dataView, isBuffer, made, noteBulkRead, noteBulkWrite } from './plain-accesses.ts'
+import {
+  bulk,
+  dataView,
+  isBuffer,
+  made,
+  noteBulkRead,
+  noteBulkWrite,
+  refuseGrowth,
+} from './plain-accesses.ts'
 import { current, refused, soloThread, state, stepPackageOf, stopped } from './running.ts'
 import { type Shared, isMemory, isShared, none, sharedIn, sharedOf } from './shared-values.ts'
 import { SHARED, TRACKED } from './tags.ts'
@@ -326,6 +334,7 @@ function callForeign(
   if (ofPackages.has(called))
     return callPackage(called, object, args, () => Reflect.apply(called, object, args))
   if (called === engine.cut && object instanceof SharedArrayBuffer) return cutOut(object, args, site)
+  if (called === engine.grow && current !== soloThread) refuseGrowth(site)
   if (called === stringify) args = seeing(args, site)
   if (!isGiven(object, args) && (callee.depth === 0 || sharedIn(called, object, args, callee).size === 0))
     return seen(Reflect.apply(called, object, args))

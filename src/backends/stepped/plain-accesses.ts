@@ -252,11 +252,12 @@ export function exploreNothing(): void {
 function refuseToFollow(buffer: SharedArrayBuffer): void {
   const known = memory.sameMemory(buffer)
   if (buffer.growable || (known !== undefined && known.buffer.byteLength !== buffer.byteLength))
-    refused(
-      siteHere('SharedArrayBuffer'),
-      'shared memory that grows cannot be followed',
-      'make it as large as it gets',
-    )
+    refuseGrowth(siteHere('SharedArrayBuffer'))
+}
+
+/** Its length would be something that threads share, and that nobody sees them read. */
+export function refuseGrowth(site: number): never {
+  refused(site, 'shared memory that grows cannot be followed', 'make it as large as it gets')
 }
 
 type Entry = (array: Watched, index: number, site: number) => unknown
