@@ -43,7 +43,7 @@ describe('checking a file', () => {
   }
 
   it('refuses shared memory that grows', async () => {
-    await assert.rejects(check('grown-memory'), /grown-memory\.ts:7: shared memory that grows/)
+    await assert.rejects(check('grown-memory'), /grown-memory\.ts:6: shared memory that grows/)
     await assert.rejects(check('grows'), /grows\.ts:11: shared memory that grows/)
   })
 
