@@ -8,6 +8,7 @@ import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elemen
 import { isOfLoop, isOfRuntime } from './loop-imports.ts'
 import { bulkMethods, changingMethod, harmlessMethod, makesOwn, operations, viewMethod } from './names.ts'
 import { directOperation } from './outline.ts'
+import type { ProgramModule } from './program.ts'
 import { type Node, propertyName } from './syntax.ts'
 import { TRACKED } from './tags.ts'
 import * as tree from './tree.ts'
@@ -374,7 +375,16 @@ export function goesOutside(c: Context, node: Call): boolean {
   const target = c.reach.targets.get(node)
   const isKnown = target !== undefined && !target.unknown && target.functions.length > 0
   // Without arguments, there is nothing that it could be given; what it returns may be chance (see clock.ts).
-  return (node.arguments.length > 0 || /\brandomUUID\b/.test(c.module.text)) && !isKnown
+  return (node.arguments.length > 0 || drawsUuid(c.module)) && !isKnown
+}
+
+const uuids = new WeakMap<ProgramModule, boolean>()
+
+/** Asked at each call of a module, of which some are large. */
+function drawsUuid(module: ProgramModule): boolean {
+  let draws = uuids.get(module)
+  if (draws === undefined) uuids.set(module, (draws = /\brandomUUID\b/.test(module.text)))
+  return draws
 }
 
 /** What V8 calls it in its messages. */
