@@ -289,12 +289,14 @@ export const publishedRows: readonly PublishedRow[] = [
     },
     [],
   ),
+  // The lock of that version is a count: an increment unless it is negative, and a decrement (its patch 41, "replace
+  // rw_semaphore with atomic_t in vma_lock"). The semaphore came back with the second version.
   ...table(
     {
       ...pft,
       accounting: '6.1',
       machine: 'numa-56',
-      design: 'per-vma-lock-2023',
+      design: 'per-vma-refcount-2025',
       of: 'pft, 56 threads, 6.2 with per-VMA locks v1',
     },
     {
@@ -326,6 +328,28 @@ export const publishedRows: readonly PublishedRow[] = [
       30: 4_311_052,
       48: 5_283_791,
       56: 5_415_839,
+    },
+    [],
+  ),
+  // S. Baghdasaryan, in reply to M. Guzik, August 2024, with the model of the machine: the kernel as it was, before a
+  // patch that puts the lock into the VMA. Found last, with all constants as they stood.
+  ...table(
+    {
+      ...pft,
+      accounting: '6.10',
+      machine: 'numa-56',
+      design: 'per-vma-lock-2023',
+      of: 'pft, 56 threads, per-VMA rwsem, August 2024',
+    },
+    {
+      1: 470_924,
+      4: 1_714_824,
+      7: 2_801_395,
+      12: 3_934_168,
+      21: 3_736_832,
+      30: 3_845_187,
+      48: 4_712_318,
+      56: 4_873_234,
     },
     [],
   ),
