@@ -54,24 +54,19 @@ export {
   AND,
   COMPARE_EXCHANGE,
   FINISHED,
-  type Forbidden,
   LEAVE,
   LOAD,
   LOOK,
   NOTIFY,
   OR,
   PAUSE,
-  type Probes,
   READY,
-  SAVE,
   SIGNAL,
   SPINNING,
   STOP,
   STORE,
   SUB,
-  Scheduler,
   Thread,
-  type Tracer,
   WAIT,
   WAITING,
   WAIT_ASYNC,
@@ -80,5 +75,6 @@ export {
   type Watched,
   operationNames,
 } from './thread.ts'
+export { type Forbidden, type Probes, SAVE, Scheduler, type Tracer } from './scheduler.ts'
 export type { Site } from './sites.ts'
 export { SHARED, TRACKED } from './tags.ts'

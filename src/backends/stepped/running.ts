@@ -8,17 +8,8 @@ import { memory } from './memory.ts'
 import { guard, setGuard, unguard } from './real-atomics.ts'
 import { Decided, ScriptNeeded, SteppingRefused, TimeUp } from './refusal.ts'
 import type { Site } from './sites.ts'
-import {
-  type AsyncWaiter,
-  FINISHED,
-  type Forbidden,
-  type Frame,
-  type Probes,
-  SAVE,
-  Scheduler,
-  Thread,
-  type Tracer,
-} from './thread.ts'
+import { type Forbidden, type Probes, SAVE, Scheduler, type Tracer } from './scheduler.ts'
+import { type AsyncWaiter, FINISHED, type Frame, Thread } from './thread.ts'
 
 export const soloThread = new Thread(-1)
 
