@@ -37,7 +37,14 @@ import { refuseUnknown } from './given-options.ts'
 import { NoScenario } from './no-scenario.ts'
 import type { Address } from './scenario.ts'
 import { TIMEOUTS_MAX, setTimeouts } from './passing-time.ts'
-import { type KernelChoice, type Prepared, type Target, hasRacyAccesses, prepare } from './prepare.ts'
+import {
+  type KernelChoice,
+  type Prepared,
+  type Target,
+  hasRacyAccesses,
+  prepare,
+  scriptsWith,
+} from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
 import { executionOf, readToken } from './token.ts'
@@ -140,7 +147,7 @@ async function withScripts<T>(given: Target, body: (target: Target) => Promise<T
     } catch (error) {
       if (!(error instanceof ScriptNeeded)) throw error
       refuseAgain(target, error.request)
-      target = { ...target, scripts: [...(target.scripts ?? []), error.request] }
+      target = { ...target, scripts: scriptsWith(target.scripts ?? [], error.request) }
     }
   }
 }

@@ -15,6 +15,7 @@ import {
   forgetRefusal,
   loadSteppedTogether,
   memory,
+  noteTextOfWasm,
 } from '../backends/stepped/index.ts'
 import { withMarks } from './capture-marks.ts'
 import { comeTo, refuseDifference } from './capture.ts'
@@ -31,7 +32,7 @@ import type { Prepared, Target } from './target.ts'
 import { userSubject } from './user-scenario.ts'
 
 export { NoScenario } from './no-scenario.ts'
-export type { KernelChoice, Prepared, Target } from './target.ts'
+export { type KernelChoice, type Prepared, type Target, scriptsWith } from './target.ts'
 
 /**
  * Loads what is to be checked. With `trace`, calls are reported too, which costs time. Throws NoScenario, and
@@ -144,6 +145,7 @@ async function stepFile(
   { scenario: file, patches, call, scripts = [] }: Target,
   trace: boolean,
 ): Promise<SteppedPrograms> {
+  for (const { kind, specifier } of scripts) if (kind === 'eval') noteTextOfWasm(specifier)
   const edit: Pick<LoadOptions, 'edit'> = call === undefined ? withPatches(patches) : withMarks(call)
   const isLinear = call === undefined ? namesLinearizable(file) : call.kind === 'linearizable'
   return loading(file, () => {

@@ -26,7 +26,7 @@ import { runTwice } from './run-twice.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type CheckFailure, summariseFailure } from './failure.ts'
 import { oneAfterAnother } from './queue.ts'
-import { type KernelChoice, NoScenario, type Prepared, type Target, prepare } from './prepare.ts'
+import { type KernelChoice, NoScenario, type Prepared, type Target, prepare, scriptsWith } from './prepare.ts'
 import { RandomWalk, TRIALS } from './random-walk.ts'
 import { NotDeterministic } from './step-log.ts'
 import { type Facts, isNothing, learn, noFacts, tellSubject } from './slice-facts.ts'
@@ -230,7 +230,7 @@ const scripts = new Map<string, readonly ScriptRequest[]>()
 
 function addScript(target: SlicedTarget, request: ScriptRequest): void {
   const key = JSON.stringify(target)
-  scripts.set(key, [...(scripts.get(key) ?? []), request])
+  scripts.set(key, scriptsWith(scripts.get(key) ?? [], request))
 }
 
 function forget(): void {

@@ -1,6 +1,6 @@
 // The target of a check, as plain data that threads send to each other, and the loaded program.
 
-import type { ScriptRequest, Site } from '../backends/stepped/index.ts'
+import { type ScriptRequest, type Site, wasmDigestOf } from '../backends/stepped/index.ts'
 import type { RwsemKind } from '../kernel/index.ts'
 import type { Coverage } from './coverage.ts'
 import type { Subject } from './run-once.ts'
@@ -54,4 +54,12 @@ export interface Prepared {
   readonly programs?: readonly Subject[]
   /** How many programs there are of which those were chosen. */
   readonly programsInAll?: number
+}
+
+/** What a program is loaded with: the text of a module of WebAssembly takes the place of one with fewer functions. */
+export function scriptsWith(scripts: readonly ScriptRequest[], request: ScriptRequest): ScriptRequest[] {
+  const digest = wasmDigestOf(request.specifier)
+  const isKept = ({ specifier }: ScriptRequest): boolean =>
+    digest === null || wasmDigestOf(specifier) !== digest
+  return [...scripts.filter(isKept), request]
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { type CheckResult, checkFile, counterexampleText, replayFile } from '../../src/check/index.ts'
 import { assemble } from '../backends/stepped/wasm/assemble.ts'
+import { faultlineAlone } from '../cli/command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'web-assembly-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -319,5 +320,67 @@ export default { setup: () => own.open(code), threads: [({ run }) => run[0](), (
   }],
 }`
     assert.equal((await check(lock, wrong)).verdict, 'pass')
+  })
+
+  describe('of a large module, functions are written when they are called', () => {
+    // What nobody calls makes it large, and could not be stepped.
+    const unused = `(func $unused (export "unused") (result i32)
+      ${'(drop (i32.const 1))'.repeat(10_001)} (i32x4.extract_lane 0 (i32x4.splat (i32.const 1))))`
+    const large = (text: string): string => `${text.slice(0, text.lastIndexOf(')'))} ${unused})`
+
+    it('by threads, by the setup and in Workers that explore: as if it were small', async () => {
+      for (const options of [{}, { workers: 2 }]) {
+        const { executions } = await checkFile(written(beginning(lock) + inThreads), options)
+        const result = await checkFile(written(beginning(large(lock)) + inThreads), options)
+        assert.deepEqual([result.verdict, result.complete, result.executions], ['pass', true, executions])
+      }
+    })
+
+    it('what fails does so again by its token, for whoever has written other functions before', async () => {
+      const broken = lock.replace('(drop (memory.atomic.notify (local.get $p) (i32.const 1)))', '')
+      const code = beginning(large(broken))
+      const file = written(code + inThreads)
+      const { failure } = await checkFile(file)
+      assert.equal(failure!.kind, 'deadlock')
+      // The same module, of which this process has written all that is called by now.
+      const again = await checkFile(file)
+      assert.equal(again.failure!.token, failure!.token)
+      assert.equal((await replayFile(file, failure!.token!)).failure?.message, failure!.message)
+      // Other processes have written none of its functions yet.
+      const printed = ({ code: exit, stdout }: { code: number | null; stdout: string }): string => {
+        assert.equal(exit, 1)
+        return stdout
+      }
+      const [, token] = / --replay (\S+)/.exec(printed(await faultlineAlone(['check', file])))!
+      const text = printed(await faultlineAlone(['check', file, '--replay', token!]))
+      assert.match(text, /deadlock: lost wake-up/)
+    })
+
+    it('also by call_indirect, by a start function, and by what those call', async () => {
+      const text = large(`(module (import "env" "memory" (memory 1 1 shared))
+        (table 2 funcref) (elem (i32.const 0) $one $two) (type $step (func (param i32) (result i32)))
+        (func $one (type $step) (i32.atomic.rmw.add (local.get 0) (i32.const 1)))
+        (func $two (type $step) (i32.add (call $one (local.get 0)) (call $three (local.get 0))))
+        (func $three (type $step) (i32.atomic.rmw.add (local.get 0) (i32.const 10)))
+        (func $begin (drop (call $three (i32.const 8))))
+        (start $begin)
+        (func (export "run") (param i32) (result i32)
+          (call_indirect (type $step) (i32.const 0) (local.get 0))))`)
+      const { verdict, complete } = await check(
+        text,
+        `const thread = (memory) => { open(memory).run(1) }
+const invariant = (memory) => { const cells = new Int32Array(memory.buffer); return cells[0] === 22 && cells[2] === 20 }
+export default { setup: newMemory, threads: [thread, thread], invariant }`,
+      )
+      assert.deepEqual([verdict, complete], ['pass', true])
+    })
+
+    it('one that cannot be stepped is refused where it is called', async () => {
+      const checking = check(
+        large(lock),
+        `export default { setup: newMemory, threads: [(memory) => open(memory).unused()] }`,
+      )
+      await assert.rejects(checking, /a module of WebAssembly with shared memory cannot be stepped: .*i32x4/)
+    })
   })
 })

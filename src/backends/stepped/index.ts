@@ -11,6 +11,7 @@ export {
 } from './load.ts'
 export type { Program, ProgramModule } from './program.ts'
 export { isOfBackend, isTestFramework } from './resolve.ts'
+export { noteTextOfWasm, wasmDigestOf } from './wasm/modules.ts'
 export * from './run.ts'
 export { toSource } from './sites.ts'
 export { forgetLoaded } from './thread-modules.ts'

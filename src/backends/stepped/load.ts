@@ -44,6 +44,7 @@ import {
 import { QUERY, type Site, currentPlace, loadedCommonjs, loadedTexts, placesOfStack } from './sites.ts'
 import { loadThreadModules } from './thread-load.ts'
 import { whatWasLoaded } from './thread-modules.ts'
+import { wasmDigestOf } from './wasm/modules.ts'
 
 export interface LoadOptions extends ProgramOptions {
   /** It is part of Faultline: its form may be kept for later processes, see cache.ts. */
@@ -288,8 +289,9 @@ function digestOfLoaded({ found, modules }: SteppedForm): string {
   const hash = createHash('sha256')
   for (const key of [...keys].toSorted()) {
     const url = found.get(key) ?? null
-    // Not where it stands: that is another on another machine.
-    hash.update(url === null || !modules.has(url) ? ' ' : digestOf(modules, url))
+    // Not where it stands: that is another on another machine; nor which functions of it are written.
+    const ofWasm = wasmDigestOf(key.slice(scriptKey({ kind: 'eval', from: '', specifier: '' }).length))
+    hash.update(ofWasm ?? (url === null || !modules.has(url) ? ' ' : digestOf(modules, url)))
   }
   return hash.digest('hex')
 }

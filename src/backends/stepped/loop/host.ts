@@ -38,7 +38,7 @@ import type { Place } from '../thread.ts'
 import { type Found, findModule } from '../thread-modules.ts'
 import { Untranslatable } from '../wasm/binary.ts'
 import type { Module } from '../wasm/engine.ts'
-import { compileWasm, linkWasm, memoryMadeBy, textOfWasm } from '../wasm/modules.ts'
+import { compileWasm, linkWasm, memoryMadeBy, textOfWasm, textWithFunction } from '../wasm/modules.ts'
 
 export type Job = () => unknown
 
@@ -228,14 +228,11 @@ export const host = {
   memoryMadeBy,
   isExploring: (): boolean => !isNothingExplored,
   /** The text in JavaScript of a module of WebAssembly, which has to be stepped because it has what `why` says. */
-  textOfWasm(module: Module, why: string): string {
-    try {
-      return textOfWasm(module)
-    } catch (error) {
-      if (!(error instanceof Untranslatable)) throw error
-      const problem = `a module of WebAssembly with ${why} cannot be stepped: ${error.message}`
-      return refused(siteHere('WebAssembly.Instance'), problem, error.remedy)
-    }
+  textOfWasm: (module: Module, why: string): string => textOf(() => textOfWasm(module), why),
+  /** A function of such a module is called that its text has not: the program is loaded anew, with that. */
+  wantFunction(module: Module, index: number, why: string): never {
+    const specifier = textOf(() => textWithFunction(module, index), why)
+    return endWith(new ScriptNeeded({ from: '', specifier, kind: 'eval' }))
   },
   choices(isNeeded: boolean): Choices {
     if (isNeeded && !choices!.isServed) endWith(new ChoicesNeeded())
@@ -270,6 +267,16 @@ export const host = {
       return endWith(error)
     }
   },
+}
+
+function textOf(write: () => string, why: string): string {
+  try {
+    return write()
+  } catch (error) {
+    if (!(error instanceof Untranslatable)) throw error
+    const problem = `a module of WebAssembly with ${why} cannot be stepped: ${error.message}`
+    return refused(siteHere('WebAssembly.Instance'), problem, error.remedy)
+  }
 }
 
 /** What the engine's async iterators have in common. */

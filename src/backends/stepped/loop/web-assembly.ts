@@ -168,6 +168,7 @@ function newInstance(module: Module, imports: ImportsGiven): Instance {
     $types: types,
     $made: made,
     $refuseGrowth: refuseGrowth,
+    $want: (index: number): never => host.wantFunction(module, index, why ?? SHARED),
   })
   const instance = Object.create(engine.Instance.prototype) as Instance
   const namespace = Object.freeze(Object.assign(Object.create(null) as Exports, exports))

@@ -1,13 +1,18 @@
-// The modules of WebAssembly that a program has compiled, with their text in JavaScript.
+// The modules of WebAssembly that a program has compiled, with their text in JavaScript. The text of a large one has
+// only functions that were called; when another is, there is another text. Its first line tells what module it is of,
+// and which functions it has: so whoever loads a program with it has the same.
 
+import { createHash } from 'node:crypto'
 import { Untranslatable } from './binary.ts'
 import { type Code, type ImportsGiven, type Module, engine } from './engine.ts'
-import { translateWasm } from './translate.ts'
+import { firstWanted, translateWasm, wantedWith } from './translate.ts'
 
 const bytesOf = new WeakMap<Module, Uint8Array>()
-/** By the bytes, as text: each execution may compile a module anew. */
+const digests = new WeakMap<Module, string>()
+/** By the digest of its bytes, as each execution may compile a module anew: the functions that are written, or all. */
+const wantedOf = new Map<string, ReadonlySet<number> | null>()
+/** The same, written. */
 const texts = new Map<string, string>()
-const textsOf = new WeakMap<Module, string>()
 const links = new WeakMap<Module, Module>()
 
 /** Throws as `new WebAssembly.Module()` does. */
@@ -75,14 +80,52 @@ export function linkWasm(module: Module, imports: ImportsGiven): void {
 
 /** The text of a module in JavaScript. Throws Untranslatable. */
 export function textOfWasm(module: Module): string {
-  const known = textsOf.get(module)
+  const digest = digestOf(module)
+  const known = texts.get(digest)
   if (known !== undefined) return known
+  const bytes = bytesOf.get(module)!
+  let wanted = wantedOf.get(digest)
+  if (wanted === undefined) wantedOf.set(digest, (wanted = firstWanted(bytes, module)))
+  const list = wanted === null ? 'all' : [...wanted].toSorted((one, other) => one - other).join()
+  const text = translateWasm(bytes, module, wanted).replace('\n', `: ${digest} ${list}\n`)
+  texts.set(digest, text)
+  return text
+}
+
+/** A function is called that its text has not. Returns the text that has it, too. Throws Untranslatable. */
+export function textWithFunction(module: Module, index: number): string {
+  const digest = digestOf(module)
+  const more = wantedWith(bytesOf.get(module)!, module, index)
+  wantedOf.set(digest, new Set([...(wantedOf.get(digest) ?? []), ...more]))
+  texts.delete(digest)
+  return textOfWasm(module)
+}
+
+const heading = /^\/\/ [\w.-]+\.wasm, written in JavaScript: ([0-9a-f]+) ([\d,]*|all)\n/
+
+/** The module that a text is of, by the digest of its bytes; null of other texts. */
+export function wasmDigestOf(text: string): string | null {
+  return heading.exec(text)?.[1] ?? null
+}
+
+/** A program is loaded with this text, which another thread has found to be needed: what it has is written here too. */
+export function noteTextOfWasm(text: string): void {
+  const [, digest, list] = heading.exec(text) ?? []
+  if (digest === undefined || list === 'all') return
+  const numbers = list === '' ? [] : list!.split(',').map(Number)
+  const wanted = wantedOf.get(digest)
+  const all = new Set([...(wanted ?? []), ...numbers])
+  if (all.size === wanted?.size) return
+  wantedOf.set(digest, all)
+  texts.delete(digest)
+}
+
+function digestOf(module: Module): string {
+  let digest = digests.get(module)
+  if (digest !== undefined) return digest
   const bytes = bytesOf.get(module)
   if (bytes === undefined)
     throw new Untranslatable('what compiled it is not stepped', 'compile it in a module of yours')
-  const key = Buffer.from(bytes).toString('latin1')
-  const text = texts.get(key) ?? translateWasm(bytes, module)
-  texts.set(key, text)
-  textsOf.set(module, text)
-  return text
+  digests.set(module, (digest = createHash('sha256').update(bytes).digest('hex').slice(0, 32)))
+  return digest
 }

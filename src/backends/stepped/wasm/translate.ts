@@ -1,5 +1,6 @@
 // A module of WebAssembly, written as a CommonJS module of JavaScript, so that it can be stepped as any other: it
-// exports a function that makes an instance. What its text leaves out: which bits a NaN has.
+// exports a function that makes an instance. What its text leaves out: which bits a NaN has; and of a large module, the
+// functions that nobody has called yet.
 
 import { type FunctionType, type Instruction, Untranslatable, type WasmModule, readWasm } from './binary.ts'
 import { type Module, engine } from './engine.ts'
@@ -11,8 +12,42 @@ import { memoryPreamble, preamble } from './preamble.ts'
  * Writes a module that has at most one memory, which threads share. Throws Untranslatable.
  *
  * @param bytes of a module that the engine has compiled to `compiled`
+ * @param wanted the functions that are called; null for all
  */
-export function translateWasm(bytes: Uint8Array, compiled: Module): string {
+export function translateWasm(
+  bytes: Uint8Array,
+  compiled: Module,
+  wanted: ReadonlySet<number> | null = null,
+): string {
+  return textOf(readChecked(bytes, compiled), wanted)
+}
+
+/** Instructions of a module of which only those functions are written that are called: it would take seconds. */
+const LARGE = 20_000
+
+/** Of a large module, the functions that its instances call at first; null of another. Throws Untranslatable. */
+export function firstWanted(bytes: Uint8Array, compiled: Module): ReadonlySet<number> | null {
+  const { functions, start } = readChecked(bytes, compiled)
+  const size = functions.reduce((sum, { body }) => sum + (body?.code.length ?? 0), 0)
+  if (size < LARGE) return null
+  return start === null ? new Set() : calledBy(functions, start)
+}
+
+/** A function, and all that it calls by their numbers, and so on. */
+export function wantedWith(bytes: Uint8Array, compiled: Module, index: number): ReadonlySet<number> {
+  return calledBy(readChecked(bytes, compiled).functions, index)
+}
+
+function calledBy(functions: WasmModule['functions'], first: number): Set<number> {
+  const found = new Set([first])
+  for (const index of found) {
+    for (const { name, funcIndex } of functions[index]!.body?.code ?? [])
+      if (/^(return_)?call$/.test(name)) found.add(funcIndex!)
+  }
+  return found
+}
+
+function readChecked(bytes: Uint8Array, compiled: Module): WasmModule {
   const module = readWasm(bytes)
   // The engine reads it too: both have to have seen the same.
   const told = engine.Module.imports(compiled).map(({ module: from, name, kind }) =>
@@ -26,16 +61,18 @@ export function translateWasm(bytes: Uint8Array, compiled: Module): string {
   if (module.memories.length > 1) throw new Untranslatable('it has several memories')
   const tags = module.imports.find(({ kind }) => kind === 'tag')
   if (tags !== undefined) throw new Untranslatable('it has exceptions')
-  return textOf(module)
+  return module
 }
 
-function textOf(module: WasmModule): string {
+function textOf(module: WasmModule, wanted: ReadonlySet<number> | null): string {
   const called = calledFromOutside(module)
   const names = { functions: namesOf(module), globals: globalsOf(module) }
   const functions = module.functions.map(({ type, body }, index) =>
     body === null
       ? importedFunction(names, index, type, called.has(index))
-      : functionText(module, names, index, called.has(index)),
+      : wanted === null || wanted.has(index)
+        ? functionText(module, names, index, called.has(index))
+        : unwrittenFunction(names, index, type),
   )
   const types = [...called].flatMap((index) => {
     const { type, body } = module.functions[index]!
@@ -46,7 +83,7 @@ function textOf(module: WasmModule): string {
     `// ${moduleName === null || !/^[\w.-]+$/.test(moduleName) ? 'module' : moduleName}.wasm, written in JavaScript`,
     `'use strict'`,
     'module.exports = function instantiate(',
-    '{ $given, $maximum, $functions, $tables, $globals, $types, $made, $refuseGrowth }',
+    '{ $given, $maximum, $functions, $tables, $globals, $types, $made, $refuseGrowth, $want }',
     ') {',
     preamble,
     ...memoryOf(module),
@@ -89,6 +126,11 @@ function importedFunction({ functions }: Names, index: number, type: FunctionTyp
   ][Math.min(results.length, 2)]!
   const own = isValue ? `(called) => function ${name}(${args}) {\n${returned.join('\n')}\n}` : 'null'
   return `const ${name} = $imported($functions[${index}], '${signature(type)}', ${own})`
+}
+
+/** One that nobody has called yet: where it is, the program is loaded anew, with it. */
+function unwrittenFunction({ functions }: Names, index: number, { params }: FunctionType): string {
+  return `function ${functions[index]!}(${params.map((_, at) => `v${at}`).join(', ')}) { return $want(${index}) }`
 }
 
 /** What stands for each global: a variable, where nobody else knows it. */
