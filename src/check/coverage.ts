@@ -13,6 +13,7 @@ export interface CoveredPlace {
   readonly file: string
   /** From 1. */
   readonly line: number
+  readonly column: number
   readonly source: string
 }
 
@@ -146,19 +147,17 @@ export class Coverage {
   /** Of the files that are to be told of. */
   result(isTold: (file: string) => boolean): CoverageResult {
     const placeOf = (number: number): CoveredPlace | null => {
-      const { file, line, source } = this.#sites[number]!
-      return isTold(file) ? { file, line, source } : null
+      const { file, line, column, source } = this.#sites[number]!
+      return isTold(file) ? { file, line, column, source } : null
     }
     const orders = new Map<string, Order>()
     for (const key of this.#orders) {
       const [first, second] = [placeOf(Math.floor(key / ENTRIES)), placeOf(key % ENTRIES)]
-      if (first === null || second === null || lineOf(first) === lineOf(second)) continue
-      const lines = `${lineOf(first)}\n${lineOf(second)}`
+      if (first === null || second === null || byPlace(first, second) === 0) continue
+      const lines = linesOf(first, second)
       if (!orders.has(lines)) orders.set(lines, { first, second })
     }
-    const oneOrder = [...orders.values()].filter(
-      ({ first, second }) => !orders.has(`${lineOf(second)}\n${lineOf(first)}`),
-    )
+    const oneOrder = [...orders.values()].filter(({ first, second }) => !orders.has(linesOf(second, first)))
     return {
       pairs: (orders.size + oneOrder.length) / 2,
       oneOrder: oneOrder.toSorted((a, b) => byPlace(a.first, b.first) || byPlace(a.second, b.second)),
@@ -190,11 +189,15 @@ function isConflict(one: number, other: number): boolean {
   return change !== 0 && (one & (READS | WRITES)) !== 0 && (other & (READS | WRITES)) !== 0
 }
 
-function lineOf({ file, line }: CoveredPlace): string {
-  return `${file}\n${line}`
+/** What is one pair: lines, or places within one line. */
+function linesOf(first: CoveredPlace, second: CoveredPlace): string {
+  const isOneLine = first.file === second.file && first.line === second.line
+  return [first, second]
+    .map(({ file, line, column }) => [file, line, isOneLine ? column : ''].join('\n'))
+    .join('\n\n')
 }
 
 function byPlace(one: CoveredPlace, other: CoveredPlace): number {
   if (one.file !== other.file) return one.file < other.file ? -1 : 1
-  return one.line - other.line
+  return one.line - other.line || one.column - other.column
 }

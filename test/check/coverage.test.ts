@@ -45,13 +45,35 @@ const words = ({ file, line, source }: Coverage['unreached'][number]): string =>
 
 it('what a lock keeps apart is in both orders, what a flag tells of is in one, and what nobody reaches is told', async () => {
   const { pairs, oneOrder, unreached } = await told(flagged)
-  // The lock's own lines 8 (twice), 12 and 13 with one another: 8 and 12, 8 and 13; and 21 with 28, 25 with 31.
-  assert.equal(pairs, 5)
+  // The lock: taken and waited for in line 8, released in 12, told of in 13. Behind it 21 and 28; and the flag's.
+  assert.equal(pairs, 6)
   assert.deepEqual(
     oneOrder.map(({ first, second }) => [words(first), words(second)]),
-    [['flagged.ts:23 cells[TOLD] = 1', 'flagged.ts:31 cells[TOLD]']],
+    [
+      [
+        'flagged.ts:8 Atomics.compareExchange(cells, LOCK, 0, 1)',
+        'flagged.ts:8 Atomics.wait(cells, LOCK, 1)',
+      ],
+      ['flagged.ts:23 cells[TOLD] = 1', 'flagged.ts:31 cells[TOLD]'],
+    ],
   )
   assert.deepEqual(unreached.map(words), ['flagged.ts:30 Atomics.store(cells, NEVER, 1)'])
+})
+
+it('places within one line are told apart', async () => {
+  const file = join(folder, 'one-line.mjs')
+  const threads =
+    '[(c) => { Atomics.store(c, 1, 1); Atomics.store(c, 0, 1) }, (c) => Atomics.load(c, 0) && Atomics.load(c, 1)]'
+  writeFileSync(
+    file,
+    `export default { setup: () => new Int32Array(new SharedArrayBuffer(8)), threads: ${threads} }`,
+  )
+  const { pairs, oneOrder } = await told(file)
+  assert.equal(pairs, 2)
+  assert.deepEqual(
+    oneOrder.map(({ first, second }) => [first.source, second.source]),
+    [['Atomics.store(c, 1, 1)', 'Atomics.load(c, 1)']],
+  )
 })
 
 it('workers tell the same together, and with few preemptions less is seen', async () => {
