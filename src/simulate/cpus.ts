@@ -11,6 +11,7 @@
 
 import { COMPUTING } from './accounts.ts'
 import { CpuPool } from './cpu-pool.ts'
+import type { OtherPrograms } from './other-programs.ts'
 import type { LeastTimes, RecordedDurations } from './recorded-durations.ts'
 import type { Simulator } from './simulator.ts'
 import type { Topology } from './topology.ts'
@@ -59,15 +60,17 @@ export class Cpus extends CpuPool {
   /**
    * @param places the CPUs of the machine that are used
    * @param wakeLatencyNs until a thread that another has created or woken runs on a CPU that is free
+   * @param others what other programs take of the CPUs
    */
   constructor(
     lanes: readonly LaneProgram[],
     places: readonly number[],
     topology: Topology,
     wakeLatencyNs: number,
+    others: OtherPrograms | null,
   ) {
     const threads = lanes.length
-    super(threads, places, topology)
+    super(threads, places, topology, others)
     this.#lanes = lanes
     this.#wakeLatencyNs = wakeLatencyNs
     this.#phase = new Uint8Array(threads)
@@ -115,10 +118,12 @@ export class Cpus extends CpuPool {
   // What the simulator asks
 
   isAway(thread: number): boolean {
-    return this.#phase[thread] !== IN_KERNEL
+    return this.#phase[thread] !== IN_KERNEL || !this.hasCpu(thread)
   }
 
   goesOn(thread: number, now: number): boolean {
+    // It was woken in the kernel.
+    if (this.#phase[thread] === IN_KERNEL) return this.takes(thread, now)
     const operation = this.#operation[thread]!
     const { awayNs, isBorn, bornOf, bornAfter } = this.#lanes[thread]!
     if (this.#phase[thread] === ARRIVED) {
@@ -129,7 +134,7 @@ export class Cpus extends CpuPool {
       const creator = bornOf[operation]!
       const bornAt = creator < 0 ? 0 : this.#doneAtOrWaits(thread, creator, bornAfter[operation]!)
       if (bornAt === Infinity) return this.letGo(thread, now)
-      const latencyNs = creator >= 0 && this.hasIdle ? this.#wakeLatencyNs : 0
+      const latencyNs = creator >= 0 && this.hasIdle(now) ? this.#wakeLatencyNs : 0
       this.#awayUntil[thread] = bornAt + awayNs[operation]! + latencyNs
       this.#phase[thread] = AWAY
     }
@@ -158,7 +163,7 @@ export class Cpus extends CpuPool {
     if (!this.mayLose(thread, now)) return false
     const left = this.#computeNs[thread]!
     if (left === 0) return true
-    const ns = Math.min(left, this.sliceEnd(thread) - now)
+    const ns = Math.min(left, this.sliceEnd(thread, now) - now)
     this.#computeNs[thread] = left - ns
     this.#simulator.spend(thread, COMPUTING, ns)
     this.#simulator.resume(thread, now + ns)

@@ -34,6 +34,7 @@ import { FrameCosts } from './frames.ts'
 import { LockEvents } from './lock-events.ts'
 import type { MachineModel } from './machine.ts'
 import { RecordedDurations } from './recorded-durations.ts'
+import { OtherPrograms } from './other-programs.ts'
 import type { RawRun } from './run.ts'
 import { Simulator } from './simulator.ts'
 import type { Subject } from './surroundings.ts'
@@ -57,7 +58,7 @@ import { type FaultTimes, type Gaps, RecordedSpans, lanePrograms } from './trace
 /** What a run needs of a recording: values, which another thread can be given. */
 export interface SimulatedTrace extends Pick<
   ImportedTrace,
-  'cpus' | 'linux' | 'wakeLatencyNs' | 'eventNs' | 'withoutFaultAround'
+  'cpus' | 'linux' | 'lackedCpus' | 'wakeLatencyNs' | 'eventNs' | 'withoutFaultAround'
 > {
   readonly images: readonly Pick<ImportedTrace['images'][number], 'faults'>[]
 }
@@ -189,8 +190,12 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#topology = new Topology(machine.topology)
     this.#places = this.#topology.place(cpus, 'spread')
     const spans = new RecordedSpans(trace.linux.timeResolutionNs, randomNumbers(seed))
-    this.#programs = lanePrograms(plan, gaps, cpus > trace.cpus, faultTimes, spans)
-    this.#cpus = new Cpus(this.#programs, this.#places, this.#topology, trace.wakeLatencyNs)
+    this.#programs = lanePrograms(plan, gaps, faultTimes, spans)
+    const wakeLatencyNs = Math.max(trace.wakeLatencyNs, machine.software.wakeLatencyNs)
+    // On more CPUs than when it was recorded no other program has them.
+    const others =
+      gaps === 'recorded' && cpus <= trace.cpus ? new OtherPrograms(trace.lackedCpus, wakeLatencyNs) : null
+    this.#cpus = new Cpus(this.#programs, this.#places, this.#topology, trace.wakeLatencyNs, others)
     this.#contended = new Int32Array(this.#lanes)
     this.#calls = plan.lanes.map(() => '')
     this.#hasFailed = new Uint8Array(this.#lanes)
