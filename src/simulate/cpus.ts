@@ -12,6 +12,7 @@
 import { COMPUTING } from './accounts.ts'
 import { CpuPool } from './cpu-pool.ts'
 import type { OtherPrograms } from './other-programs.ts'
+import type { ReaderSpins } from './reader-spins.ts'
 import type { LeastTimes, RecordedDurations } from './recorded-durations.ts'
 import type { Simulator } from './simulator.ts'
 import type { Topology } from './topology.ts'
@@ -46,6 +47,7 @@ export class Cpus extends CpuPool {
   readonly #wakeLatencyNs: number
   #simulator!: Simulator
   #durations!: RecordedDurations
+  #spins: ReaderSpins | null = null
   readonly #phase: Uint8Array
   readonly #operation: Int32Array
   readonly #awayUntil: Float64Array
@@ -86,10 +88,12 @@ export class Cpus extends CpuPool {
     simulator: Simulator,
     durations: RecordedDurations,
     tell: (thread: number, isToLeave: boolean) => void,
+    spins: ReaderSpins | null,
   ): void {
     this.attach(simulator, tell)
     this.#simulator = simulator
     this.#durations = durations
+    this.#spins = spins
   }
 
   /** A thread has come to its gate before this operation. */
@@ -119,6 +123,15 @@ export class Cpus extends CpuPool {
 
   isAway(thread: number): boolean {
     return this.#phase[thread] !== IN_KERNEL || !this.hasCpu(thread)
+  }
+
+  override spinsUntil(thread: number): number {
+    const until = this.#spins?.until(thread, this.#simulator.clock[thread]!) ?? Infinity
+    return Math.min(super.spinsUntil(thread), until)
+  }
+
+  override isToLeave(thread: number, now: number): boolean {
+    return this.#spins?.isOver(thread, now) === true || super.isToLeave(thread, now)
   }
 
   goesOn(thread: number, now: number): boolean {
