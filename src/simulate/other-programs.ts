@@ -2,8 +2,8 @@
 // whichever thread of the recorded program runs or waits then.
 //
 // Principle: what was seen is kept, what nobody saw is inferred from what was seen last before it and first after it.
-// A CPU that another program had on both sides of such a time, it had in between; where it was the recorded program's on
-// one side, the middle is taken.
+// A CPU that another program had on both sides of such a time, it had in between; where it was the recorded program's
+// on one side, the middle is taken.
 
 import { type LackedCpus, stretchesOf } from '../trace/index.ts'
 

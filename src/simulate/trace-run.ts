@@ -226,8 +226,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#durations = new RecordedDurations(this.#programs, simulator)
     this.#lockEvents = new LockEvents(this.#lanes, () => simulator.horizon)
     if (this.#options.rwsem === 'spinning') this.#spins = new ReaderSpins(this.#machine)
-    const tell = (thread: number, isToLeave: boolean): void =>
-      tellToLeave(this.#machine, thread, isToLeave)
+    const tell = (thread: number, isToLeave: boolean): void => tellToLeave(this.#machine, thread, isToLeave)
     this.#cpus.attachTo(simulator, this.#durations, tell, this.#spins)
     this.#charges = new Charges({
       machine,

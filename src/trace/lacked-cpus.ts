@@ -121,7 +121,13 @@ export function stretchesOf(numbers: Float64Array): {
   let at = 0
   for (; at + STRETCH_NUMBERS <= numbers.length; at += STRETCH_NUMBERS) {
     const [from, to, isOfWakeUp, ranFrom, ranUntil] = numbers.subarray(at, at + STRETCH_NUMBERS)
-    stretches.push({ from: from!, to: to!, isOfWakeUp: isOfWakeUp === 1, ranFrom: ranFrom!, ranUntil: ranUntil! })
+    stretches.push({
+      from: from!,
+      to: to!,
+      isOfWakeUp: isOfWakeUp === 1,
+      ranFrom: ranFrom!,
+      ranUntil: ranUntil!,
+    })
   }
   return { stretches, ranFrom: numbers[at] ?? NOTHING }
 }
