@@ -36,7 +36,7 @@ export function kernelNotes(host: Host, before: KernelCounts, isRedacted: boolea
   const notes = [
     ['kernel', isRedacted ? (/^\d+\.\d+(?:\.\d+)?/.exec(release)?.[0] ?? '') : release],
     ['CONFIG_PER_VMA_LOCK', hasVmaLocks(host, release)],
-    [RECORDED_CPUS, String(host.cpus)],
+    [RECORDED_CPUS, release === '' ? '' : String(host.cpus)],
     ['transparent_hugepage', hugePages ?? ''],
     ['free_page_reporting', reportsFreePages(host) ? 'y' : ''],
     ...counted,
