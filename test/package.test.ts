@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 const dist = join(root, 'dist')
 
 const PACKED_BYTES_MAX = 1_150_000
-const FILES_MAX = 810
+const FILES_MAX = 815
 const DOOR_BYTES_MAX = 615_000
 
 /** What a process prints as JSON that runs `code`, a module that imports the package by its name as a user would. */

@@ -5,6 +5,8 @@ export * from './internals.ts'
 export {
   CPUS_MAX,
   type Host,
+  NEED_RESCHED,
+  SPUN_FOR_READERS,
   type Tracepoints,
   callEnter,
   callExit,
@@ -37,6 +39,8 @@ export {
 } from './sync/futex.ts'
 export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
+export { READER_OWNED, RWSEM_OWNER_WORD } from './sync/rwsem-queue.ts'
+export { readersOf } from './sync/rwsem-spinning.ts'
 export {
   RWSEM_GENERIC,
   RWSEM_READER_SPINNING,

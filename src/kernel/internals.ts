@@ -55,7 +55,7 @@ export {
 export * from './sync/rcu.ts'
 export { rcuwaitWake } from './sync/rcuwait.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
-export { READERS_NONSPINNABLE, RWSEM_OWNER_WORD, RWSEM_WORDS } from './sync/rwsem-queue.ts'
+export { READERS_NONSPINNABLE, RWSEM_WORDS } from './sync/rwsem-queue.ts'
 export { FLAG_HANDOFF } from './sync/rwsem-spinning.ts'
 export { downRead, downReadTryLock, downWrite, downgradeWrite, upRead, upWrite } from './sync/rwsem.ts'
 export {

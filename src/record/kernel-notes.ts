@@ -4,7 +4,7 @@
 import { gunzipSync } from 'node:zlib'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { NOTE, RECORDED_EVENT_NS, RECORDED_TASK_NS } from '../trace/recorded-kernel.ts'
+import { NOTE, RECORDED_CPUS, RECORDED_EVENT_NS, RECORDED_TASK_NS } from '../trace/recorded-kernel.ts'
 import type { Costs } from './overhead.ts'
 import { type Host, namesIn, textOf } from './host.ts'
 
@@ -36,6 +36,7 @@ export function kernelNotes(host: Host, before: KernelCounts, isRedacted: boolea
   const notes = [
     ['kernel', isRedacted ? (/^\d+\.\d+(?:\.\d+)?/.exec(release)?.[0] ?? '') : release],
     ['CONFIG_PER_VMA_LOCK', hasVmaLocks(host, release)],
+    [RECORDED_CPUS, release === '' ? '' : String(host.cpus)],
     ['transparent_hugepage', hugePages ?? ''],
     ['free_page_reporting', reportsFreePages(host) ? 'y' : ''],
     ...counted,

@@ -11,6 +11,8 @@
 
 import { COMPUTING } from './accounts.ts'
 import { CpuPool } from './cpu-pool.ts'
+import type { OtherPrograms } from './other-programs.ts'
+import type { ReaderSpins } from './reader-spins.ts'
 import type { LeastTimes, RecordedDurations } from './recorded-durations.ts'
 import type { Simulator } from './simulator.ts'
 import type { Topology } from './topology.ts'
@@ -45,6 +47,7 @@ export class Cpus extends CpuPool {
   readonly #wakeLatencyNs: number
   #simulator!: Simulator
   #durations!: RecordedDurations
+  #spins: ReaderSpins | null = null
   readonly #phase: Uint8Array
   readonly #operation: Int32Array
   readonly #awayUntil: Float64Array
@@ -59,15 +62,17 @@ export class Cpus extends CpuPool {
   /**
    * @param places the CPUs of the machine that are used
    * @param wakeLatencyNs until a thread that another has created or woken runs on a CPU that is free
+   * @param others what other programs take of the CPUs
    */
   constructor(
     lanes: readonly LaneProgram[],
     places: readonly number[],
     topology: Topology,
     wakeLatencyNs: number,
+    others: OtherPrograms | null,
   ) {
     const threads = lanes.length
-    super(threads, places, topology)
+    super(threads, places, topology, others)
     this.#lanes = lanes
     this.#wakeLatencyNs = wakeLatencyNs
     this.#phase = new Uint8Array(threads)
@@ -83,10 +88,12 @@ export class Cpus extends CpuPool {
     simulator: Simulator,
     durations: RecordedDurations,
     tell: (thread: number, isToLeave: boolean) => void,
+    spins: ReaderSpins | null,
   ): void {
     this.attach(simulator, tell)
     this.#simulator = simulator
     this.#durations = durations
+    this.#spins = spins
   }
 
   /** A thread has come to its gate before this operation. */
@@ -115,10 +122,21 @@ export class Cpus extends CpuPool {
   // What the simulator asks
 
   isAway(thread: number): boolean {
-    return this.#phase[thread] !== IN_KERNEL
+    return this.#phase[thread] !== IN_KERNEL || !this.hasCpu(thread)
+  }
+
+  override spinsUntil(thread: number): number {
+    const until = this.#spins?.until(thread, this.#simulator.clock[thread]!) ?? Infinity
+    return Math.min(super.spinsUntil(thread), until)
+  }
+
+  override isToLeave(thread: number, now: number): boolean {
+    return this.#spins?.isOver(thread, now) === true || super.isToLeave(thread, now)
   }
 
   goesOn(thread: number, now: number): boolean {
+    // It was woken in the kernel.
+    if (this.#phase[thread] === IN_KERNEL) return this.takes(thread, now)
     const operation = this.#operation[thread]!
     const { awayNs, isBorn, bornOf, bornAfter } = this.#lanes[thread]!
     if (this.#phase[thread] === ARRIVED) {
@@ -129,7 +147,7 @@ export class Cpus extends CpuPool {
       const creator = bornOf[operation]!
       const bornAt = creator < 0 ? 0 : this.#doneAtOrWaits(thread, creator, bornAfter[operation]!)
       if (bornAt === Infinity) return this.letGo(thread, now)
-      const latencyNs = creator >= 0 && this.hasIdle ? this.#wakeLatencyNs : 0
+      const latencyNs = creator >= 0 && this.hasIdle(now) ? this.#wakeLatencyNs : 0
       this.#awayUntil[thread] = bornAt + awayNs[operation]! + latencyNs
       this.#phase[thread] = AWAY
     }
@@ -158,7 +176,7 @@ export class Cpus extends CpuPool {
     if (!this.mayLose(thread, now)) return false
     const left = this.#computeNs[thread]!
     if (left === 0) return true
-    const ns = Math.min(left, this.sliceEnd(thread) - now)
+    const ns = Math.min(left, this.sliceEnd(thread, now) - now)
     this.#computeNs[thread] = left - ns
     this.#simulator.spend(thread, COMPUTING, ns)
     this.#simulator.resume(thread, now + ns)

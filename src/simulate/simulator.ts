@@ -332,7 +332,7 @@ export class Simulator extends LineTurns {
 
   /** A thread that was woken goes on at `time`, or when it has got a CPU. */
   #goOnAt(id: number, time: number): void {
+    this.queue.remove(id)
     if (this.#scheduler === null || this.#scheduler.woke(id, time)) this.queue.set(id, time)
-    else this.queue.remove(id)
   }
 }

@@ -17,6 +17,7 @@ import {
   type KernelConfig,
   type NodeOptions,
   type SpinlockKind,
+  NEED_RESCHED,
   PerCpu,
   accountings,
   fixedHeapWords,
@@ -146,7 +147,8 @@ export function isHalted({ heap, tasks }: SimulatedMachine, thread: number): boo
 
 /** The scheduler wants the CPU of the thread for another, or no longer. */
 export function tellToLeave({ heap, tasks }: SimulatedMachine, thread: number, isToLeave: boolean): void {
-  heap[tasks[thread]!.base + PerCpu.needResched] = isToLeave ? 1 : 0
+  const word = tasks[thread]!.base + PerCpu.needResched
+  heap[word] = isToLeave ? heap[word]! | NEED_RESCHED : heap[word]! & ~NEED_RESCHED
 }
 
 /** The options of the kernel, as `--json` tells them; with its memory nodes, and whether its faults prefetch. */

@@ -76,14 +76,10 @@ export class RecordedSpans {
   }
 }
 
-/**
- * The programs of all lanes.
- * @param isAlone no other program has the CPUs, as if there are more of them than when it was recorded
- */
+/** The programs of all lanes. */
 export function lanePrograms(
   plan: TimedPlan,
   gaps: Gaps,
-  isAlone: boolean,
   { faultNs, holdNs }: FaultTimes,
   spans: RecordedSpans,
 ): LaneProgram[] {
@@ -111,7 +107,7 @@ export function lanePrograms(
       const ns = between - faults
       if (gaps === 'blocking' && ns + displaced > BLOCKED_NS) awayNs[operation]! += ns + displaced
       else {
-        if (gaps === 'blocking' || (gaps === 'recorded' && !isAlone)) awayNs[operation]! += displaced
+        if (gaps === 'blocking') awayNs[operation]! += displaced
         computeNs[operation] = ns
       }
     }

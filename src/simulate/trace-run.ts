@@ -2,7 +2,7 @@
 
 import { type Probe, type Probes, SHARED, type Watched } from '../backends/stepped/index.ts'
 import { KernelNames } from '../check/kernel-names.ts'
-import { NO_FAULT, type Task, allVmEvents, errnoName } from '../kernel/index.ts'
+import { Mm, NO_FAULT, type Task, allVmEvents, errnoName } from '../kernel/index.ts'
 import type {
   ImportedTrace,
   LinuxRecord,
@@ -34,6 +34,8 @@ import { FrameCosts } from './frames.ts'
 import { LockEvents } from './lock-events.ts'
 import type { MachineModel } from './machine.ts'
 import { RecordedDurations } from './recorded-durations.ts'
+import { OtherPrograms } from './other-programs.ts'
+import { ReaderSpins } from './reader-spins.ts'
 import type { RawRun } from './run.ts'
 import { Simulator } from './simulator.ts'
 import type { Subject } from './surroundings.ts'
@@ -57,7 +59,7 @@ import { type FaultTimes, type Gaps, RecordedSpans, lanePrograms } from './trace
 /** What a run needs of a recording: values, which another thread can be given. */
 export interface SimulatedTrace extends Pick<
   ImportedTrace,
-  'cpus' | 'linux' | 'wakeLatencyNs' | 'eventNs' | 'withoutFaultAround'
+  'cpus' | 'linux' | 'lackedCpus' | 'wakeLatencyNs' | 'eventNs' | 'withoutFaultAround'
 > {
   readonly images: readonly Pick<ImportedTrace['images'][number], 'faults'>[]
 }
@@ -158,6 +160,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
   #charges!: Charges
   #durations!: RecordedDurations
   #lockEvents!: LockEvents
+  #spins: ReaderSpins | null = null
   /** What each lane is at; whether its last try for a lock was for nothing. */
   readonly #calls: string[]
   readonly #hasFailed: Uint8Array
@@ -189,8 +192,12 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#topology = new Topology(machine.topology)
     this.#places = this.#topology.place(cpus, 'spread')
     const spans = new RecordedSpans(trace.linux.timeResolutionNs, randomNumbers(seed))
-    this.#programs = lanePrograms(plan, gaps, cpus > trace.cpus, faultTimes, spans)
-    this.#cpus = new Cpus(this.#programs, this.#places, this.#topology, trace.wakeLatencyNs)
+    this.#programs = lanePrograms(plan, gaps, faultTimes, spans)
+    const wakeLatencyNs = Math.max(trace.wakeLatencyNs, machine.software.wakeLatencyNs)
+    // On more CPUs than when it was recorded no other program has them.
+    const others =
+      gaps === 'recorded' && cpus <= trace.cpus ? new OtherPrograms(trace.lackedCpus, wakeLatencyNs) : null
+    this.#cpus = new Cpus(this.#programs, this.#places, this.#topology, trace.wakeLatencyNs, others)
     this.#contended = new Int32Array(this.#lanes)
     this.#calls = plan.lanes.map(() => '')
     this.#hasFailed = new Uint8Array(this.#lanes)
@@ -218,9 +225,9 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#simulator = simulator
     this.#durations = new RecordedDurations(this.#programs, simulator)
     this.#lockEvents = new LockEvents(this.#lanes, () => simulator.horizon)
-    this.#cpus.attachTo(simulator, this.#durations, (thread, isToLeave) =>
-      tellToLeave(this.#machine, thread, isToLeave),
-    )
+    if (this.#options.rwsem === 'spinning') this.#spins = new ReaderSpins(this.#machine)
+    const tell = (thread: number, isToLeave: boolean): void => tellToLeave(this.#machine, thread, isToLeave)
+    this.#cpus.attachTo(simulator, this.#durations, tell, this.#spins)
     this.#charges = new Charges({
       machine,
       simulator,
@@ -378,6 +385,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       this.#lockEvents.started(lane, a as number, id === WRITE_LOCK, this.#simulator!.clock[lane]!)
       this.#writesEvent(lane)
       this.#durations.asks(lane)
+      if (id === WRITE_LOCK) this.#spins?.asks(lane, (a as number) + Mm.mmapLock)
       return
     }
     this.#durations.releasing(lane)
@@ -401,6 +409,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
     const failed = id === READ_TRY_LOCK && result !== true
     if (id === WRITE_DOWNGRADE) this.#durations.downgraded(lane)
     else this.#durations.answered(lane, write, !failed)
+    this.#spins?.answered(lane)
     this.#hasFailed[lane] = failed ? 1 : 0
     if (failed) this.#lockEvents.failed(lane, a as number, now)
     else this.#lockEvents.got(lane, a as number, write, now, this.#calls[lane]!)

@@ -161,10 +161,10 @@ export class PlannedRecording {
 
   get values(): RecordingValues {
     const { trace, plan, faultTimes } = this
-    const { cpus, linux, wakeLatencyNs, eventNs, withoutFaultAround } = trace
+    const { cpus, linux, lackedCpus, wakeLatencyNs, eventNs, withoutFaultAround } = trace
     const images = trace.images.map(({ faults }) => ({ faults }))
     return {
-      trace: { cpus, linux, wakeLatencyNs, eventNs, withoutFaultAround, images },
+      trace: { cpus, linux, lackedCpus, wakeLatencyNs, eventNs, withoutFaultAround, images },
       // What the streams have is in the lanes.
       plan: { ...plan, streams: [], times: [] },
       faultTimes,

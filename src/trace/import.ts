@@ -183,6 +183,7 @@ function finish(
     hotThreads: hot,
     programs: programsOf(replayed, importer, parallel),
     eventNs: importer.locks.eventNs,
+    lackedCpus: importer.activity.lacked?.stretches(scanner.cpus, importer.times.beginNs) ?? [],
     wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
     costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
     recordingMs: importer.kernel.recordingMs(scanner.eventCount, importer.newTasks),

@@ -1,6 +1,7 @@
 // What an import makes of a trace: what is told of it, and what a replay is planned from.
 import type { Allocator } from './allocators.ts'
 import type { FaultCensus } from './given-back.ts'
+import type { LackedCpus } from './lacked-cpus.ts'
 import type { Mapping, RangeSet } from './layout.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import type { LockAnalysis } from './lock-history.ts'
@@ -155,6 +156,8 @@ export interface ImportedTrace {
   readonly recordingMs: number | null
   /** Until a thread that is woken runs on an idle CPU, the median in nanoseconds; 0 where that is not recorded. */
   readonly wakeLatencyNs: number
+  /** When threads lacked its CPUs; of none where that is not recorded, or was not asked for. See lacked-cpus.ts. */
+  readonly lackedCpus: LackedCpus
   /** What it took to write an event of the mmap lock, in nanoseconds; 0 where there are none. See lock-events.ts. */
   readonly eventNs: number
   /** Events that are not needed, by name. */

@@ -343,6 +343,8 @@ export class Importer implements TraceEvents {
 
   comment(line: string): void {
     this.kernel.read(line)
+    // There may be some that the program never got.
+    this.scanner.cpus = Math.max(this.scanner.cpus, this.kernel.cpus)
     const [, kept, written] = FTRACE_KEPT.exec(line) ?? []
     if (kept !== undefined) this.overwrittenEvents = Number(written) - Number(kept)
   }

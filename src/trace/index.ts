@@ -15,5 +15,6 @@ export { MAX_REPLAY_THREADS, replayTrace, type ReplayOptions } from './replay.ts
 export type { ReplayResult } from './replay-result.ts'
 export type { Failure, LockedFaults, NotReproducedKind } from './replay-protocol.ts'
 export type { PlanStatistics } from './plan-types.ts'
+export { type LackedCpus, LackObserver, stretchesOf } from './lacked-cpus.ts'
 export { planRecording, type TimedPlan } from './timed-plan.ts'
 export { type OperationTimes } from './recorded-times.ts'

@@ -10,6 +10,7 @@
 /** Lines that `faultline record` writes before the events: `# faultline: KEY VALUE`. */
 export const NOTE = '# faultline: '
 /** What recording an event takes of the CPU time of its thread, in nanoseconds; and a new thread or process. */
+export const RECORDED_CPUS = 'cpus'
 export const RECORDED_EVENT_NS = 'recording_event_ns'
 export const RECORDED_TASK_NS = 'recording_task_ns'
 
@@ -55,6 +56,12 @@ export class KernelEvidence {
   /** `faultline record` made it, which records all that this machine tells. */
   get isOfRecord(): boolean {
     return this.#notes.has('kernel')
+  }
+
+  /** CPUs of the machine, as `record` has noted; 0 where it has not. */
+  get cpus(): number {
+    const cpus = this.#notes.get(RECORDED_CPUS)
+    return /^\d{1,4}$/.test(cpus ?? '') ? Number(cpus) : 0
   }
 
   /** What recording took of the recorded threads' CPU time, in milliseconds; null if it was not measured. */

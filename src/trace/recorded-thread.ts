@@ -132,8 +132,6 @@ export class Thread {
   /** Since when it has no processor, or -1, and whether that was taken from it. */
   outNs = -1
   preempted = false
-  takenNs = 0
-  idleFrom = -1
   readonly operation = new OperationClock()
   cpu = -1
   displacedNs = 0

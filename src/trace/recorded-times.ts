@@ -81,12 +81,6 @@ export interface TimedThread {
   /** Since when it has had none, or -1, and whether that was taken from it. */
   outNs: number
   preempted: boolean
-  /**
-   * Where switches are recorded: how long of `queuedNs` a CPU had no recorded thread, so that another program had it;
-   * and for how long that had been so altogether when the thread was preempted, or -1.
-   */
-  takenNs: number
-  idleFrom: number
   /** What it is at, see operation-clock.ts. */
   readonly operation: OperationClock
   /** Where switches are not recorded: the CPU of its last event, and how long another thread was seen on that since. */
@@ -152,7 +146,8 @@ export class TimesBySeat {
 
 /** What an importer notes of time. */
 export class RecordedTimes extends TimesBySeat {
-  #beginNs = -1
+  /** When the first thread that has a time appears, or -1. */
+  beginNs = -1
   readonly #cpus: (SeenCpu | undefined)[] = []
   /** Whether the trace tells when threads are switched. */
   hasSwitches = false
@@ -166,7 +161,7 @@ export class RecordedTimes extends TimesBySeat {
     thread.preempted = true
     const between = this.of(seat)
     between.isBorn = true
-    between.awayNs = Math.max(0, now - Math.max(0, parent === null ? this.#beginNs : this.#from(parent)))
+    between.awayNs = Math.max(0, now - Math.max(0, parent === null ? this.beginNs : this.#from(parent)))
     const [sink] = parent?.sinks ?? []
     if (sink === undefined) return
     // Who has done nothing yet was born after something else.
@@ -182,7 +177,7 @@ export class RecordedTimes extends TimesBySeat {
       const between = this.of(seat)
       between.ns += Math.max(0, ns - thread.awayNs - thread.queuedNs - thread.displacedNs)
       between.awayNs += Math.min(ns, thread.awayNs)
-      between.displacedNs += Math.min(ns, thread.displacedNs + thread.takenNs)
+      between.displacedNs += Math.min(ns, thread.displacedNs)
       if (!thread.endIsKnown) between.unended++
       this.forget(seat)
     }
@@ -225,7 +220,6 @@ export class RecordedTimes extends TimesBySeat {
     thread.awayNs = 0
     thread.queuedNs = 0
     thread.displacedNs = 0
-    thread.takenNs = 0
     if (thread.outNs >= 0) {
       thread.operation.isAway(now - thread.outNs)
       thread.outNs = now
@@ -262,35 +256,29 @@ export class RecordedTimes extends TimesBySeat {
     if (!this.hasSwitches) thread.awayNs += ns
   }
 
-  /**
-   * @param idleNs for how long CPUs had no recorded thread until now; -1 where the thread was woken, not preempted
-   */
-  switchedOut(thread: TimedThread, now: number, preempted: boolean, idleNs = -1): void {
+  switchedOut(thread: TimedThread, now: number, preempted: boolean): void {
     this.hasSwitches = true
     thread.outNs = now
     thread.preempted = preempted
-    thread.idleFrom = preempted ? idleNs : -1
   }
 
-  switchedIn(thread: TimedThread, now: number, idleNs = -1): void {
+  switchedIn(thread: TimedThread, now: number): void {
     this.hasSwitches = true
     if (thread.outNs < 0) return
     const ns = Math.max(0, now - thread.outNs)
-    if (thread.preempted) {
-      thread.queuedNs += ns
-      if (thread.idleFrom >= 0) thread.takenNs += Math.min(ns, Math.max(0, idleNs - thread.idleFrom))
-    } else thread.awayNs += ns
+    if (thread.preempted) thread.queuedNs += ns
+    else thread.awayNs += ns
     thread.operation.isAway(ns)
     thread.outNs = -1
   }
 
   /** What perf makes up has no time, and comes first. */
   #noteBegin(now: number): void {
-    if (this.#beginNs < 0 && now > 0) this.#beginNs = now
+    if (this.beginNs < 0 && now > 0) this.beginNs = now
   }
 
   #from({ endNs }: TimedThread): number {
-    return Math.max(endNs, this.#beginNs)
+    return Math.max(endNs, this.beginNs)
   }
 }
 
@@ -375,10 +363,7 @@ export class PlannedTimes {
 export interface OperationTimes {
   readonly betweenNs: Float64Array
   readonly awayNs: Float64Array
-  /**
-   * Neither: another thread had its CPU, and why that was is not recorded; or, where switches are, another program had
-   * a CPU that it could have run on.
-   */
+  /** Neither: another thread had its CPU, and why that was is not recorded. */
   readonly displacedNs: Float64Array
   /** See {@link Durations}. */
   readonly ownNs: Float64Array

@@ -3,6 +3,7 @@
  */
 import { CpuUse, type CpuState } from './cpu-use.ts'
 import type { CensusByProgram } from './given-back.ts'
+import { LackObserver } from './lacked-cpus.ts'
 import { RECORD_SLEEP, RECORD_WAKE } from './records.ts'
 import type { RecordedProcesses } from './recorded-processes.ts'
 import type { Recording } from './recorded-space.ts'
@@ -12,6 +13,8 @@ import type { Scanner } from './scanner.ts'
 
 export class ThreadActivity {
   readonly cpuUse = new CpuUse()
+  /** Where times are recorded for a simulation. */
+  readonly lacked: LackObserver | null
   readonly #scanner: Scanner
   readonly #recording: Recording
   readonly #times: RecordedTimes
@@ -30,6 +33,7 @@ export class ThreadActivity {
     this.#times = times
     this.#processes = processes
     this.#census = census
+    this.lacked = recording.times === null ? null : new LackObserver()
   }
 
   isAt(thread: Thread, state: CpuState): void {
@@ -40,7 +44,19 @@ export class ThreadActivity {
     this.cpuUse.changed(thread.cpuState, state, this.#scanner.cpus, this.#scanner.nowNs)
     thread.process.atWork.changed(thread.cpuState, state, this.#scanner.nowNs)
     this.#countCpus(thread, state)
+    this.#noteLack(thread, state)
     thread.isAt(state, this.#scanner.nowNs)
+  }
+
+  #noteLack({ tid, cpuState }: Thread, state: CpuState): void {
+    const { lacked } = this
+    if (lacked === null) return
+    const { nowNs, cpu } = this.#scanner
+    // A CPU that is given from one thread to another is lacked by none meanwhile.
+    if (state === 'queued') lacked.lacks(cpuState !== 'running', this.#scanner.cpus, nowNs)
+    if (cpuState === 'running') lacked.leaves(tid, nowNs)
+    if (state === 'running' && cpu >= 0) lacked.runs(tid, cpu, nowNs)
+    if (cpuState === 'queued') lacked.lacksNoMore(nowNs)
   }
 
   /** exec may have made another program of the thread's process since it last changed. */
@@ -79,7 +95,7 @@ export class ThreadActivity {
   switchedOut(preempted: boolean): void {
     const thread = this.#processes.byTid(this.#scanner.tid)
     if (thread === undefined) return
-    this.#times.switchedOut(thread, this.#scanner.nowNs, preempted, this.cpuUse.idleNs(this.#scanner.nowNs))
+    this.#times.switchedOut(thread, this.#scanner.nowNs, preempted)
     if (!preempted && thread.lockPending) thread.lockSlept = true
     this.isAt(thread, preempted ? 'queued' : thread.lockPending ? 'waiting' : 'sleeping')
     if (this.#recording.times === null) return
@@ -120,7 +136,7 @@ export class ThreadActivity {
     thread.endedChild = null
     if (thread.wokenNs >= 0) this.cpuUse.ran(this.#scanner.nowNs - thread.wokenNs)
     thread.wokenNs = -1
-    this.#times.switchedIn(thread, this.#scanner.nowNs, this.cpuUse.idleNs(this.#scanner.nowNs))
+    this.#times.switchedIn(thread, this.#scanner.nowNs)
     this.isAt(thread, 'running')
   }
 }

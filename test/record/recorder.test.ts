@@ -142,9 +142,10 @@ describe('a recording', () => {
     })
     const output = join(host.work, 'out.perf.txt')
     await recorderOn(host, { output }).recorder.record()
-    assert.deepEqual(readFileSync(output, 'utf8').trim().split('\n').slice(0, 5), [
+    assert.deepEqual(readFileSync(output, 'utf8').trim().split('\n').slice(0, 6), [
       '# faultline: kernel 6.18.44-fc',
       '# faultline: CONFIG_PER_VMA_LOCK y',
+      '# faultline: cpus 2',
       '# faultline: transparent_hugepage madvise',
       '# faultline: free_page_reporting y',
       '# faultline: vma_lock_success 0',

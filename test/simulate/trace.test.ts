@@ -117,9 +117,9 @@ describe('a recorded program in virtual time', () => {
       .line(1, 1, 'PERF_RECORD_SWITCH IN')
     text.fault(1, 1, BASE + PAGE, WRITE)
     // On as many CPUs as there were, the other process has them as it had; on more, nobody else has.
-    for (const [cpus, ms] of [
-      [1, 10],
-      [2, 7],
+    for (const [cpus, ms, queuedMs] of [
+      [1, 10, 3],
+      [2, 7, 0],
     ] as const) {
       const { runs } = await result(await text.import({ isTimed: true }), { cpus })
       assert.deepEqual(
@@ -128,7 +128,7 @@ describe('a recorded program in virtual time', () => {
       )
       about(runs[0]!.virtualMs, ms, 0.1)
       about(runs[0]!.idleShare, 1 - 2 / (cpus * ms), 0.02)
-      assert.equal(runs[0]!.queuedMs, 0)
+      about(runs[0]!.queuedMs, queuedMs, 0.01)
     }
   })
 
@@ -263,7 +263,8 @@ describe('a recorded program in virtual time', () => {
     text.wait(200).unlock(1, 2, false).lockAcquired(1, 1, true).unlock(1, 1, true).exit(1, 1, 'mprotect', 0)
     const classic = (await bounds(text))['computing']!
     assert.equal(classic.heldWaits.count, 1)
-    about(classic.heldWaits.totalMs, 0.2, 0.02)
+    // The writer has spun for 10 µs and sleeps: it is woken.
+    about(classic.heldWaits.totalMs, 0.22, 0.02)
     const other = (await bounds(text, { design: 'per-vma-refcount-2025' }))['computing']!
     assert.equal(other.heldWaits.count, 0)
     about(other.addedMs, 0.25, 0.02)

@@ -441,12 +441,21 @@ export function cpuRelax(cpu: Cpu): void {
   }
 }
 
+export const NEED_RESCHED = 1
+/** A writer has spun for readers as long as it may. */
+export const SPUN_FOR_READERS = 2
+
 /**
  * `need_resched`: this thread should not go on spinning, as another waits for its CPU. Worker threads never learn of
  * it, since the host schedules them by itself.
  */
 export function needResched(cpu: Cpu): boolean {
-  return Atomics.load(cpu.heap, cpu.base + PerCpu.needResched) !== 0
+  return (spinAdvice(cpu) & NEED_RESCHED) !== 0
+}
+
+/** What the scheduler tells a thread that spins: {@link NEED_RESCHED}, {@link SPUN_FOR_READERS}. */
+export function spinAdvice(cpu: Cpu): number {
+  return Atomics.load(cpu.heap, cpu.base + PerCpu.needResched)
 }
 
 /**

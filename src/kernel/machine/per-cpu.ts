@@ -64,7 +64,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   nativeOf: 36,
   /** The memory node that it is of. */
   node: 37,
-  /** 1 while the scheduler wants the CPU for another thread. A scheduler that can tell writes it. */
+  /** Bit 0: the scheduler wants the CPU for another thread. A scheduler that can tell writes it. See `spinAdvice`. */
   needResched: 39,
   /**
    * The runtime's numbers of the thread that started the attached one, and of the one that started that; 0 for none.

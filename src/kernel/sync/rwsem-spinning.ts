@@ -18,7 +18,7 @@
 // queue. Any contender may queue at any time instead of spinning, so this affects only the speed: one spinner is enough
 // to take the lock over while sleepers come back, and more of them would take cores from the owner.
 
-import { type Cpu, cpuRelax, needResched } from '../machine/cpu.ts'
+import { type Cpu, NEED_RESCHED, SPUN_FOR_READERS, cpuRelax, spinAdvice } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import { prepareToSleep, sleepUntilWoken } from '../machine/sleep.ts'
@@ -49,6 +49,12 @@ export const FLAG_HANDOFF = 4
 const READER_SHIFT = 8
 export const READER_BIAS = 1 << READER_SHIFT
 const READER_MASK = -READER_BIAS
+
+/** How many readers a count has. */
+export function readersOf(count: number): number {
+  return count >> READER_SHIFT
+}
+
 export const LOCK_MASK = WRITER_LOCKED | READER_MASK
 const READ_FAILED_MASK = WRITER_LOCKED | FLAG_WAITERS | FLAG_HANDOFF
 
@@ -278,9 +284,14 @@ export class SpinningRwsem {
    * @param nonspinnable the flags of `owner` that forbid this contender to spin
    */
   protected isSpinnable(cpu: Cpu, sem: number, nonspinnable: number): boolean {
-    if (needResched(cpu)) return false
+    const advice = spinAdvice(cpu)
+    if ((advice & NEED_RESCHED) !== 0) return false
     const owner = Atomics.load(cpu.heap, sem + Rwsem.owner)
     if ((owner & nonspinnable) !== 0) return false
+    if ((advice & SPUN_FOR_READERS) !== 0 && (owner & READER_OWNED) !== 0) {
+      this.setNonspinnable(cpu, sem)
+      return false
+    }
     return (owner & READER_OWNED) !== 0 || (owner & ~OWNER_FLAGS) === 0 || ownerRuns(cpu, owner)
   }
 
