@@ -352,7 +352,7 @@ describe('Expressions that wait on the stack', () => {
       (func (export "unaligned") (param $a i32) (result i64)
         (i64.store (i32.const 11) (i64.mul (i64.extend_i32_u (local.get $a)) (i64.const 4294967297)))
         (i64.load offset=3 (i32.const 8))))`)
-    for (const memory of pair.memories) memory.fill(0).set([3, 0, 0, 0, 1, 2, 3, 4, 9, 0, 7, 0, 1, 0, 8], 0)
+    for (const bytes of pair.memories) bytes.fill(0).set([3, 0, 0, 0, 1, 2, 3, 4, 9, 0, 7, 0, 1, 0, 8], 0)
     for (const name of ['local', 'places', 'memory', 'choice', 'unaligned'])
       for (const value of [0, 1, 3, 8, 9, 12, -1, 2 ** 31]) same(pair, name, [value])
   })
