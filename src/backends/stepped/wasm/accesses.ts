@@ -22,11 +22,18 @@ function indexOf(at: string, bits: Bits): string {
   return bits === 8 ? at : `${at} >>> ${shiftOf[bits]}`
 }
 
+const isFixed = (base: string): boolean => /^\d+$/.test(base)
+
 /** The address, within memory; `checked` comes before that is looked at. */
 function address(at: string, base: string, offset: number, bytes: number, checked = ''): string {
   const sum = offset === 0 ? '' : ` + ${offset}`
-  return `${at} = (${base} >>> 0)${sum}; ${checked}if (${at} + ${bytes} > $size()) $trap(OUT)`
+  const whole = isFixed(base) ? String(Number(base) + offset) : `(${base} >>> 0)${sum}`
+  return `${at} = ${whole}; ${checked}if (${at} + ${bytes} > $size()) $trap(OUT)`
 }
+
+/** Whether that is known. */
+const isAligned = (base: string, offset: number, bits: Bits): boolean =>
+  isFixed(base) && (Number(base) + offset) % (bits / 8) === 0
 
 const plainName = /^([if])(32|64)\.(load|store)(8|16|32)?(?:_([su]))?$/
 const atomicName = /^i(32|64)\.atomic\.(load|store|rmw)(8|16|32)?(?:\.(\w+?))?(?:_u)?$/
@@ -63,7 +70,7 @@ function plainLoad(kind: 'i' | 'f', width: 32 | 64, bits: Bits, isUnsigned: bool
     write(to, at, offset, [base]) {
       const aligned = `${to} = ${widened(`${array}[${indexOf(at, bits)}]`)}`
       const where = address(at, base!, offset, bits / 8)
-      if (bits === 8) return `${where}\n${aligned}`
+      if (bits === 8 || isAligned(base!, offset, bits)) return `${where}\n${aligned}`
       const any = `${to} = ${widened(`view.${method}(${at}, true)`)}`
       return `${where}\nif (${at} & ${bits / 8 - 1}) ${any}\nelse ${aligned}`
     },
@@ -82,7 +89,7 @@ function plainStore(kind: 'i' | 'f', width: 32 | 64, bits: Bits): Access {
       const value = narrowed(given!)
       const where = address(at, base!, offset, bits / 8)
       const aligned = `${array}[${indexOf(at, bits)}] = ${value}`
-      if (bits === 8) return `${where}\n${aligned}`
+      if (bits === 8 || isAligned(base!, offset, bits)) return `${where}\n${aligned}`
       return `${where}\nif (${at} & ${bits / 8 - 1}) view.${method}(${at}, ${value}, true)\nelse ${aligned}`
     },
   }
@@ -101,7 +108,10 @@ const operations: Readonly<Record<string, string>> = {
 }
 
 function alignedAddress(at: string, base: string, offset: number, bytes: number): string {
-  const check = bytes === 1 ? '' : `if (${at} & ${bytes - 1}) $trap(UNALIGNED); `
+  const check =
+    bytes === 1 || isAligned(base, offset, (bytes * 8) as Bits)
+      ? ''
+      : `if (${at} & ${bytes - 1}) $trap(UNALIGNED); `
   return address(at, base, offset, bytes, check)
 }
 

@@ -1,5 +1,6 @@
 // A function of WebAssembly, written in JavaScript: each place of its stack of operands is a variable `s0`, `s1`, …,
-// and each block a statement with a label. So instructions happen in the order of the module, each on its own line.
+// and each block a statement with a label. So instructions that do something happen in the order of the module, each on
+// its own line; what only computes, and cannot trap, stands in the expression that takes it.
 
 import { accessOf } from './accesses.ts'
 import {
@@ -48,6 +49,19 @@ export function constant({ name, literal }: Instruction): string {
 /** The name of a place of the stack. */
 const slot = (index: number): string => `s${index}`
 
+/** What is on the stack, but in no place of it yet. */
+interface Pending {
+  readonly text: string
+  /** The places and locals that it reads. The former are its own, or above it. */
+  readonly reads: readonly string[]
+}
+
+/** The longest text that is kept pending, in characters: what is nested deeper takes the parser long. */
+const LONGEST = 200
+const isSimple = (text: string): boolean => /^(?:[sv]?\d+n?|\(-[\d.]+n?\)|[\d.]+)$/.test(text)
+/** How a comparison ends. */
+const TRUTH = / \? 1 : 0\)$/
+
 interface Block {
   readonly kind: 'function' | 'block' | 'loop' | 'if'
   readonly label: string
@@ -69,11 +83,13 @@ class FunctionWriter {
   readonly #lines: string[] = []
   readonly #blocks: Block[] = []
   #height = 0
-  /** Constants and locals on the stack that no place of it holds yet, by its places. */
-  readonly #pending = new Map<number, string>()
+  /** By places of the stack. */
+  readonly #pending = new Map<number, Pending>()
   #highest = 0
   #labels = 0
   #usesAddress = false
+  /** Whether the next instruction is done already. */
+  #isDone = false
   /** How many blocks have begun in code that is never reached, with that in which it stands; 0 in other code. */
   #skipped = 0
 
@@ -104,38 +120,84 @@ class FunctionWriter {
   }
 
   #push(): string {
-    this.#pending.delete(this.#height)
-    const name = slot(this.#height++)
+    const index = this.#reserve()
+    this.#free(index)
     this.#highest = Math.max(this.#highest, this.#height)
+    return slot(index)
+  }
+
+  #reserve(): number {
+    this.#pending.delete(this.#height)
+    return this.#height++
+  }
+
+  /** The text stands in parentheses where another may not stand around it. */
+  #pushPending(text: string): void {
+    const index = this.#reserve()
+    this.#pending.set(index, { text, reads: text.match(/\b[sv]\d+\b/g) ?? [] })
+    if (text.length > LONGEST) this.#put(index)
+  }
+
+  /** Where the result of an instruction goes: to the local that the next one sets, else on the stack. */
+  #result(next: Instruction | undefined): string {
+    if (next?.name !== 'local.set' && next?.name !== 'local.tee') return this.#push()
+    const name = local(next.localIndex!)
+    this.#settle(name)
+    this.#isDone = true
+    if (next.name === 'local.tee') this.#pushPending(name)
     return name
   }
 
-  #pushPending(text: string): void {
-    this.#push()
-    this.#pending.set(this.#height - 1, text)
-  }
-
   #operand(index: number): string {
-    return this.#pending.get(index) ?? slot(index)
+    return this.#pending.get(index)?.text ?? slot(index)
   }
 
   #pop(): string {
     return this.#operand(--this.#height)
   }
 
-  /** Puts what is pending in its place: all of it where ways part or meet, or what has this text. */
+  #popCondition(): string {
+    return conditionOf(this.#pop())
+  }
+
+  /** Puts what is pending where it belongs. */
+  #put(index: number): void {
+    const { text } = this.#pending.get(index)!
+    this.#pending.delete(index)
+    this.#free(index)
+    this.#highest = Math.max(this.#highest, index + 1)
+    this.#line(`${slot(index)} = ${text}`)
+  }
+
+  /** Whoever reads this place does so now, as it gets another value. */
+  #free(index: number): void {
+    for (const [at, { reads }] of this.#pending) if (at < index && reads.includes(slot(index))) this.#put(at)
+  }
+
+  /** Puts what is pending in its place: all of it where ways part or meet, or what reads this local. */
   #settle(changed?: string): void {
-    for (const [index, text] of this.#pending) {
-      if (changed !== undefined && text !== changed) continue
-      if (index < this.#height) this.#line(`${slot(index)} = ${text}`)
-      this.#pending.delete(index)
+    for (const [index, { reads }] of this.#pending) {
+      if (changed !== undefined && !reads.includes(changed)) continue
+      // Another may have put it.
+      if (index >= this.#height) this.#pending.delete(index)
+      else if (this.#pending.has(index)) this.#put(index)
     }
   }
 
-  /** Takes operands; the first in order is the one that was put first. */
-  #take(count: number): string[] {
-    this.#height -= count
-    return Array.from({ length: count }, (_, at) => this.#operand(this.#height + at))
+  /** Takes operands; the first in order is the one that was put first. What `write` has twice, is computed once. */
+  #take(count: number, write?: (...operands: string[]) => string): string[] {
+    const base = this.#height - count
+    if (write !== undefined) {
+      const marks = Array.from({ length: count }, (_, at) => `\0${at}\0`)
+      const text = write(...marks)
+      for (const [at, mark] of marks.entries()) {
+        const pending = this.#pending.get(base + at)
+        if (pending !== undefined && !isSimple(pending.text) && text.split(mark).length > 2)
+          this.#put(base + at)
+      }
+    }
+    this.#height = base
+    return Array.from({ length: count }, (_, at) => this.#operand(base + at))
   }
 
   #line(text: string): void {
@@ -143,18 +205,24 @@ class FunctionWriter {
   }
 
   #instruction(each: Instruction, next: Instruction | undefined): void {
+    if (this.#isDone) {
+      this.#isDone = false
+      return
+    }
     if (this.#skipped > 0 && !this.#skips(each)) return
-    if (this.#control(each) || this.#variable(each) || this.#numeric(each) || this.#table(each)) return
+    if (this.#control(each, next) || this.#variable(each) || this.#numeric(each, next) || this.#table(each))
+      return
     const access = accessOf(each.name)
     if (access === undefined)
       throw new Untranslatable(`it has the instruction ${each.name}, at 0x${each.offset.toString(16)}`)
-    const operands = this.#take(access.operands)
-    const to = access.leaves ? this.#push() : ''
-    this.#usesAddress = true
-    this.#line(noted(each))
     // What no instruction takes depends on nothing, and orders nothing.
     const isDropped = access.mayDrop === true && next?.name === 'drop'
-    this.#line(access.write(isDropped ? '' : to, '$a', each.memoryAddress?.offset ?? 0, operands))
+    const offset = each.memoryAddress?.offset ?? 0
+    const operands = this.#take(access.operands, (...given) => access.write('', '$a', offset, given))
+    const to = !access.leaves ? '' : isDropped ? this.#push() : this.#result(next)
+    this.#usesAddress = true
+    this.#line(noted(each))
+    this.#line(access.write(isDropped ? '' : to, '$a', offset, operands))
   }
 
   /** Leaves code out that is never reached: its operands are of any kind. Returns whether the instruction ends it. */
@@ -176,7 +244,7 @@ class FunctionWriter {
     this.#skipped = 1
   }
 
-  #control(each: Instruction): boolean {
+  #control(each: Instruction, next: Instruction | undefined): boolean {
     switch (each.name) {
       case 'nop':
         return true
@@ -205,7 +273,7 @@ class FunctionWriter {
         this.#isOver()
         return true
       case 'br_if': {
-        const condition = this.#pop()
+        const condition = this.#popCondition()
         this.#settle()
         this.#line(`if (${condition}) { ${this.#branch(each.brDepth!)} }`)
         return true
@@ -223,20 +291,19 @@ class FunctionWriter {
         return true
       }
       case 'return':
-        this.#settle()
         this.#line(this.#returned())
         this.#isOver()
         return true
       case 'call':
         this.#line(noted(each))
-        this.#call(this.#names.functions[each.funcIndex!]!, this.#module.functions[each.funcIndex!]!)
+        this.#call(this.#names.functions[each.funcIndex!]!, this.#module.functions[each.funcIndex!]!, next)
         return true
       case 'call_indirect': {
         const type = this.#module.types[each.typeIndex!]!
         const index = this.#pop()
         this.#line(noted(each))
         this.#line(`$c = $callee($tables[${each.tableIndex ?? 0}], ${index} >>> 0, '${signature(type)}')`)
-        this.#call('$c', { type, body: null })
+        this.#call('$c', { type, body: null }, next)
         return true
       }
       default:
@@ -245,7 +312,7 @@ class FunctionWriter {
   }
 
   #begin(kind: 'block' | 'loop' | 'if', type: FunctionType): void {
-    const condition = kind === 'if' ? this.#pop() : ''
+    const condition = kind === 'if' ? this.#popCondition() : ''
     this.#settle()
     const label = `$${++this.#labels}`
     this.#blocks.push({ kind, label, base: this.#height - type.params.length, type })
@@ -256,8 +323,8 @@ class FunctionWriter {
 
   #end(): void {
     const { kind, label } = this.#blocks.pop()!
-    this.#settle()
     if (kind === 'function') return this.#line(this.#returned())
+    this.#settle()
     if (kind === 'loop') this.#line(`break ${label}`)
     this.#line('}')
   }
@@ -265,7 +332,7 @@ class FunctionWriter {
   /** The results of the function, which are on top. */
   #returned(): string {
     const { results } = this.#type
-    const values = results.map((_, at) => slot(this.#height - results.length + at))
+    const values = results.map((_, at) => this.#operand(this.#height - results.length + at))
     return values.length === 0
       ? 'return'
       : `return ${values.length === 1 ? values[0]! : `[${values.join(', ')}]`}`
@@ -282,7 +349,11 @@ class FunctionWriter {
     return [...moves, `${kind === 'loop' ? 'continue' : 'break'} ${label}`].join('; ')
   }
 
-  #call(called: string, { type: { params, results }, body }: { type: FunctionType; body: unknown }): void {
+  #call(
+    called: string,
+    { type: { params, results }, body }: { type: FunctionType; body: unknown },
+    next: Instruction | undefined,
+  ): void {
     const call = `${called}(${this.#take(params.length).join(', ')})`
     // What a function of JavaScript returns may be anything.
     const given = (at: number, value: string): string =>
@@ -290,7 +361,7 @@ class FunctionWriter {
     if (results.length === 0) return this.#line(call)
     if (results.length === 1) {
       this.#line(`$c = ${call}`)
-      return this.#line(`${this.#push()} = ${given(0, '$c')}`)
+      return this.#line(`${this.#result(next)} = ${given(0, '$c')}`)
     }
     this.#line(`$c = [...${call}]`)
     for (const at of results.keys()) this.#line(`${this.#push()} = ${given(at, `$c[${at}]`)}`)
@@ -325,7 +396,7 @@ class FunctionWriter {
         return true
       case 'select': {
         const [first, second, condition] = this.#take(3) as [string, string, string]
-        this.#line(`${this.#push()} = ${condition} ? ${first} : ${second}`)
+        this.#pushPending(`(${conditionOf(condition)} ? ${first} : ${second})`)
         return true
       }
       default:
@@ -333,7 +404,7 @@ class FunctionWriter {
     }
   }
 
-  #numeric(each: Instruction): boolean {
+  #numeric(each: Instruction, next: Instruction | undefined): boolean {
     const { name } = each
     if (/^[if](32|64)\.const$/.test(name)) {
       const text = constant(each)
@@ -341,15 +412,14 @@ class FunctionWriter {
       return true
     }
     const two = binary.get(name)
-    if (two !== undefined) {
-      const [a, b] = this.#take(2) as [string, string]
-      this.#line(`${this.#push()} = ${two(a, b)}`)
-      return true
-    }
     const one = unary.get(name)
-    if (one === undefined) return name === 'atomic.fence'
-    const operand = this.#pop()
-    this.#line(`${this.#push()} = ${one(operand)}`)
+    if (two === undefined && one === undefined) return name === 'atomic.fence'
+    const write = (a: string, b = ''): string => two?.(a, b) ?? one!(a)
+    const operands = this.#take(two === undefined ? 1 : 2, write as (...operands: string[]) => string)
+    const [a, b] = operands as [string, string?]
+    if (mayTrap.test(name)) this.#line(`${this.#result(next)} = ${write(a, b)}`)
+    else if (name === 'i32.eqz' && TRUTH.test(a)) this.#pushPending(`(!${conditionOf(a)} ? 1 : 0)`)
+    else this.#pushPending(`(${write(a, b)})`)
     return true
   }
 
@@ -407,6 +477,13 @@ class FunctionWriter {
         return false
     }
   }
+}
+
+const mayTrap = /^i(32|64)\.(div|rem|trunc_f)/
+
+/** What holds if the value is not 0. */
+function conditionOf(value: string): string {
+  return TRUTH.test(value) ? value.slice(1).replace(TRUTH, '') : value
 }
 
 function local(index: number): string {

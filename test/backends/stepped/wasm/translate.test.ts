@@ -331,3 +331,29 @@ describe('control', () => {
     }
   })
 })
+
+describe('Expressions that wait on the stack', () => {
+  it('are computed before what they read changes, and once', () => {
+    const pair = both(`(module (import "env" "memory" (memory 1 2 shared))
+      (func (export "local") (param $a i32) (result i32)
+        (i32.add (i32.mul (local.get $a) (i32.const 3)) (local.tee $a (i32.add (local.get $a) (i32.const 1)))))
+      (func (export "places") (param $a i32) (result i32)
+        (i32.sub
+          (i32.add (i32.load (i32.const 8)) (i32.load offset=4 (i32.const 8)))
+          (i32.rotl (i32.add (i32.load (local.get $a)) (i32.const 7)) (i32.add (local.get $a) (i32.const 2)))))
+      (func (export "memory") (param $a i32) (result i32)
+        (i32.store (i32.const 16) (i32.const 5))
+        (i32.add (i32.load (i32.const 16)) (block (result i32)
+          (i32.store (i32.const 16) (local.get $a)) (i32.load (i32.const 16)))))
+      (func (export "choice") (param $a i32) (result i32)
+        (if (result i32) (i32.eqz (i32.eqz (i32.lt_u (local.get $a) (i32.const 9))))
+          (then (select (local.get $a) (i32.const 0) (i32.ne (local.get $a) (i32.const 3))))
+          (else (i32.const -1))))
+      (func (export "unaligned") (param $a i32) (result i64)
+        (i64.store (i32.const 11) (i64.mul (i64.extend_i32_u (local.get $a)) (i64.const 4294967297)))
+        (i64.load offset=3 (i32.const 8))))`)
+    for (const bytes of pair.memories) bytes.fill(0).set([3, 0, 0, 0, 1, 2, 3, 4, 9, 0, 7, 0, 1, 0, 8], 0)
+    for (const name of ['local', 'places', 'memory', 'choice', 'unaligned'])
+      for (const value of [0, 1, 3, 8, 9, 12, -1, 2 ** 31]) same(pair, name, [value])
+  })
+})
