@@ -190,6 +190,29 @@ const mutants: readonly Mutant[] = [
     message: /span 1 has 1 owners/,
   },
   {
+    title: 'a freed span is counted after it is in its set',
+    scenario: 'endedFreeing',
+    changes: [
+      [
+        '    const retained = this.#words.get(Common.retained) + count\n    this.#words.set(Common.retained, retained)\n',
+        '',
+      ],
+      [
+        '    if (retained > this.#retain) this.#discard(span, count)',
+        `    const retained = this.#words.get(Common.retained) + count
+    this.#words.set(Common.retained, retained)
+    if (retained > this.#retain) this.#discard(span, count)`,
+      ],
+    ],
+    message: /is set to -1/,
+  },
+  {
+    title: 'so are those that are found when there is no room',
+    scenario: 'endedRebuilding',
+    changes: [['    this.#words.set(Common.retained, mapped)\n', '']],
+    message: /is set to -1/,
+  },
+  {
     title: 'what was freed and not told is not looked for',
     scenario: 'endedFreeing',
     changes: [['    this.#rebuild()\n    return take()', '    return take()']],

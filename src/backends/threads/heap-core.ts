@@ -13,7 +13,9 @@
 //   such span is free;
 // - a span is owned by the CPU in whose cache it is. Its owned bit is for threads that free blocks;
 // - a set contains only spans that belong there: a span leaves its set before it changes, and enters another
-//   afterwards.
+//   afterwards;
+// - as many spans are counted as kept in memory as there are in their set, or more: a span is counted before it enters
+//   the set, and leaves it first.
 //
 // So if a thread ends, at worst a span is in no set. Before an allocation fails, the sets are rebuilt from the states
 // of the spans.
@@ -405,14 +407,14 @@ export class HeapCore {
 
   /** Frees the spans of a block. */
   #setFree(span: number, count: number): void {
+    const retained = this.#words.get(Common.retained) + count
+    this.#words.set(Common.retained, retained)
     this.#setState(span, SPAN_FREE)
     for (let each = span; each < span + count; each++) {
       if (each > span) this.#setState(each, SPAN_FREE)
       this.#include(this.#layout.freeSet, each)
       this.#include(this.#layout.keptSet, each)
     }
-    const retained = this.#words.get(Common.retained) + count
-    this.#words.set(Common.retained, retained)
     if (retained > this.#retain) this.#discard(span, count)
   }
 
@@ -493,6 +495,7 @@ export class HeapCore {
     for (let set = 0; set <= layout.keptSet; set++)
       for (let span = 0; span < mapped; span += 32) this.#words.set(layout.setAt(set, span), 0)
     const owned = this.#ownedSpans()
+    this.#words.set(Common.retained, mapped)
     let retained = 0
     for (let span = 0; span < mapped;) {
       const state = this.#stateOf(span)

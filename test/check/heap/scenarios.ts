@@ -184,3 +184,20 @@ export const endedFreeing = scenario({
     heap.check(heap.blocks[1]!.slice(2), 2)
   },
 })
+
+export const endedRebuilding = scenario({
+  title: 'a thread ends anywhere while it finds no room',
+  setup() {
+    const heap = new SmallHeap(2, true)
+    heap.takeSpans(1, 1)
+    return heap
+  },
+  threads: [
+    (heap) => heap.untilEnded(() => heap.takeSpans(0, 2)),
+    (heap) => heap.takeSpans(1, 1),
+    (heap) => heap.end(),
+  ],
+  invariant(heap) {
+    heap.check(heap.blocks[1]!, 2)
+  },
+})

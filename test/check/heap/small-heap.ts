@@ -44,6 +44,8 @@ class SharedWords implements HeapWords {
 
   set(word: number, value: number): void {
     this.#step()
+    // As the memory of an address space has it.
+    if (!(value >= 0 && value < 2 ** 32)) throw new RangeError(`word ${word} is set to ${value}`)
     this.cells[word] = value
   }
 
