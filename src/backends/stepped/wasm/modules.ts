@@ -3,15 +3,16 @@
 // and which functions it has: so whoever loads a program with it has the same.
 
 import { createHash } from 'node:crypto'
-import { Untranslatable } from './binary.ts'
+import { Untranslatable, type WasmModule } from './binary.ts'
 import { type Code, type ImportsGiven, type Module, engine } from './engine.ts'
-import { firstWanted, translateWasm, wantedWith } from './translate.ts'
+import { calledBy, firstWanted, readChecked, textOf } from './translate.ts'
 
 const bytesOf = new WeakMap<Module, Uint8Array>()
 const digests = new WeakMap<Module, string>()
 /** By the digest of its bytes, as each execution may compile a module anew: the functions that are written, or all. */
 const wantedOf = new Map<string, ReadonlySet<number> | null>()
-/** The same, written. */
+/** By the same, the module as it was read, and its text. */
+const modules = new Map<string, WasmModule>()
 const texts = new Map<string, string>()
 const links = new WeakMap<Module, Module>()
 
@@ -83,11 +84,11 @@ export function textOfWasm(module: Module): string {
   const digest = digestOf(module)
   const known = texts.get(digest)
   if (known !== undefined) return known
-  const bytes = bytesOf.get(module)!
+  const read = readOnce(module)
   let wanted = wantedOf.get(digest)
-  if (wanted === undefined) wantedOf.set(digest, (wanted = firstWanted(bytes, module)))
+  if (wanted === undefined) wantedOf.set(digest, (wanted = firstWanted(read)))
   const list = wanted === null ? 'all' : [...wanted].toSorted((one, other) => one - other).join()
-  const text = translateWasm(bytes, module, wanted).replace('\n', `: ${digest} ${list}\n`)
+  const text = textOf(read, wanted).replace('\n', `: ${digest} ${list}\n`)
   texts.set(digest, text)
   return text
 }
@@ -95,7 +96,7 @@ export function textOfWasm(module: Module): string {
 /** A function is called that its text has not. Returns the text that has it, too. Throws Untranslatable. */
 export function textWithFunction(module: Module, index: number): string {
   const digest = digestOf(module)
-  const more = wantedWith(bytesOf.get(module)!, module, index)
+  const more = calledBy(readOnce(module), index)
   wantedOf.set(digest, new Set([...(wantedOf.get(digest) ?? []), ...more]))
   texts.delete(digest)
   return textOfWasm(module)
@@ -118,6 +119,13 @@ export function noteTextOfWasm(text: string): void {
   if (all.size === wanted?.size) return
   wantedOf.set(digest, all)
   texts.delete(digest)
+}
+
+function readOnce(module: Module): WasmModule {
+  const digest = digestOf(module)
+  let read = modules.get(digest)
+  if (read === undefined) modules.set(digest, (read = readChecked(bytesOf.get(module)!, module)))
+  return read
 }
 
 function digestOf(module: Module): string {

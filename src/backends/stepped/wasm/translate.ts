@@ -8,37 +8,24 @@ import { type Names, coerced, constant, functionText, signature } from './functi
 import { binary } from './numbers.ts'
 import { memoryPreamble, preamble } from './preamble.ts'
 
-/**
- * Writes a module that has at most one memory, which threads share. Throws Untranslatable.
- *
- * @param bytes of a module that the engine has compiled to `compiled`
- * @param wanted the functions that are called; null for all
- */
-export function translateWasm(
-  bytes: Uint8Array,
-  compiled: Module,
-  wanted: ReadonlySet<number> | null = null,
-): string {
-  return textOf(readChecked(bytes, compiled), wanted)
+/** The text of a module with at most one memory, which threads share: all of its functions. Throws Untranslatable. */
+export function translateWasm(bytes: Uint8Array, compiled: Module): string {
+  return textOf(readChecked(bytes, compiled), null)
 }
 
 /** Instructions of a module of which only those functions are written that are called: it would take seconds. */
 const LARGE = 20_000
 
-/** Of a large module, the functions that its instances call at first; null of another. Throws Untranslatable. */
-export function firstWanted(bytes: Uint8Array, compiled: Module): ReadonlySet<number> | null {
-  const { functions, start } = readChecked(bytes, compiled)
+/** Of a large module, the functions that its instances call at first; null of another. */
+export function firstWanted(module: WasmModule): ReadonlySet<number> | null {
+  const { functions, start } = module
   const size = functions.reduce((sum, { body }) => sum + (body?.code.length ?? 0), 0)
   if (size < LARGE) return null
-  return start === null ? new Set() : calledBy(functions, start)
+  return start === null ? new Set() : calledBy(module, start)
 }
 
 /** A function, and all that it calls by their numbers, and so on. */
-export function wantedWith(bytes: Uint8Array, compiled: Module, index: number): ReadonlySet<number> {
-  return calledBy(readChecked(bytes, compiled).functions, index)
-}
-
-function calledBy(functions: WasmModule['functions'], first: number): Set<number> {
+export function calledBy({ functions }: WasmModule, first: number): ReadonlySet<number> {
   const found = new Set([first])
   for (const index of found) {
     for (const { name, funcIndex } of functions[index]!.body?.code ?? [])
@@ -47,7 +34,12 @@ function calledBy(functions: WasmModule['functions'], first: number): Set<number
   return found
 }
 
-function readChecked(bytes: Uint8Array, compiled: Module): WasmModule {
+/**
+ * Reads a module. Throws Untranslatable for one that cannot be written.
+ *
+ * @param bytes of a module that the engine has compiled to `compiled`
+ */
+export function readChecked(bytes: Uint8Array, compiled: Module): WasmModule {
   const module = readWasm(bytes)
   // The engine reads it too: both have to have seen the same.
   const told = engine.Module.imports(compiled).map(({ module: from, name, kind }) =>
@@ -64,7 +56,8 @@ function readChecked(bytes: Uint8Array, compiled: Module): WasmModule {
   return module
 }
 
-function textOf(module: WasmModule, wanted: ReadonlySet<number> | null): string {
+/** Throws Untranslatable. `wanted` are the functions that are written; null for all. */
+export function textOf(module: WasmModule, wanted: ReadonlySet<number> | null): string {
   const called = calledFromOutside(module)
   const names = { functions: namesOf(module), globals: globalsOf(module) }
   const functions = module.functions.map(({ type, body }, index) =>
